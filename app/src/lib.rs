@@ -1,0 +1,7 @@
+//! Guesswork: a terminal workbench for research on guessing gradients.
+//!
+//! `ARCHITECTURE.md` draws the house; the modules below are its floors, each using only those further down.
+#![deny(unsafe_code)]
+
+pub mod record;
+pub mod workspace;

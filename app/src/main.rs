@@ -1,0 +1,4 @@
+//! The `guesswork` command.
+#![forbid(unsafe_code)]
+
+fn main() {}

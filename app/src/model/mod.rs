@@ -1,0 +1,15 @@
+//! Networks as layers with forward, tangent and adjoint.
+//!
+//! Knows kernels and nothing above: no strategy, no optimizer, no file format but safetensors.
+
+pub mod build;
+pub mod graph;
+pub mod layer;
+pub mod layers;
+pub mod network;
+pub mod tape;
+
+pub use graph::{Graph, GraphBuilder, Site, Source};
+pub use layer::{Extent, Layer, LayerKind};
+pub use network::Network;
+pub use tape::{Injection, Tape};

@@ -1,0 +1,275 @@
+//! What happened in a run, as data: the one description that the screen, the records and the reports all read.
+
+use crate::workspace::{LaneSpec, Scope};
+use serde::{Deserialize, Serialize};
+
+/// Version of the record format, in the first record of every run. A reader refuses a larger major number.
+pub const RECORD_SCHEMA: &str = "guesswork-record/1";
+
+/// A lane within a run, counted from 0 in the order of the workspace's grid.
+pub type LaneId = usize;
+
+/// One measured quantity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quantity {
+    /// Mean loss of the training batch, before the update. Every step.
+    Loss,
+    /// Share of the training batch classified rightly, before the update. Every step.
+    Accuracy,
+    /// Norm ‖ĝ‖ of the estimate. Every step.
+    EstimateNorm,
+    /// Learning rate used. Every step.
+    LearningRate,
+    /// Loss on the test split.
+    TestLoss,
+    /// Accuracy on the test split.
+    TestAccuracy,
+    /// Loss on the validation split.
+    ValidationLoss,
+    /// Accuracy on the validation split.
+    ValidationAccuracy,
+    /// Loss on the whole training split.
+    TrainLoss,
+    /// Accuracy on the whole training split.
+    TrainAccuracy,
+    /// cos(ĝ, g): whole (no site) or of a site's parameters.
+    Cosine,
+    /// cos(Ê_l, δ_l) of a site's signal.
+    SignalCosine,
+    /// ‖ĝ‖/‖g‖: whole or of a site.
+    NormRatio,
+    /// Share of equal signs of ĝ and g.
+    SignAgreement,
+    /// One-step effectiveness, rescaled to ‖g‖.
+    OneStep,
+    /// One-step effectiveness at matched η, not rescaled.
+    OneStepRaw,
+    /// exp(H(σ/Σσ)) of a site's weight.
+    EffectiveRank,
+    /// ‖W‖_F²/σ₁² of a site's weight.
+    StableRank,
+    /// σ₁ of a site's weight.
+    LargestSingular,
+    /// Mean of M_l.
+    MaskDensity,
+    /// Steps a second over the last while, measuring excluded.
+    StepsPerSecond,
+}
+
+impl Quantity {
+    /// Its name in records, CSV headers and the screen.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Loss => "loss",
+            Self::Accuracy => "accuracy",
+            Self::EstimateNorm => "estimate_norm",
+            Self::LearningRate => "learning_rate",
+            Self::TestLoss => "test_loss",
+            Self::TestAccuracy => "test_accuracy",
+            Self::ValidationLoss => "validation_loss",
+            Self::ValidationAccuracy => "validation_accuracy",
+            Self::TrainLoss => "train_loss",
+            Self::TrainAccuracy => "train_accuracy",
+            Self::Cosine => "cosine",
+            Self::SignalCosine => "signal_cosine",
+            Self::NormRatio => "norm_ratio",
+            Self::SignAgreement => "sign_agreement",
+            Self::OneStep => "one_step",
+            Self::OneStepRaw => "one_step_raw",
+            Self::EffectiveRank => "effective_rank",
+            Self::StableRank => "stable_rank",
+            Self::LargestSingular => "largest_singular",
+            Self::MaskDensity => "mask_density",
+            Self::StepsPerSecond => "steps_per_second",
+        }
+    }
+}
+
+/// A quantity, of the whole model or of one site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Key {
+    /// What.
+    pub quantity: Quantity,
+    /// Of which site; `None` for the whole.
+    pub site: Option<u16>,
+}
+
+impl Key {
+    /// Of the whole model.
+    pub fn whole(quantity: Quantity) -> Self {
+        Self { quantity, site: None }
+    }
+
+    /// Of one site.
+    pub fn site(quantity: Quantity, site: usize) -> Self {
+        Self { quantity, site: Some(site as u16) }
+    }
+}
+
+/// Seconds spent, by stage of a step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StageSeconds {
+    /// Forward pass and loss.
+    pub forward: f64,
+    /// The strategy's guess (and row normalisation).
+    pub guess: f64,
+    /// The scalars.
+    pub tangent: f64,
+    /// Estimate and optimizer.
+    pub update: f64,
+    /// Measurements.
+    pub measure: f64,
+}
+
+impl StageSeconds {
+    /// Sum of the training stages, measuring excluded.
+    pub fn training(&self) -> f64 {
+        self.forward + self.guess + self.tangent + self.update
+    }
+}
+
+/// A lane at its start.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LaneInfo {
+    /// Its number.
+    pub lane: LaneId,
+    /// Name for people, without the seed.
+    pub name: String,
+    /// The settings it runs with, defaults filled in.
+    pub spec: LaneSpec,
+    /// Seed of initialisation and guesses.
+    pub seed: u64,
+    /// Scope it runs at; `None` for backprop and estimates.
+    pub scope: Option<Scope>,
+    /// Names of the sites.
+    pub sites: Vec<String>,
+    /// Parameters of each site.
+    pub site_parameters: Vec<usize>,
+    /// Parameters of the model, n.
+    pub parameters: usize,
+    /// The strategy's formula, name, citation for the formula card.
+    pub card: StrategyCard,
+    /// FLOP of one training step, counted from shapes.
+    pub flop: u64,
+    /// Whether the granted inputs suffice to build the true gradient.
+    pub gradient_capable: bool,
+    /// Whether this is a trial of the tuning stage.
+    pub trial: bool,
+}
+
+/// What the formula card shows of a strategy, from its own metadata.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StrategyCard {
+    /// Name for people.
+    pub name: String,
+    /// Version.
+    pub version: String,
+    /// `signal`, `weight`, `estimate`, `search` or `reference`.
+    pub kind: String,
+    /// One line of Unicode mathematics.
+    pub formula: String,
+    /// One or two sentences.
+    pub description: String,
+    /// Source.
+    pub citation: String,
+    /// Where it was loaded from.
+    pub library: String,
+}
+
+/// One step of one lane: everything that was measured at it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepReport {
+    /// The lane.
+    pub lane: LaneId,
+    /// The step, from 0.
+    pub step: u64,
+    /// Quantities, loss first.
+    pub values: Vec<(Key, f64)>,
+    /// Metrics that the plugin named.
+    pub metrics: Vec<(String, Vec<f64>)>,
+    /// Seconds of this step.
+    pub seconds: StageSeconds,
+}
+
+impl StepReport {
+    /// The value of `key`, when it was measured at this step.
+    pub fn get(&self, key: Key) -> Option<f64> {
+        self.values.iter().find(|(other, _)| *other == key).map(|(_, value)| *value)
+    }
+}
+
+/// Why a lane ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// All steps taken.
+    Done,
+    /// The loss, the estimate or a parameter stopped being finite, or the loss left all bounds.
+    Diverged(String),
+    /// The plugin failed: message and place.
+    Plugin(String),
+    /// The engine failed.
+    Failed(String),
+    /// The time was up.
+    OutOfTime,
+    /// Stopped from outside.
+    Interrupted,
+    /// Dropped by the person.
+    Dropped,
+}
+
+/// A lane's end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LaneEnd {
+    /// The lane.
+    pub lane: LaneId,
+    /// Steps taken.
+    pub steps: u64,
+    /// Why.
+    pub reason: EndReason,
+    /// Seconds by stage over the whole run of the lane.
+    pub seconds: StageSeconds,
+}
+
+/// A message of the log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// The lane it concerns.
+    pub lane: Option<LaneId>,
+    /// Step of that lane.
+    pub step: Option<u64>,
+    /// How grave.
+    pub level: Level,
+    /// Text.
+    pub text: String,
+}
+
+/// How grave a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// A failure.
+    Error,
+    /// Something the person should see.
+    Warn,
+    /// Of ordinary interest.
+    Info,
+    /// For a plugin's author.
+    Debug,
+}
+
+/// Told of everything that happens in a run, in order, on the trainer thread. Screen history, record files and progress
+/// bars are observers.
+pub trait Observer: Send {
+    /// A lane starts (or starts anew after a reset).
+    fn lane_started(&mut self, _info: &LaneInfo) {}
+    /// A lane took a step.
+    fn step(&mut self, _report: &StepReport) {}
+    /// A lane ended.
+    fn lane_ended(&mut self, _end: &LaneEnd) {}
+    /// Something to say.
+    fn message(&mut self, _message: &Message) {}
+    /// Now is a good time to write things out: a round of steps is complete.
+    fn flush(&mut self) {}
+}

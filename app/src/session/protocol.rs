@@ -1,0 +1,83 @@
+//! What crosses between the face (screen or batch) and the trainer thread.
+
+use super::history::LaneHistory;
+use crate::record::{EndReason, LaneId, LaneInfo, Message, StageSeconds};
+use crate::workspace::LaneSpec;
+use std::sync::Arc;
+
+/// A command to the trainer, applied between steps.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Stop stepping until [`Command::Resume`].
+    Pause,
+    /// Step on.
+    Resume,
+    /// Take so many rounds, then pause.
+    Step(u64),
+    /// Start all lanes anew from step 0.
+    Reset,
+    /// Add a lane.
+    Add(Box<LaneSpec>),
+    /// End a lane and forget it.
+    Drop(LaneId),
+    /// Set a lane's learning rate.
+    LearningRate(LaneId, f64),
+    /// Write checkpoints where a run folder is there, and end.
+    Stop,
+}
+
+/// What the trainer is doing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Status {
+    /// Loading data, plugins, models: what is under way.
+    #[default]
+    Starting,
+    /// Stepping.
+    Running,
+    /// Waiting.
+    Paused,
+    /// All lanes have ended.
+    Finished,
+    /// The trainer itself failed.
+    Failed(String),
+}
+
+/// How one lane stands.
+#[derive(Clone, Debug)]
+pub struct LaneView {
+    /// What it is.
+    pub info: Arc<LaneInfo>,
+    /// Steps taken.
+    pub step: u64,
+    /// Why it ended, when it has.
+    pub ended: Option<EndReason>,
+    /// Seconds by stage since it started.
+    pub seconds: StageSeconds,
+    /// Its series: shared with the trainer, append-only.
+    pub history: Arc<LaneHistory>,
+}
+
+/// The whole session at one moment. Published by the trainer, at most 60 times a second.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// Grows with every publication.
+    pub revision: u64,
+    /// What the trainer is doing.
+    pub status: Status,
+    /// The workspace's name.
+    pub name: String,
+    /// `fashion-mini · mlp 784-128-128-128-10`.
+    pub title: String,
+    /// `cpu×2`, `cuda:0`.
+    pub device: String,
+    /// Steps each lane is to take.
+    pub steps: u64,
+    /// Rounds a second over the last while.
+    pub steps_per_second: f64,
+    /// Lanes in order.
+    pub lanes: Vec<LaneView>,
+    /// The latest messages, oldest first, at most 1000.
+    pub messages: Arc<Vec<Message>>,
+    /// Messages and events that did not fit.
+    pub dropped: u64,
+}

@@ -1,0 +1,1 @@
+//! Proofs of the layout, and its fingerprint.

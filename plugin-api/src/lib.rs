@@ -1,0 +1,3 @@
+//! The stable interface between Guesswork and its strategy plugins.
+
+pub mod abi;
