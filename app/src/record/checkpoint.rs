@@ -141,15 +141,14 @@ struct Envelope<T> {
 ///
 /// # Errors
 /// When a tensor cannot be read from its device, or the file cannot be written; an older checkpoint is then still there.
-pub fn save(
-    path: &Path,
-    meta: &LaneCheckpoint,
-    tensors: &BTreeMap<String, Tensor>,
-) -> Result<(), CheckpointError> {
+pub fn save(path: &Path, meta: &LaneCheckpoint, tensors: &BTreeMap<String, Tensor>) -> Result<(), CheckpointError> {
     let mut stored = Vec::with_capacity(tensors.len() + 1);
     for (name, tensor) in tensors {
-        let stored_tensor = Stored::of(tensor)
-            .map_err(|error| CheckpointError::Tensor { path: path.into(), name: name.clone(), error })?;
+        let stored_tensor = Stored::of(tensor).map_err(|error| CheckpointError::Tensor {
+            path: path.into(),
+            name: name.clone(),
+            error,
+        })?;
         stored.push((name.as_str(), stored_tensor));
     }
     let state = &meta.plugin_state;
@@ -312,8 +311,7 @@ fn open<'a>(path: &Path, bytes: &'a [u8], lane: LaneId) -> Result<Opened<'a>, Ch
     if schema.schema != CHECKPOINT_SCHEMA {
         return Err(mismatch(format!("schema `{}`", schema.schema), format!("`{CHECKPOINT_SCHEMA}`")));
     }
-    let envelope: Envelope<LaneCheckpoint> =
-        serde_json::from_str(text).map_err(|error| damaged(error.to_string()))?;
+    let envelope: Envelope<LaneCheckpoint> = serde_json::from_str(text).map_err(|error| damaged(error.to_string()))?;
     if envelope.lane.lane != lane {
         return Err(mismatch(format!("lane {}", envelope.lane.lane), format!("lane {lane}")));
     }

@@ -203,9 +203,8 @@ mod tests {
         let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
         assert_eq!(lines.len(), 3);
         assert!(lines.iter().all(|line| line.len() == lines[0].len()), "{text}");
-        let cell = |line: usize, title: &str| {
-            lines[line][lines[0].iter().position(|other| *other == title).expect(title)]
-        };
+        let cell =
+            |line: usize, title: &str| lines[line][lines[0].iter().position(|other| *other == title).expect(title)];
         assert_eq!(cell(1, "loss"), "NaN");
         assert_eq!(cell(2, "loss"), "0.1");
         assert_eq!((cell(1, "cosine[fc1]"), cell(1, "cosine[fc2]")), ("", "-0.5"));

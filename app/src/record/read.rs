@@ -212,13 +212,8 @@ impl<'de> Visitor<'de> for StepVisitor {
         let (mut lane, mut step) = (None, None);
         let mut sites = Named::default();
         let mut time = Named::default();
-        let mut report = StepReport {
-            lane: 0,
-            step: 0,
-            values: Vec::new(),
-            metrics: Vec::new(),
-            seconds: StageSeconds::default(),
-        };
+        let mut report =
+            StepReport { lane: 0, step: 0, values: Vec::new(), metrics: Vec::new(), seconds: StageSeconds::default() };
         while let Some(name) = map.next_key::<Cow<'de, str>>()? {
             match name.as_ref() {
                 "lane" => lane = Some(map.next_value()?),

@@ -4,9 +4,7 @@
 #![forbid(unsafe_code)]
 
 use super::number::Number;
-use super::{
-    EndReason, Key, LaneEnd, LaneId, LaneInfo, Observer, Quantity, StageSeconds, StepReport,
-};
+use super::{EndReason, Key, LaneEnd, LaneId, LaneInfo, Observer, Quantity, StageSeconds, StepReport};
 use crate::workspace::{LaneSpec, Scope};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -330,7 +328,8 @@ fn group(lanes: &[&LaneSummary]) -> Option<GroupSummary> {
             }
         }
     }
-    let average = |value: fn(&LaneTime) -> f64| lanes.iter().map(|lane| value(&lane.time)).sum::<f64>() / lanes.len() as f64;
+    let average =
+        |value: fn(&LaneTime) -> f64| lanes.iter().map(|lane| value(&lane.time)).sum::<f64>() / lanes.len() as f64;
     Some(GroupSummary {
         name: first.name.clone(),
         strategy: first.strategy.clone(),

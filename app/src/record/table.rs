@@ -17,7 +17,8 @@ struct Column {
 pub fn text(summary: &Summary, width: usize) -> String {
     let mut columns = columns(summary);
     while line_width(&columns) > width {
-        let Some(index) = (0..columns.len()).filter(|&i| columns[i].yields > 0).max_by_key(|&i| columns[i].yields) else {
+        let Some(index) = (0..columns.len()).filter(|&i| columns[i].yields > 0).max_by_key(|&i| columns[i].yields)
+        else {
             break;
         };
         columns.remove(index);
@@ -116,7 +117,8 @@ fn columns(summary: &Summary) -> Vec<Column> {
         ("mean cos", 1, Figure::MeanCosine, plain),
     ] {
         if has(figure) {
-            columns.push(column(title, yields, true, &|group| group.figures.get(&figure).map_or_else(String::new, show)));
+            columns
+                .push(column(title, yields, true, &|group| group.figures.get(&figure).map_or_else(String::new, show)));
         }
     }
     columns.push(column("steps/s", 5, true, &|group| rounded(group.time.steps_per_second)));

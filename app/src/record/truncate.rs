@@ -273,8 +273,7 @@ mod tests {
             // The checkpoint was taken after `step` rounds; the run died somewhere later, within a line.
             let later = whole.len() - 17;
             fs::write(&path, &whole[..later]).expect("written");
-            let positions =
-                BTreeMap::from([(0, position(step, false)), (1, position(step.min(3), step >= 3))]);
+            let positions = BTreeMap::from([(0, position(step, false)), (1, position(step.min(3), step >= 3))]);
             let kept = truncate_after(&path, &positions).expect("cut");
             assert_eq!(kept.started, BTreeSet::from([0, 1]));
             assert_eq!(kept.ended.contains(&1), step >= 3);
