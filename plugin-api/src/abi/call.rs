@@ -373,9 +373,10 @@ impl<'s> Call<'s> {
     pub(crate) fn scalar(&self, name: &str, value: f64) -> Result {
         // SAFETY: the table is null or the host's static one.
         match unsafe { covered!(self.tables.metrics, gw_metrics, scalar) } {
-            // SAFETY: the context is that of the call under way; the name lives during it.
             Some(Some(scalar)) => {
-                status(unsafe { scalar(self.ctx, gw_str::new(name), value) }, &gw_error::empty(), "scalar")
+                // SAFETY: the context is that of the call under way; the name lives during it.
+                let code = unsafe { scalar(self.ctx, gw_str::new(name), value) };
+                status(code, &gw_error::empty(), "scalar")
             }
             _ => Err(missing("scalar", GW_EXT_METRICS)),
         }

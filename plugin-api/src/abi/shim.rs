@@ -171,7 +171,12 @@ fn note_panics() {
             let noted = GUARDED.with(|guarded| {
                 let Ok(mut guarded) = guarded.try_borrow_mut() else { return false };
                 let Some(text) = guarded.as_mut() else { return false };
-                let payload = info.payload_as_str().unwrap_or("a value that is no text");
+                let payload = info.payload();
+                let payload = match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
+                    (Some(text), _) => text,
+                    (None, Some(text)) => text.as_str(),
+                    (None, None) => "a value that is no text",
+                };
                 *text = match info.location() {
                     Some(at) => format!("panicked at {}:{}:{}: {payload}", at.file(), at.line(), at.column()),
                     None => format!("panicked: {payload}"),
