@@ -4,5 +4,6 @@
 #![deny(unsafe_code)]
 
 pub mod data;
+pub mod kernel;
 pub mod record;
 pub mod workspace;
