@@ -4,4 +4,5 @@
 #![deny(unsafe_code)]
 
 pub mod record;
+pub mod session;
 pub mod workspace;
