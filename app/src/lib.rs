@@ -5,4 +5,5 @@
 
 pub mod record;
 pub mod session;
+pub mod tui;
 pub mod workspace;
