@@ -6,4 +6,6 @@
 pub mod data;
 pub mod kernel;
 pub mod record;
+pub mod session;
+pub mod tui;
 pub mod workspace;

@@ -4,8 +4,10 @@
 #![forbid(unsafe_code)]
 
 pub mod device;
+mod guess;
 pub mod history;
 mod lane;
+mod oracle;
 pub mod protocol;
 mod shared;
 mod trainer;
