@@ -148,9 +148,40 @@ impl Offer {
 }
 
 /// Whether the granted inputs suffice to build the true gradient: the gradient itself, or labels or the output error
-/// together with the weights, read directly or through `pull_back`.
-pub fn gradient_capable(granted: Roles, services: Services) -> bool {
+/// together with the weights (which `pull_back` reads too, and is refused without).
+pub fn gradient_capable(granted: Roles) -> bool {
     let target = granted.has(abi::GW_ROLE_LABELS) || granted.has(abi::GW_ROLE_OUTPUT_ERROR);
-    let weights = granted.has(abi::GW_ROLE_WEIGHT) || services.has(abi::GW_SERVICE_OPS);
-    granted.has(abi::GW_ROLE_GRADIENT) || (target && weights)
+    granted.has(abi::GW_ROLE_GRADIENT) || (target && granted.has(abi::GW_ROLE_WEIGHT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn needs_are_granted_or_refused_by_name_and_wants_as_far_as_there_are() {
+        let offer = Offer::new(false, false);
+        let (weight, gradient) = (Roles::one(abi::GW_ROLE_WEIGHT), Roles::one(abi::GW_ROLE_GRADIENT));
+        let ops = Services::one(abi::GW_SERVICE_OPS);
+        let (granted, services) = offer.grant(weight, gradient | Roles(1 << 60), ops).unwrap();
+        assert_eq!(granted, weight);
+        assert!(services.has(abi::GW_SERVICE_RNG) && !services.has(abi::GW_SERVICE_ORACLE));
+        assert_eq!(
+            offer.grant(Roles(1 << 60), Roles(0), ops).unwrap_err(),
+            "it needs the input number 60 (unknown to this version), which this run does not offer"
+        );
+        assert!(offer.grant(gradient, Roles(0), ops).unwrap_err().ends_with("marked as a diagnostic"));
+        assert!(Offer::new(true, false).grant(gradient, Roles(0), ops).is_ok());
+        let oracle = Services::one(abi::GW_SERVICE_ORACLE);
+        assert!(offer.grant(weight, Roles(0), oracle).unwrap_err().contains("service oracle"));
+    }
+
+    #[test]
+    fn the_gradient_can_be_built_from_labels_and_weights_together() {
+        let one = Roles::one;
+        assert!(!gradient_capable(one(abi::GW_ROLE_LABELS)));
+        assert!(!gradient_capable(one(abi::GW_ROLE_WEIGHT) | one(abi::GW_ROLE_LOGITS)));
+        assert!(gradient_capable(one(abi::GW_ROLE_WEIGHT) | one(abi::GW_ROLE_OUTPUT_ERROR)));
+        assert!(gradient_capable(one(abi::GW_ROLE_WEIGHT) | one(abi::GW_ROLE_LABELS)));
+    }
 }

@@ -117,7 +117,8 @@ impl Guarded {
 
 /// The first non-finite element of `tensor`, which must be contiguous.
 pub(super) fn first_finding(tensor: &Tensor) -> Result<Option<Finding>> {
-    let Some(index) = kernel::first_non_finite(tensor)? else { return Ok(None) };
+    let Some((row, column)) = kernel::first_non_finite(tensor)? else { return Ok(None) };
+    let index = row * tensor.dims().iter().skip(1).product::<usize>() + column;
     let element = tensor.flatten_all()?.narrow(0, index, 1)?;
     let (value, unwritten) = if tensor.dtype() == DType::F32 {
         let value = element.to_vec1::<f32>()?[0];

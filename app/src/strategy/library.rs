@@ -8,11 +8,11 @@ use super::fpmode::FpMode;
 use super::grants::{Roles, Services};
 use super::info::{Kind, StrategyInfo};
 use super::params::{ParamKind, ParamSpec};
-use super::read::{MOST, array, error_record, error_text, record, string, unknown_flags};
+use super::read::{MOST, array, error_text, record, string, unknown_flags};
 use super::refusal::{Refusal, Refused};
 use super::{host, image};
 use guesswork_plugin::abi::layout::GW_ABI_FINGERPRINT;
-use guesswork_plugin::abi::{self, gw_entry, gw_entry_fn, gw_param_spec, gw_strategy};
+use guesswork_plugin::abi::{self, gw_entry, gw_entry_fn, gw_error, gw_param_spec, gw_strategy};
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use std::collections::BTreeMap;
 use std::mem::ManuallyDrop;
@@ -168,7 +168,7 @@ fn entry_function(library: &Library) -> Result<gw_entry_fn, Refusal> {
 
 fn initialise(entry: &gw_entry) -> Result<(), Refusal> {
     let Some(init) = entry.init else { return Ok(()) };
-    let mut error = error_record();
+    let mut error = gw_error::empty();
     // SAFETY: called once, before anything else of the library; the host's record is static.
     let code = unsafe { init(host::record(), &mut error) };
     if code == abi::GW_OK { Ok(()) } else { Err(Refusal::Init { code, text: error_text(&error) }) }

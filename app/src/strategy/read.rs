@@ -124,20 +124,9 @@ pub(super) unsafe fn string(text: gw_str, what: &str) -> Result<String, Refusal>
     }
 }
 
-/// `text` as the interface passes strings; lives as long as `text`.
-pub(super) fn borrowed(text: &str) -> gw_str {
-    gw_str { ptr: text.as_ptr(), len: text.len() as u64 }
-}
-
-/// An error record for a plugin to fill.
-pub(super) fn error_record() -> gw_error {
-    gw_error { struct_size: size_of::<gw_error>() as u64, code: 0, length: 0, text: [0; 496] }
-}
-
 /// The text of a filled record, with what is not UTF-8 replaced.
 pub(super) fn error_text(error: &gw_error) -> String {
-    let length = (error.length as usize).min(error.text.len());
-    let text = String::from_utf8_lossy(&error.text[..length]).into_owned();
+    let text = error.to_text();
     if text.trim().is_empty() { "the plugin gave no reason".into() } else { text }
 }
 
@@ -178,7 +167,7 @@ mod tests {
             assert!(array(first, MOST + 1, 64, "x").is_err());
             assert!(array(std::ptr::null::<gw_persistent>(), 2, 64, "x").is_err());
             assert!(string(gw_str { ptr: std::ptr::null(), len: 2 }, "x").is_err());
-            assert!(string(borrowed("ok"), "x").is_ok_and(|text| text == "ok"));
+            assert!(string(gw_str::new("ok"), "x").is_ok_and(|text| text == "ok"));
             let bad = [b'a', 0xff];
             let refusal = string(gw_str { ptr: bad.as_ptr(), len: 2 }, "name").unwrap_err();
             assert_eq!(refusal.to_string(), "name: not UTF-8 from byte 1 on");
