@@ -3,5 +3,6 @@
 //! `ARCHITECTURE.md` draws the house; the modules below are its floors, each using only those further down.
 #![deny(unsafe_code)]
 
+pub mod kernel;
 pub mod record;
 pub mod workspace;
