@@ -4,5 +4,7 @@
 #![deny(unsafe_code)]
 
 pub mod kernel;
+pub mod model;
 pub mod record;
+pub mod strategy;
 pub mod workspace;

@@ -76,7 +76,7 @@ pub(super) struct State<'a> {
     pub oracle: Option<&'a mut dyn Oracle>,
     pub oracle_left: f64,
     pub handles: Handles,
-    pub scratch: Vec<Scratch<'a>>,
+    pub scratch: Vec<Scratch>,
     pub scratch_taken: usize,
     pub draws: Option<&'a Draws>,
     pub events: &'a Mutex<Events>,
@@ -87,7 +87,13 @@ pub(super) struct State<'a> {
 
 impl<'a> State<'a> {
     /// The state of a call of `propose`.
-    pub fn new(call: &'a mut Call<'_>, phase: Phase, prepared: &'a Prepared, generation: u32, context: &'a Context) -> Self {
+    pub fn new(
+        call: &'a mut Call<'_>,
+        phase: Phase,
+        prepared: &'a Prepared,
+        generation: u32,
+        context: &'a Context,
+    ) -> Self {
         let ready = call.site.map(|site| {
             let place = &call.tape.graph().sites[site];
             place.activation.unwrap_or(place.node)

@@ -53,8 +53,8 @@ impl Events {
 
     /// Keeps a metric; a later value of the same name replaces the earlier.
     pub(super) fn metric(&mut self, name: String, values: Vec<f64>) {
-        match self.metrics.iter_mut().find(|(other, _)| *other == name) {
-            Some((_, kept)) => *kept = values,
+        match self.metrics.iter().position(|(other, _)| *other == name) {
+            Some(index) => self.metrics[index].1 = values,
             None if self.metrics.len() >= METRICS => self.dropped += 1,
             None => self.metrics.push((name, values)),
         }

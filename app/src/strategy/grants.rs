@@ -81,7 +81,11 @@ macro_rules! set {
 
         impl fmt::Display for $set {
             fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                if self.is_empty() { formatter.write_str("none") } else { formatter.write_str(&self.names().join(", ")) }
+                if self.is_empty() {
+                    formatter.write_str("none")
+                } else {
+                    formatter.write_str(&self.names().join(", "))
+                }
             }
         }
 

@@ -91,7 +91,9 @@ impl Handles {
     /// Adds a tensor, seen as a matrix.
     pub fn add(&mut self, tensor: &Tensor, writable: bool, label: impl Into<String>) -> Reply<gw_tensor> {
         if self.entries.len() >= MOST {
-            return Err(Problem::failed(format!("more than {MOST} matrices were asked for in one call; keep the handles")));
+            return Err(Problem::failed(format!(
+                "more than {MOST} matrices were asked for in one call; keep the handles"
+            )));
         }
         let tensor = as_matrix(tensor)?;
         let memory = Memory::of(&tensor);

@@ -71,7 +71,9 @@ fn elf(file: &mut File, head: &[u8], length: u64) -> Result<(), Refusal> {
         return Err(Refusal::OtherPlatform(format!("it is built for {found}, and this is {}", MACHINE.1)));
     }
     if half(head, 16) != ELF_DYNAMIC {
-        return Err(Refusal::NotALibrary("it is an ELF file, but no shared object (an object file or program?)".into()));
+        return Err(Refusal::NotALibrary(
+            "it is an ELF file, but no shared object (an object file or program?)".into(),
+        ));
     }
     let (table, size, count) = (long(head, 32), u64::from(half(head, 54)), u64::from(half(head, 56)));
     let end = table.saturating_add(size.saturating_mul(count));

@@ -101,10 +101,12 @@ impl Instance {
             None => abi::GW_UNSUPPORTED,
         })?;
         if raw.is_null() {
-            return Err(instance.error("create", None, None, Failure::Error {
-                code: abi::GW_ERROR,
-                text: "it reported success and gave a null instance".into(),
-            }));
+            return Err(instance.error(
+                "create",
+                None,
+                None,
+                Failure::Error { code: abi::GW_ERROR, text: "it reported success and gave a null instance".into() },
+            ));
         }
         instance.raw = raw;
         Ok(instance)
@@ -130,8 +132,7 @@ impl Instance {
         let refused = |text: String| failed(Failure::Unsupported(text));
         let broken = |error: candle_core::Error| failed(host_failure(&error));
         let offer = Offer::new(run.diagnostic, run.oracle);
-        let (granted, services) =
-            offer.grant(self.info.needs, self.info.wants, self.info.services).map_err(refused)?;
+        let (granted, services) = offer.grant(self.info.needs, self.info.wants, self.info.services).map_err(refused)?;
         let (dtype, device) = target(&self.info, tape).map_err(refused)?;
         sensible(&self.info, run).map_err(refused)?;
         let views: Arc<[SiteView]> = sites(graph).map_err(broken)?.into();
@@ -432,7 +433,9 @@ impl Instance {
                 record.ctx = ctx;
                 self.plugin(function, name.clone(), Some(step_number), |strategy, raw, err| match &outcome {
                     // SAFETY: the instance is prepared; all pointers live during the call.
-                    None => strategy.propose.map_or(abi::GW_UNSUPPORTED, |propose| unsafe { propose(raw, &record, err) }),
+                    None => {
+                        strategy.propose.map_or(abi::GW_UNSUPPORTED, |propose| unsafe { propose(raw, &record, err) })
+                    }
                     Some(outcome) => {
                         // SAFETY: as above.
                         strategy.observe.map_or(abi::GW_OK, |observe| unsafe { observe(raw, &record, outcome, err) })
@@ -478,13 +481,7 @@ impl Instance {
         }
     }
 
-    fn error(
-        &self,
-        function: &'static str,
-        site: Option<String>,
-        step: Option<u64>,
-        failure: Failure,
-    ) -> PluginError {
+    fn error(&self, function: &'static str, site: Option<String>, step: Option<u64>, failure: Failure) -> PluginError {
         PluginError { place: Place { strategy: self.info.id.clone(), function, site, step }, failure }
     }
 }
@@ -549,12 +546,16 @@ fn sensible(info: &StrategyInfo, run: &RunFacts) -> Result<(), String> {
     }
     match info.kind {
         Kind::Weight if matches!(run.scope, Scope::Example | Scope::ExampleLayer) => {
-            Err("it writes weight directions, which have one scalar a batch or layer; set scope to batch or layer".into())
+            Err("it writes weight directions, which have one scalar a batch or layer; set scope to batch or layer"
+                .into())
         }
-        Kind::Estimate if run.guesses > 1 => {
-            Err(format!("it writes the estimate itself, so that {} guesses have no meaning; set guesses to 1", run.guesses))
+        Kind::Estimate if run.guesses > 1 => Err(format!(
+            "it writes the estimate itself, so that {} guesses have no meaning; set guesses to 1",
+            run.guesses
+        )),
+        Kind::Search => {
+            Err("it is a search strategy, and this version runs signal, weight and estimate strategies".into())
         }
-        Kind::Search => Err("it is a search strategy, and this version runs signal, weight and estimate strategies".into()),
         _ => Ok(()),
     }
 }

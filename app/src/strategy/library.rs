@@ -22,8 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Flags of `gw_entry` that this host understands.
 const ENTRY_FLAGS: u64 = abi::GW_ENTRY_DRAFT;
 /// Flags of `gw_strategy` that this host understands.
-const STRATEGY_FLAGS: u64 =
-    abi::GW_STRATEGY_DETERMINISTIC | abi::GW_STRATEGY_STATELESS | abi::GW_STRATEGY_LINEAR;
+const STRATEGY_FLAGS: u64 = abi::GW_STRATEGY_DETERMINISTIC | abi::GW_STRATEGY_STATELESS | abi::GW_STRATEGY_LINEAR;
 
 /// A strategy's functions, and the address it is known by to its library.
 pub(super) struct Callable {
@@ -63,8 +62,7 @@ struct Registry {
     initialised: BTreeMap<usize, Result<(), Refusal>>,
 }
 
-static REGISTRY: Mutex<Registry> =
-    Mutex::new(Registry { loaded: BTreeMap::new(), initialised: BTreeMap::new() });
+static REGISTRY: Mutex<Registry> = Mutex::new(Registry { loaded: BTreeMap::new(), initialised: BTreeMap::new() });
 
 /// Loads the library at `path`. One that is loaded already is kept as it is, even when the file has changed since.
 ///
@@ -289,7 +287,9 @@ unsafe fn parameter(record: &gw_param_spec, index: usize) -> Result<ParamSpec, R
     let (min, max) = (record.min, record.max);
     let limits = |default: f64| match () {
         () if min.is_nan() || max.is_nan() || min > max => Err(bad(format!("the limits {min} to {max} admit nothing"))),
-        () if !(default >= min && default <= max) => Err(bad(format!("the default {default} lies outside {min} to {max}"))),
+        () if !(default >= min && default <= max) => {
+            Err(bad(format!("the default {default} lies outside {min} to {max}")))
+        }
         () => Ok(()),
     };
     let kind = match record.kind {

@@ -200,7 +200,7 @@ impl Outputs {
             let parts = &dst[site.first_parameter..site.first_parameter + site.shapes.len()];
             match (self.direction, self.factors(index, guess)) {
                 (Direction::Factors(_), Some((left, right))) => {
-                    kernel::gemm(&as_matrix(&parts[0])?, 1.0, left, false, right, true, 0.0)?;
+                    kernel::gemm(&as_matrix(&parts[0])?, 0.0, 1.0, left, false, right, true)?;
                     if let (Some(bias), Some(dst)) = (self.slot(abi::GW_OUT_BIAS, index, guess), parts.get(1)) {
                         kernel::copy(dst, &bias.matrix)?;
                     }
@@ -250,7 +250,9 @@ impl Outputs {
         match (self.kind, self.direction) {
             (Kind::Signal, _) => "GW_OUT_SIGNAL",
             (Kind::Weight, Direction::Dense) => "GW_OUT_WEIGHT and, where the layer has one, GW_OUT_BIAS",
-            (Kind::Weight, Direction::Factors(_)) => "GW_OUT_LEFT, GW_OUT_RIGHT and, where the layer has one, GW_OUT_BIAS",
+            (Kind::Weight, Direction::Factors(_)) => {
+                "GW_OUT_LEFT, GW_OUT_RIGHT and, where the layer has one, GW_OUT_BIAS"
+            }
             (Kind::Weight, Direction::Seed) => "set_seed",
             (Kind::Estimate, _) => "GW_OUT_ESTIMATE_WEIGHT and, where the layer has one, GW_OUT_ESTIMATE_BIAS",
             (Kind::Search, _) => "nothing",

@@ -186,7 +186,9 @@ unsafe fn persistent(plan: &gw_plan) -> Result<Vec<Persistent>, String> {
         let count = record.rows.checked_mul(record.columns).filter(|count| (1..=LARGEST).contains(count));
         if count.is_none() {
             let (rows, columns) = (record.rows, record.columns);
-            return Err(format!("the persistent matrix `{name}` is {rows}×{columns}, expected 1 to {LARGEST} elements"));
+            return Err(format!(
+                "the persistent matrix `{name}` is {rows}×{columns}, expected 1 to {LARGEST} elements"
+            ));
         }
         matrices.push(Persistent { name, rows: record.rows as usize, columns: record.columns as usize });
     }

@@ -39,7 +39,9 @@ pub enum Refusal {
         symbol: String,
     },
     /// It speaks another major version.
-    #[error("it speaks version {found} of the plugin interface, and this host version {expected}; build it against that")]
+    #[error(
+        "it speaks version {found} of the plugin interface, and this host version {expected}; build it against that"
+    )]
     Major {
         /// Major version of the plugin.
         found: u32,
@@ -68,7 +70,9 @@ pub enum Refusal {
         expected: u64,
     },
     /// A must-understand flag is unknown.
-    #[error("{what}: it sets the must-understand flags {bits:#x}, which this host does not know; a newer guesswork is needed")]
+    #[error(
+        "{what}: it sets the must-understand flags {bits:#x}, which this host does not know; a newer guesswork is needed"
+    )]
     Flags {
         /// Which record.
         what: String,

@@ -8,11 +8,11 @@
 use super::rng::{categorical_key, replaced};
 use super::{Problem, Reply, elements, place, serve};
 use crate::kernel::{self, Scratch};
+use crate::model::LayerKind;
 use crate::strategy::context::State;
 use crate::strategy::draws::DrawKind;
 use crate::strategy::handles::Overlap;
 use candle_core::{Result, Tensor};
-use crate::model::LayerKind;
 use guesswork_plugin::abi::{self, gw_context, gw_error, gw_ops, gw_tensor};
 
 const OPS: super::Needed = Some(abi::GW_SERVICE_OPS);
@@ -41,12 +41,12 @@ pub(in crate::strategy) static TABLE: gw_ops = gw_ops {
 };
 
 /// A source: the matrix itself, or a copy of it.
-enum Operand<'a> {
+enum Operand {
     Own(Tensor),
-    Copied(Scratch<'a>),
+    Copied(Scratch),
 }
 
-impl std::ops::Deref for Operand<'_> {
+impl std::ops::Deref for Operand {
     type Target = Tensor;
 
     fn deref(&self) -> &Tensor {
@@ -63,7 +63,7 @@ fn destination(state: &State<'_>, dst: gw_tensor) -> Reply<Tensor> {
 }
 
 /// A source of an operation that writes `dst`.
-fn source<'a>(state: &State<'a>, dst: gw_tensor, src: gw_tensor) -> Reply<Operand<'a>> {
+fn source(state: &State<'_>, dst: gw_tensor, src: gw_tensor) -> Reply<Operand> {
     let (to, from) = (state.handles.get(dst)?, state.handles.get(src)?);
     match to.overlap(from) {
         Overlap::Apart => Ok(Operand::Own(from.tensor.clone())),
@@ -162,7 +162,8 @@ unsafe extern "C" fn pull_back(
         let block = state.tape.batch() * view.rows_per_example;
         if width != view.width || rows == 0 || rows % block != 0 {
             let (name, n) = (&view.name, view.width);
-            let text = format!("the destination is {rows}×{width}, expected {block}×{n} of site `{name}`, or blocks of that");
+            let text =
+                format!("the destination is {rows}×{width}, expected {block}×{n} of site `{name}`, or blocks of that");
             return Err(Problem::invalid(text));
         }
         let stack = rows / block;
@@ -335,7 +336,9 @@ unsafe extern "C" fn svd(
             to.push(destination(state, dst)?);
             for &(other, earlier) in &results[..index] {
                 if state.handles.get(dst)?.overlap(state.handles.get(earlier)?) != Overlap::Apart {
-                    return Err(Problem::invalid(format!("{other} and {name} lie in one matrix; take one of scratch for each")));
+                    return Err(Problem::invalid(format!(
+                        "{other} and {name} lie in one matrix; take one of scratch for each"
+                    )));
                 }
             }
         }

@@ -57,9 +57,9 @@ pub(super) fn replaced<'a>(
     let Some(draws) = state.draws else { return Ok(None) };
     match draws.get(&DrawPlace { kind, site, guess, draw }) {
         Some(tensor) => Ok(Some(tensor)),
-        None => {
-            Err(Problem::failed(format!("draws are replaced, but not {kind:?} of site {site}, guess {guess}, draw {draw}")))
-        }
+        None => Err(Problem::failed(format!(
+            "draws are replaced, but not {kind:?} of site {site}, guess {guess}, draw {draw}"
+        ))),
     }
 }
 
@@ -102,7 +102,9 @@ unsafe extern "C" fn draw(
             return Ok(());
         }
         if out.is_null() || !out.is_aligned() || count > MOST || start.checked_add(count).is_none() {
-            return Err(Problem::invalid(format!("the pointer for {count} draws is null, not aligned, or they are too many")));
+            return Err(Problem::invalid(format!(
+                "the pointer for {count} draws is null, not aligned, or they are too many"
+            )));
         }
         let (kind, name) = kind_of(kind)?;
         let key = key(state, site, guess, draw)?;

@@ -22,7 +22,9 @@ unsafe extern "C" fn matrix(
         // SAFETY: the interface: writable memory for a handle.
         let out = unsafe { place(out)? };
         let Some(count) = rows.checked_mul(columns).filter(|count| (1..=LARGEST).contains(count)) else {
-            return Err(Problem::invalid(format!("a scratch matrix of {rows}×{columns}; expected 1 to {LARGEST} elements")));
+            return Err(Problem::invalid(format!(
+                "a scratch matrix of {rows}×{columns}; expected 1 to {LARGEST} elements"
+            )));
         };
         let scratch = state.tape.arena().take(rows as usize, columns as usize)?;
         out.put(state.handles.add(&scratch, true, "scratch matrix")?);

@@ -139,7 +139,10 @@ unsafe extern "C" fn output(
         let Some(matrix) = outputs.ask(output, site as usize, guess as usize) else {
             let (name, guesses) = (&state.prepared.sites[site as usize].name, outputs.guesses());
             let offered = outputs.offered();
-            let text = format!("no output {output} for guess {guess} at site `{name}`: there is {offered}, guess 0 to {}", guesses - 1);
+            let text = format!(
+                "no output {output} for guess {guess} at site `{name}`: there is {offered}, guess 0 to {}",
+                guesses - 1
+            );
             return Err(Problem::invalid(text));
         };
         let label = format!("output of site {site}");
@@ -158,9 +161,9 @@ fn own_site<'a>(state: &State<'a>, site: u32) -> Reply<&'a crate::strategy::Outp
         return Err(Problem::invalid(format!("there is no site {site}; the model has {sites}")));
     }
     match state.site {
-        Some(own) if own != site as usize => {
-            Err(Problem::state(format!("this call writes site {own}, not {site}; plan call mode model to write all at once")))
-        }
+        Some(own) if own != site as usize => Err(Problem::state(format!(
+            "this call writes site {own}, not {site}; plan call mode model to write all at once"
+        ))),
         _ => Ok(outputs),
     }
 }
