@@ -4,8 +4,13 @@
 #![deny(unsafe_code)]
 
 pub mod data;
+pub mod estimate;
 pub mod kernel;
+pub mod measure;
+pub mod model;
+pub mod objective;
 pub mod record;
 pub mod session;
+pub mod strategy;
 pub mod tui;
 pub mod workspace;

@@ -4,7 +4,7 @@
 //! correction; AdamW's decay `θ ← θ − ηλθ` apart from the moments.
 #![forbid(unsafe_code)]
 
-use crate::kernel;
+use crate::kernel::{self, Adam, Sgd};
 use crate::workspace::OptimizerSpec;
 use candle_core::{Result, Tensor};
 
@@ -51,16 +51,16 @@ impl Optimizer {
         for (index, (theta, grad)) in theta.iter().zip(grad).enumerate() {
             match self.spec {
                 OptimizerSpec::Sgd { lr, momentum, nesterov, weight_decay } => {
-                    let velocity = self.first.get(index);
-                    kernel::sgd(theta, grad, velocity, lr * factor, momentum, nesterov, weight_decay)?;
+                    let settings = Sgd { lr: lr * factor, momentum, nesterov, weight_decay };
+                    kernel::sgd(theta, grad, self.first.get(index), settings)?;
                 }
                 OptimizerSpec::Adam { lr, beta1, beta2, epsilon } => {
-                    let moments = (&self.first[index], &self.second[index]);
-                    kernel::adam(theta, grad, moments, lr * factor, (beta1, beta2), epsilon, 0.0, self.steps)?;
+                    let settings = Adam { lr: lr * factor, beta1, beta2, epsilon, weight_decay: 0.0 };
+                    kernel::adam(theta, grad, &self.first[index], &self.second[index], settings, self.steps)?;
                 }
                 OptimizerSpec::AdamW { lr, beta1, beta2, epsilon, weight_decay } => {
-                    let moments = (&self.first[index], &self.second[index]);
-                    kernel::adam(theta, grad, moments, lr * factor, (beta1, beta2), epsilon, weight_decay, self.steps)?;
+                    let settings = Adam { lr: lr * factor, beta1, beta2, epsilon, weight_decay };
+                    kernel::adam(theta, grad, &self.first[index], &self.second[index], settings, self.steps)?;
                 }
             }
         }

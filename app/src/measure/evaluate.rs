@@ -1,7 +1,7 @@
 //! Mean loss and accuracy on a whole split.
 #![forbid(unsafe_code)]
 
-use crate::data::{self, Split};
+use crate::data::Split;
 use crate::model::{Network, Tape};
 use crate::objective::Loss;
 use candle_core::Result;
@@ -32,7 +32,7 @@ impl Evaluator {
     /// As the kernels do.
     pub fn evaluate(&mut self, network: &Network, loss: Loss, split: &Split) -> Result<Evaluation> {
         let (mut total, mut correct, mut count) = (0.0, 0, 0);
-        for batch in data::chunks(split, CHUNK) {
+        for batch in split.chunks(CHUNK) {
             let batch = batch?;
             let size = batch.labels.dim(0)?;
             let tape = match self.tapes.entry(size) {

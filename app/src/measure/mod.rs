@@ -12,6 +12,7 @@ use crate::data::Prepared;
 use crate::estimate::{Estimator, Point};
 use crate::kernel;
 use crate::model::{Network, Tape};
+use crate::objective::Loss;
 use crate::record::{Key, Quantity};
 use crate::workspace::Measure;
 use candle_core::{Result, Tensor};
@@ -61,7 +62,7 @@ impl Measurer {
     ///
     /// # Errors
     /// As the kernels do.
-    pub fn measure(&mut self, view: View, step: u64, values: &mut Vec<(Key, f64)>) -> Result<()> {
+    pub fn measure(&mut self, view: View, step: u64, values: &mut Values) -> Result<()> {
         let cadence = self.cadence;
         let (align, one_step) = (is_due(cadence.alignment, step), is_due(cadence.one_step, step));
         if align || one_step {
@@ -98,10 +99,10 @@ impl Measurer {
             mask_density(view.point.tape, values)?;
         }
         if is_due(cadence.test, step) {
-            self.held_out(view, values)?;
+            self.held_out(view.network, view.point.loss, view.data, values)?;
         }
         if is_due(cadence.train, step) {
-            self.training(view, values)?;
+            self.training(view.network, view.point.loss, view.data, values)?;
         }
         Ok(())
     }
@@ -110,37 +111,40 @@ impl Measurer {
     ///
     /// # Errors
     /// As the kernels do.
-    pub fn last(&mut self, view: View, values: &mut Vec<(Key, f64)>) -> Result<()> {
-        self.held_out(view, values)?;
-        self.training(view, values)
+    pub fn last(&mut self, network: &Network, loss: Loss, data: &Prepared, values: &mut Values) -> Result<()> {
+        self.held_out(network, loss, data, values)?;
+        self.training(network, loss, data, values)
     }
 
-    fn held_out(&mut self, view: View, values: &mut Vec<(Key, f64)>) -> Result<()> {
-        let found = self.evaluator.evaluate(view.network, view.point.loss, &view.data.test)?;
+    fn held_out(&mut self, network: &Network, loss: Loss, data: &Prepared, values: &mut Values) -> Result<()> {
+        let found = self.evaluator.evaluate(network, loss, &data.test)?;
         values.push((Key::whole(Quantity::TestLoss), found.loss));
         values.push((Key::whole(Quantity::TestAccuracy), found.accuracy));
-        if let Some(split) = &view.data.validation {
-            let found = self.evaluator.evaluate(view.network, view.point.loss, split)?;
+        if let Some(split) = &data.validation {
+            let found = self.evaluator.evaluate(network, loss, split)?;
             values.push((Key::whole(Quantity::ValidationLoss), found.loss));
             values.push((Key::whole(Quantity::ValidationAccuracy), found.accuracy));
         }
         Ok(())
     }
 
-    fn training(&mut self, view: View, values: &mut Vec<(Key, f64)>) -> Result<()> {
-        let found = self.evaluator.evaluate(view.network, view.point.loss, &view.data.train)?;
+    fn training(&mut self, network: &Network, loss: Loss, data: &Prepared, values: &mut Values) -> Result<()> {
+        let found = self.evaluator.evaluate(network, loss, &data.train)?;
         values.push((Key::whole(Quantity::TrainLoss), found.loss));
         values.push((Key::whole(Quantity::TrainAccuracy), found.accuracy));
         Ok(())
     }
 }
 
+/// Measured quantities, in the order they were taken.
+pub type Values = Vec<(Key, f64)>;
+
 fn is_due(every: u64, step: u64) -> bool {
     every > 0 && step.is_multiple_of(every)
 }
 
 /// Mean of M_l of every site that an activation follows.
-fn mask_density(tape: &Tape, values: &mut Vec<(Key, f64)>) -> Result<()> {
+fn mask_density(tape: &Tape, values: &mut Values) -> Result<()> {
     for site in 0..tape.graph().sites.len() {
         if let Some(mask) = tape.derivative(site) {
             let mean = kernel::sum(mask)? / mask.elem_count() as f64;

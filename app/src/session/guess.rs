@@ -8,9 +8,11 @@ use crate::data::Batch;
 use crate::estimate::{Directions, Estimator, GuessKind, Point, Settings};
 use crate::kernel;
 use crate::model::{Network, Tape};
-use crate::record::{EndReason, Level, StrategyCard};
-use crate::strategy::{Call, CallMode, Direction, Inputs, Instance, Kind, Oracle, Outcome, Outputs, Plan, PluginError, RunFacts};
-use crate::strategy::{Role, SignalAt};
+use crate::record::{EndReason, StrategyCard};
+use crate::strategy::{
+    Call, CallMode, Direction, Events, Inputs, Instance, Kind, Oracle, Outcome, Outputs, Plan, PluginError, RunFacts, SignalAt,
+};
+use guesswork_plugin::abi::{GW_ROLE_OUTPUT_ERROR, GW_ROLE_PREVIOUS_UPDATE};
 use candle_core::Tensor;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -84,12 +86,14 @@ impl Guesser {
             seed: plan.seed,
             instance: 0,
             diagnostic: shared.diagnostic,
+            oracle: true,
             cancelled,
         };
-        let (prepared, outputs) = instance.prepare(network, tape, &facts).map_err(refused)?;
+        let prepared = instance.prepare(network.graph(), tape, &facts).map_err(refused)?;
+        let outputs = instance.outputs(tape).map_err(refused)?;
         let granted = |role| prepared.granted.has(role);
-        let error = if granted(Role::OUTPUT_ERROR) { Some(tape.logits().zeros_like()?) } else { None };
-        let update = if granted(Role::PREVIOUS_UPDATE) {
+        let error = if granted(GW_ROLE_OUTPUT_ERROR) { Some(tape.logits().zeros_like()?) } else { None };
+        let update = if granted(GW_ROLE_PREVIOUS_UPDATE) {
             let theta = network.theta().iter().map(Tensor::copy).collect::<candle_core::Result<_>>()?;
             Some(Update { theta, change: network.zeros_like()? })
         } else {
@@ -255,12 +259,12 @@ impl Guesser {
 
     /// Called when a number that came of the guess is not finite: an error that names the element, if the strategy wrote it.
     pub(super) fn blame(&self, what: &str) -> Result<(), LaneFailure> {
-        match self.outputs.scan(None)? {
-            Some(failure) => {
-                let text = format!("strategy `{}`, step {}: {failure}; found because {what} was not finite", self.card.name, self.step);
-                Err(LaneFailure { reason: EndReason::Plugin(text), fatal: false })
+        match self.instance.scan(&self.outputs, self.step) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let text = format!("{error}; found because {what} was not finite");
+                Err(LaneFailure { reason: EndReason::Plugin(text), fatal: error.fatal_for_run() })
             }
-            None => Ok(()),
         }
     }
 
@@ -273,6 +277,9 @@ impl Guesser {
         estimate_norm: f64,
         estimator: Option<&Estimator>,
     ) -> Result<(), LaneFailure> {
+        if !self.instance.observes() {
+            return Ok(());
+        }
         let scalars = estimator.map_or(&[][..], |estimator| &estimator.scalars().values);
         let outcome = Outcome { loss, scalars, estimate_norm };
         let mut call = Call {
@@ -300,14 +307,9 @@ impl Guesser {
         Ok(())
     }
 
-    /// Metrics the strategy named since the last call.
-    pub(super) fn take_metrics(&mut self) -> Vec<(String, Vec<f64>)> {
-        self.instance.take_metrics()
-    }
-
-    /// Messages the strategy wrote since the last call.
-    pub(super) fn take_log(&mut self) -> Vec<(Level, String)> {
-        self.instance.take_log()
+    /// Metrics and messages of the strategy since the last call.
+    pub(super) fn take_events(&mut self) -> Events {
+        self.instance.take_events()
     }
 
     /// What must be kept to go on later: the instance's bytes, and named tensors.

@@ -13,9 +13,9 @@ use crate::kernel;
 use crate::measure::{Measurer, View};
 use crate::model::{Graph, Network, Tape};
 use crate::objective::Loss;
-use crate::record::{EndReason, Key, LaneId, LaneInfo, Message, Quantity, StageSeconds, StepReport, StrategyCard};
+use crate::record::{EndReason, Key, LaneId, LaneInfo, Level, Message, Quantity, StageSeconds, StepReport, StrategyCard};
 use crate::strategy::Catalog;
-use crate::workspace::{LaneRun, LaneSpec, Measure, ScheduleSpec, Workspace};
+use crate::workspace::{BACKPROP, LaneRun, LaneSpec, Measure, ScheduleSpec, Workspace};
 use candle_core::{DType, Device, Tensor};
 use std::fmt;
 use std::sync::Arc;
@@ -24,9 +24,6 @@ use std::time::Instant;
 
 /// A loss this many times the first one counts as diverged.
 const DIVERGED: f64 = 1e4;
-
-/// Id of the host's reference lane.
-pub(super) const BACKPROP: &str = "backprop";
 
 /// What all lanes of a session share.
 #[derive(Debug)]
@@ -250,7 +247,7 @@ impl Lane {
             _ => self.tape.forward(theta, &batch.x, None, |_| Ok::<(), LaneFailure>(()))?,
         }
         let found = self.loss.evaluate(self.tape.logits(), &batch.labels, Some(&self.delta))?;
-        seconds.forward = clock.lap() - guess_seconds;
+        seconds.forward = (clock.lap() - guess_seconds).max(0.0);
         self.check_loss(found.loss)?;
 
         let point = Point {
@@ -272,7 +269,7 @@ impl Lane {
                     guesser.whole(&self.network, point, &self.estimate, batch)?;
                 }
                 if let Some(estimator) = &mut self.estimator {
-                    guesser.normalise(estimator)?;
+                    guesser.finish(&self.tape, estimator)?;
                     seconds.guess = guess_seconds + clock.lap();
                     let directions: Directions = guesser.directions();
                     estimator.derive(point, directions)?;
@@ -305,7 +302,7 @@ impl Lane {
         let rate = factor(self.schedule, step, self.plan.steps);
         let mut values = vec![
             (Key::whole(Quantity::Loss), found.loss),
-            (Key::whole(Quantity::Accuracy), found.correct as f64 / batch.len() as f64),
+            (Key::whole(Quantity::Accuracy), found.correct as f64 / self.tape.batch() as f64),
             (Key::whole(Quantity::EstimateNorm), norm),
             (Key::whole(Quantity::LearningRate), self.optimizer.spec().lr() * rate),
         ];
@@ -325,10 +322,11 @@ impl Lane {
         seconds.measure = clock.lap();
         let mut metrics = Vec::new();
         if let Some(guesser) = &mut self.guesser {
-            guesser.observe(found.loss, norm, self.estimator.as_ref())?;
-            metrics = guesser.take_metrics();
-            for (level, text) in guesser.take_log() {
-                self.messages.push(Message { lane: Some(self.plan.lane), step: Some(step), level, text });
+            guesser.observe(&self.network, &self.tape, found.loss, norm, self.estimator.as_ref())?;
+            let events = guesser.take_events();
+            metrics = events.metrics;
+            for (level, text) in events.messages {
+                self.messages.push(Message { lane: Some(self.plan.lane), step: Some(step), level: grave(level), text });
             }
         }
         seconds.guess += clock.lap();
@@ -377,6 +375,15 @@ fn add(total: &mut StageSeconds, part: &StageSeconds) {
     total.tangent += part.tangent;
     total.update += part.update;
     total.measure += part.measure;
+}
+
+fn grave(level: crate::strategy::Level) -> Level {
+    match level {
+        crate::strategy::Level::Error => Level::Error,
+        crate::strategy::Level::Warn => Level::Warn,
+        crate::strategy::Level::Info => Level::Info,
+        crate::strategy::Level::Debug => Level::Debug,
+    }
 }
 
 fn reference_card() -> StrategyCard {

@@ -7,7 +7,7 @@
 use super::SessionError;
 use super::lane::LanePlan;
 use crate::record::{EndReason, LaneId};
-use crate::workspace::{LaneRun, TuneMetric, Workspace, apply_axis, expand};
+use crate::workspace::{LaneRun, TuneMetric, Workspace, apply_axis};
 
 /// Loss and accuracy on the validation split.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,7 +35,7 @@ struct Trial {
 impl Tuning {
     /// The lanes to start with: trials where the workspace tunes, else the real runs.
     pub(super) fn plan(workspace: &Workspace) -> Result<(Vec<LanePlan>, Option<Self>), SessionError> {
-        let runs = expand(workspace)?;
+        let runs = workspace.grid()?;
         let Some(tune) = &workspace.tune else {
             let plans = runs.into_iter().enumerate().map(|(lane, run)| LanePlan::real(lane, run, workspace.steps));
             return Ok((plans.collect(), None));
@@ -49,8 +49,7 @@ impl Tuning {
             names.push(&run.name);
             for (value, candidate) in tune.values.iter().enumerate() {
                 let lane = plans.len();
-                let mut spec = run.spec.clone();
-                apply_axis(&mut spec, &tune.over, candidate)?;
+                let spec = apply_axis(&run.spec, &tune.over, candidate)?;
                 plans.push(LanePlan {
                     lane,
                     name: run.name.clone(),
@@ -94,10 +93,11 @@ impl Tuning {
                         TuneMetric::ValidationLoss => format!("validation loss {:.4}", -score),
                         TuneMetric::ValidationAccuracy => format!("validation accuracy {:.2} %", 100.0 * score),
                     };
-                    if apply_axis(&mut run.spec, &tune.over, chosen).is_err() {
-                        continue;
+                    match apply_axis(&run.spec, &tune.over, chosen) {
+                        Ok(spec) => run.spec = spec,
+                        Err(_) => continue,
                     }
-                    format!("{}: {} = {chosen} is the best ({metric})", run.name, tune.over)
+                    format!("{}: {} = {} is the best ({metric})", run.name, tune.over, chosen.text())
                 }
                 None => format!("{}: every trial of {} diverged or failed; it runs as written", run.name, tune.over),
             };
