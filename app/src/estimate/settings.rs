@@ -54,6 +54,20 @@ fn refuse<T>(field: &'static str, reason: impl Into<String>, advice: impl Into<S
 }
 
 impl Settings {
+    /// One raw guess a step with exact scalars, at `scope`.
+    pub fn plain(scope: Scope) -> Self {
+        Self {
+            scope,
+            guesses: 1,
+            combine: Combine::Mean,
+            scaling: GuessScaling::Raw,
+            normalise: Normalise::None,
+            clip: None,
+            source: ScalarSource::Tangent,
+            output: OutputSignal::Guess,
+        }
+    }
+
     /// The settings of a lane whose strategy makes guesses of `kind`.
     ///
     /// # Errors

@@ -168,8 +168,8 @@ impl Tape {
         theta: &[Tensor],
         data: &Tensor,
         injection: Option<(Injection, f64)>,
-        mut on_site: impl FnMut(usize) -> Result<(), E>,
-    ) -> Result<(), E> {
+        mut on_site: impl FnMut(usize) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
         self.data.replace(Some(data.clone()));
         let mut waiting = None;
         for (index, node) in self.graph.nodes.iter().enumerate() {

@@ -10,7 +10,8 @@ use crate::kernel;
 use crate::model::{Network, Tape};
 use crate::record::{EndReason, StrategyCard};
 use crate::strategy::{
-    Call, CallMode, Direction, Events, Inputs, Instance, Kind, Oracle, Outcome, Outputs, Plan, PluginError, RunFacts, SignalAt,
+    Call, CallMode, Direction, Events, Inputs, Instance, Kind, Oracle, Outcome, Outputs, Params, Plan, PluginError, RunFacts, SignalAt,
+    StrategyInfo,
 };
 use guesswork_plugin::abi::{GW_ROLE_OUTPUT_ERROR, GW_ROLE_PREVIOUS_UPDATE};
 use candle_core::Tensor;
@@ -32,6 +33,19 @@ pub(super) struct Guesser {
     oracle: Option<PointOracle>,
     step: u64,
     progress: f64,
+}
+
+/// What the formula card shows, from the strategy's own metadata.
+fn card(info: &StrategyInfo) -> StrategyCard {
+    StrategyCard {
+        name: info.name.clone(),
+        version: info.version.clone(),
+        kind: info.kind.name().to_owned(),
+        formula: info.formula.clone(),
+        description: info.description.clone(),
+        citation: info.citation.clone(),
+        library: info.library.display().to_string(),
+    }
 }
 
 /// The update of the step before, kept only for a strategy that was granted it.
@@ -59,7 +73,7 @@ impl Guesser {
         cancelled: Arc<AtomicBool>,
     ) -> Result<Self, SessionError> {
         let info = shared.catalog.get(&plan.spec.strategy)?;
-        let card = info.card();
+        let card = card(info);
         let lane = || plan.name.clone();
         let kind = match info.kind {
             Kind::Signal => GuessKind::Signal,
@@ -75,8 +89,7 @@ impl Guesser {
         };
         let settings = Settings::resolve(&plan.spec, kind)
             .map_err(|error| SessionError::Lane { lane: lane(), reason: error.to_string() })?;
-        let params = info
-            .check_params(&plan.spec.params)
+        let params = Params::check(&info.id, &info.params, &plan.spec.params)
             .map_err(|error| SessionError::Lane { lane: lane(), reason: error.to_string() })?;
         let refused = |error: PluginError| SessionError::Plugin { lane: plan.name.clone(), reason: error.to_string() };
         let mut instance = Instance::create(info, &params).map_err(refused)?;
@@ -321,22 +334,22 @@ impl Guesser {
         Ok((self.instance.save()?, tensors))
     }
 
-    /// Restores what [`Guesser::state`] gave, at the parameters of `network`.
+    /// Restores what [`Guesser::state`] gave, at the parameters of `network`; `take` fills a tensor by its name.
     pub(super) fn restore(
         &mut self,
         bytes: &[u8],
         network: &Network,
-        find: impl Fn(&str) -> candle_core::Result<Tensor>,
+        take: impl Fn(&str, &Tensor) -> Result<(), LaneFailure>,
     ) -> Result<(), LaneFailure> {
         for (name, tensor) in self.instance.state() {
-            kernel::copy(&tensor, &find(&name)?)?;
+            take(&name, &tensor)?;
         }
         if let Some(update) = &self.update {
             for (index, change) in update.change.iter().enumerate() {
-                kernel::copy(change, &find(&format!("update.{index}"))?)?;
+                take(&format!("update.{index}"), change)?;
                 kernel::copy(&update.theta[index], &network.theta()[index])?;
             }
         }
-        if bytes.is_empty() { Ok(()) } else { Ok(self.instance.load(bytes)?) }
+        Ok(self.instance.load(bytes)?)
     }
 }

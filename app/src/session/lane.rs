@@ -102,23 +102,23 @@ impl fmt::Display for LaneFailure {
 
 /// A running lane.
 pub(super) struct Lane {
-    plan: LanePlan,
-    info: Arc<LaneInfo>,
-    network: Network,
-    tape: Tape,
-    loss: Loss,
-    delta: Tensor,
-    guesser: Option<Guesser>,
-    estimator: Option<Estimator>,
-    estimate: Vec<Tensor>,
-    optimizer: Optimizer,
-    schedule: ScheduleSpec,
-    measurer: Measurer,
-    steps_taken: u64,
-    seconds: StageSeconds,
-    first_loss: Option<f64>,
-    validation: Option<Validation>,
-    messages: Vec<Message>,
+    pub(super) plan: LanePlan,
+    pub(super) info: Arc<LaneInfo>,
+    pub(super) network: Network,
+    pub(super) tape: Tape,
+    pub(super) loss: Loss,
+    pub(super) delta: Tensor,
+    pub(super) guesser: Option<Guesser>,
+    pub(super) estimator: Option<Estimator>,
+    pub(super) estimate: Vec<Tensor>,
+    pub(super) optimizer: Optimizer,
+    pub(super) schedule: ScheduleSpec,
+    pub(super) measurer: Measurer,
+    pub(super) steps_taken: u64,
+    pub(super) seconds: StageSeconds,
+    pub(super) first_loss: Option<f64>,
+    pub(super) validation: Option<Validation>,
+    pub(super) messages: Vec<Message>,
 }
 
 impl Lane {
@@ -248,7 +248,7 @@ impl Lane {
         }
         let found = self.loss.evaluate(self.tape.logits(), &batch.labels, Some(&self.delta))?;
         seconds.forward = (clock.lap() - guess_seconds).max(0.0);
-        self.check_loss(found.loss)?;
+        check_loss(&mut self.first_loss, found.loss, step)?;
 
         let point = Point {
             tape: &self.tape,
@@ -350,18 +350,18 @@ impl Lane {
         add(&mut self.seconds, &seconds);
         Ok(StepReport { lane: self.plan.lane, step: self.steps_taken, values, metrics: Vec::new(), seconds })
     }
+}
 
-    fn check_loss(&mut self, loss: f64) -> Result<(), LaneFailure> {
-        let first = *self.first_loss.get_or_insert(loss);
-        let step = self.steps_taken;
-        if !loss.is_finite() {
-            return Err(LaneFailure::diverged(format!("the training loss is {loss} at step {step}")));
-        }
-        if loss > DIVERGED * first.max(1.0) {
-            return Err(LaneFailure::diverged(format!("the training loss is {loss:.3e} at step {step}, from {first:.3} at the start")));
-        }
-        Ok(())
+fn check_loss(first: &mut Option<f64>, loss: f64, step: u64) -> Result<(), LaneFailure> {
+    let first = *first.get_or_insert(loss);
+    if !loss.is_finite() {
+        return Err(LaneFailure::diverged(format!("the training loss is {loss} at step {step}")));
     }
+    if loss > DIVERGED * first.max(1.0) {
+        let text = format!("the training loss is {loss:.3e} at step {step}, from {first:.3} at the start");
+        return Err(LaneFailure::diverged(text));
+    }
+    Ok(())
 }
 
 fn validation(values: &[(Key, f64)]) -> Option<Validation> {

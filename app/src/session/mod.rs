@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod device;
+mod checkpoint;
 mod guess;
 pub mod history;
 mod lane;
@@ -17,9 +18,10 @@ pub use device::{DeviceChoice, DeviceError};
 pub use protocol::{Command, LaneView, Snapshot, Status};
 
 use crate::data::DataError;
-use crate::record::{FolderError, Observer, RunFolder};
-use crate::strategy::CatalogError;
-use crate::workspace::{Workspace, WorkspaceError};
+use crate::record::Observer;
+use crate::record::checkpoint::CheckpointError;
+use crate::strategy::Unknown;
+use crate::workspace::{EditError, Workspace};
 use arc_swap::ArcSwap;
 use crossbeam_channel::{Sender, bounded};
 use std::path::PathBuf;
@@ -56,9 +58,9 @@ pub struct Experiment {
     pub plugin_paths: Vec<PathBuf>,
     /// What happens when a plugin fails.
     pub on_plugin_error: OnPluginError,
-    /// Where checkpoints go; none are written without.
-    pub folder: Option<Arc<RunFolder>>,
-    /// Continue from the folder's checkpoints.
+    /// Folder that checkpoints go to; none are written without.
+    pub checkpoints: Option<PathBuf>,
+    /// Continue from the checkpoints there.
     pub resume: bool,
     /// Start paused.
     pub paused: bool,
@@ -80,7 +82,7 @@ impl Experiment {
             threads: None,
             plugin_paths: Vec::new(),
             on_plugin_error: OnPluginError::Stop,
-            folder: None,
+            checkpoints: None,
             resume: false,
             paused: false,
             keep_open: false,
@@ -95,7 +97,7 @@ impl Experiment {
 pub enum SessionError {
     /// The workspace asks for something that cannot be.
     #[error(transparent)]
-    Workspace(#[from] WorkspaceError),
+    Workspace(#[from] EditError),
     /// A lane asks for something that cannot be.
     #[error("lane `{lane}`: {reason}")]
     Lane {
@@ -109,7 +111,7 @@ pub enum SessionError {
     Data(#[from] DataError),
     /// No such strategy, or its library was refused.
     #[error(transparent)]
-    Catalog(#[from] CatalogError),
+    Catalog(#[from] Unknown),
     /// A plugin refused the run.
     #[error("lane `{lane}`: {reason}")]
     Plugin {
@@ -121,9 +123,9 @@ pub enum SessionError {
     /// The device cannot be had.
     #[error(transparent)]
     Device(#[from] DeviceError),
-    /// The run folder or a checkpoint cannot be read or written.
+    /// A checkpoint cannot be read or written.
     #[error(transparent)]
-    Folder(#[from] FolderError),
+    Checkpoint(#[from] CheckpointError),
     /// The engine failed.
     #[error("the engine failed: {0}")]
     Engine(#[from] candle_core::Error),

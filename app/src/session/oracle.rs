@@ -6,7 +6,7 @@ use crate::kernel;
 use crate::model::{Network, Tape};
 use crate::objective::Loss;
 use crate::strategy::Oracle;
-use crate::workspace::LaneSpec;
+use crate::workspace::Scope;
 use candle_core::{Result, Tensor, bail};
 
 /// Answers at the point it was last aimed at, along the directions the strategy writes.
@@ -32,8 +32,7 @@ impl PointOracle {
     /// Plans the buffers that answers take; `directions` share their storages with the strategy's outputs.
     pub(super) fn new(network: &Network, tape: &Tape, directions: Vec<Vec<Tensor>>) -> Result<Self> {
         let fresh = || Tape::new(tape.graph().clone(), tape.batch(), tape.dtype(), tape.device());
-        let plain = LaneSpec::named("oracle");
-        let Ok(settings) = Settings::resolve(&plain, GuessKind::Weight) else { bail!("the oracle's settings have no meaning") };
+        let settings = Settings::plain(Scope::Batch);
         let primal = fresh()?;
         let estimator = Estimator::new(settings, GuessKind::Weight, &primal, network.theta())?;
         Ok(Self { probe: fresh()?, theta: network.zeros_like()?, directions, estimator, primal, at: None })

@@ -8,8 +8,9 @@ use super::lane::{Lane, LaneFailure, LanePlan, Shared};
 use super::protocol::{Command, LaneView, Snapshot, Status};
 use super::tuning::Tuning;
 use super::{Experiment, OnPluginError, SessionError, Summary};
-use crate::data::Batch;
-use crate::record::{EndReason, LaneEnd, LaneHistory, LaneId, Level, Message, Observer, StepReport};
+use crate::data::{Batch, Batches};
+use super::history::LaneHistory;
+use crate::record::{EndReason, LaneEnd, LaneId, Level, Message, Observer, StepReport};
 use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
 use rayon::prelude::*;
@@ -30,8 +31,10 @@ const MESSAGES: usize = 1000;
 pub(super) struct Trainer {
     experiment: Experiment,
     shared: Arc<Shared>,
+    batches: Batches,
     waiting: VecDeque<LanePlan>,
     active: Vec<Lane>,
+    plans: Vec<LanePlan>,
     tuning: Option<Tuning>,
     views: Vec<LaneView>,
     observers: Vec<Box<dyn Observer>>,
@@ -92,10 +95,12 @@ impl Trainer {
         let paused = experiment.paused;
         let now = Instant::now();
         Self {
+            batches: shared.batches.clone(),
             experiment,
             shared,
             waiting: VecDeque::new(),
             active: Vec::new(),
+            plans: Vec::new(),
             tuning: None,
             views: Vec::new(),
             observers,
@@ -149,8 +154,9 @@ impl Trainer {
     fn fill(&mut self) -> Result<(), SessionError> {
         while self.active.len() < self.experiment.concurrent.max(1) {
             let Some(plan) = self.waiting.pop_front() else { break };
-            let mut lane = Lane::new(&self.shared, plan, self.cancelled.clone())?;
-            let ended = match &self.experiment.folder {
+            let mut lane = Lane::new(&self.shared, plan.clone(), self.cancelled.clone())?;
+            self.plans.push(plan);
+            let ended = match &self.experiment.checkpoints {
                 Some(folder) if self.experiment.resume => lane.restore(folder)?,
                 _ => None,
             };
@@ -251,17 +257,15 @@ impl Trainer {
     }
 
     fn reset(&mut self) {
-        let mut plans: Vec<LanePlan> = self.active.drain(..).map(Lane::into_plan).collect();
-        let started: Vec<LaneId> = plans.iter().map(|plan| plan.lane).collect();
-        for view in &self.views {
-            let dropped = view.ended == Some(EndReason::Dropped);
-            if !started.contains(&view.info.lane) && !dropped {
-                plans.push(LanePlan::from_info(&view.info));
+        self.views.retain(|view| view.ended != Some(EndReason::Dropped));
+        for lane in self.active.drain(..) {
+            if let Some(plan) = self.plans.iter_mut().find(|plan| plan.lane == lane.info().lane) {
+                *plan = lane.plan().clone();
             }
         }
-        plans.sort_by_key(|plan| plan.lane);
+        let mut plans = std::mem::take(&mut self.plans);
+        plans.retain(|plan| self.views.iter().any(|view| view.info.lane == plan.lane));
         plans.extend(self.waiting.drain(..));
-        self.views.retain(|view| view.ended != Some(EndReason::Dropped));
         self.waiting = plans.into();
         self.experiment.resume = false;
         self.started = Instant::now();
@@ -285,7 +289,7 @@ impl Trainer {
         for lane in &self.active {
             let step = lane.steps_taken();
             if !batches.iter().any(|(known, _)| *known == step) {
-                batches.push((step, self.shared.batches.batch(step)?));
+                batches.push((step, self.batches.batch(step)?));
             }
         }
         let shared = &self.shared;
@@ -402,7 +406,7 @@ impl Trainer {
             view.ended = Some(reason.clone());
             view.seconds = lane.seconds();
         }
-        if let Some(folder) = &self.experiment.folder
+        if let Some(folder) = &self.experiment.checkpoints
             && let Err(error) = lane.checkpoint(folder, Some(&reason))
         {
             self.say(Message { lane: Some(id), step: None, level: Level::Error, text: error.to_string() });
@@ -411,7 +415,7 @@ impl Trainer {
 
     fn checkpoint(&mut self) -> Result<(), SessionError> {
         self.checkpointed = Instant::now();
-        if let Some(folder) = &self.experiment.folder {
+        if let Some(folder) = &self.experiment.checkpoints {
             self.observers.iter_mut().for_each(|observer| observer.sync());
             for lane in &mut self.active {
                 lane.checkpoint(folder, None)?;
