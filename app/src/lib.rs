@@ -4,5 +4,7 @@
 #![deny(unsafe_code)]
 
 pub mod kernel;
+pub mod model;
+pub mod objective;
 pub mod record;
 pub mod workspace;
