@@ -184,7 +184,7 @@ pub struct gw_ops {
         unsafe extern "C" fn(ctx: *mut gw_context, dst: gw_tensor, classes: gw_tensor, err: *mut gw_error) -> i32,
     >,
     /// `dst ← c`, a class drawn from each row of `probabilities`: `dst` is rows × 1. Keyed as in [`gw_rng`]: row i takes
-    /// the uniform element i, and the class at which the sum of the probabilities so far first exceeds it.
+    /// the uniform element i, and the class at which the sum of the probabilities so far first exceeds that share of all.
     pub categorical: Option<
         unsafe extern "C" fn(
             ctx: *mut gw_context,

@@ -47,14 +47,15 @@ pub(super) struct Batch {
     calls: u64,
 }
 
-/// The class at which the cumulative probability passes `uniform`; the last possible one when rounding leaves none.
+/// The class at which the sum of the probabilities so far first exceeds the share `uniform` of them all.
 pub(super) fn class_of(probabilities: &[f64], uniform: f64) -> usize {
+    let threshold = uniform * probabilities.iter().sum::<f64>();
     let mut sum = 0.0;
     let passed = probabilities.iter().position(|p| {
         sum += p;
-        sum > uniform
+        sum > threshold
     });
-    passed.or_else(|| probabilities.iter().rposition(|&p| p > 0.0)).unwrap_or(0)
+    passed.unwrap_or(probabilities.len().saturating_sub(1))
 }
 
 impl Lane {
