@@ -85,9 +85,14 @@ impl Diagnostic {
     /// What RON's reader says, in this program's words.
     pub(super) fn from_ron(file: &str, text: &str, error: &SpannedError) -> Self {
         let (message, hint) = words(text, error);
-        let Position { line, col } = error.span.start;
-        let length = if error.span.end.line == line { error.span.end.col.saturating_sub(col).max(1) } else { 1 };
-        Self::new(file, text, Some(Place { line: line.max(1), column: col, length }), message, hint)
+        // The reader may stand at the blank before the value it refuses, or behind its sign.
+        let place = offset(text, error).map(|start| {
+            let start = if before(text, error) == Some('-') { start - 1 } else { start };
+            let blank = text[start..].len() - text[start..].trim_start_matches([' ', '\t']).len();
+            let end = offset_of(text, error.span.end).unwrap_or(text.len());
+            Place::of(text, start + blank..end.max(start + blank))
+        });
+        Self::new(file, text, place, message, hint)
     }
 }
 
@@ -161,11 +166,15 @@ pub(super) fn words(text: &str, error: &SpannedError) -> (String, Option<String>
     }
 }
 
+/// The byte at which the reader stood.
 fn offset(text: &str, error: &SpannedError) -> Option<usize> {
-    let Position { line, col } = error.span.start;
+    offset_of(text, error.span.start)
+}
+
+fn offset_of(text: &str, Position { line, col }: Position) -> Option<usize> {
     let start = text.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum::<usize>();
-    let column = text[start..].char_indices().nth(col.checked_sub(1)?).map(|(offset, _)| offset);
-    column.map(|column| start + column)
+    let ends = text[start..].char_indices().map(|(offset, _)| offset).chain([text.len() - start]);
+    ends.into_iter().nth(col.checked_sub(1)?).map(|column| start + column)
 }
 
 fn at(text: &str, error: &SpannedError) -> Option<char> {

@@ -115,3 +115,131 @@ fn unknown(name: String) -> WorkspaceError {
     let suggestion = diagnostic::suggestion(name.trim_end_matches(".ron"), &names).map(str::to_string);
     WorkspaceError::Unknown { name, suggestion, shipped: names.join(", ") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A workspace that is sound, with one place changed.
+    fn with(from: &str, to: &str) -> String {
+        let text = r#"// A question?
+(
+    problem: Network(
+        data: (name: "digits"),
+        model: mlp(hidden: [8]),
+    ),
+    lanes: [
+        (strategy: "a", scope: example),
+        (strategy: "backprop", optimizer: sgd(lr: 0.1)),
+    ],
+    steps: 10,
+)
+"#;
+        assert!(text.contains(from), "{from}");
+        text.replacen(from, to, 1)
+    }
+
+    fn refused(from: &str, to: &str) -> String {
+        match Workspace::from_text(&with(from, to), "x.ron") {
+            Err(error) => error.to_string(),
+            Ok(_) => panic!("`{to}` was accepted"),
+        }
+    }
+
+    fn opens(message: &str, start: &str) {
+        assert!(message.starts_with(start), "{message}");
+    }
+
+    #[test]
+    fn a_sound_text_is_read_and_named_after_its_file() {
+        let document = Document::parse(&with("", ""), "some/x.ron").unwrap();
+        document.check().unwrap();
+        assert_eq!((document.workspace.name.as_str(), document.workspace.steps), ("x", 10));
+        assert!(Document::parse(&format!("\u{feff}{}", document.text), "x.ron").is_ok());
+    }
+
+    #[test]
+    fn an_error_shows_line_caret_and_the_nearest_name() {
+        let expected = "x.ron:8:25: unknown field `scop`
+   |
+ 8 |         (strategy: \"a\", scop: example),
+   |                         ^^^^
+   did you mean `scope`? the fields are `strategy`, `name`, `params`, `scope`, `guesses`, `combine`, `scaling`, \
+                        `normalise`, `clip`, `source`, `output`, `optimizer`, `schedule`, `seeds`";
+        assert_eq!(refused("scope:", "scop:"), expected);
+    }
+
+    #[test]
+    fn readers_errors_say_what_was_expected() {
+        opens(&refused("mlp(", "mpl("), "x.ron:5:16: unknown value `mpl`");
+        opens(&refused("example)", "exmple)"), "x.ron:8:32: unknown value `exmple`");
+        opens(&refused("steps: 10", "steps: ten"), "x.ron:11:12: expected a whole number");
+        opens(&refused("[8]", "[8.5]"), "x.ron:5:30: expected a whole number");
+        opens(&refused("[8]", "[-8]"), "x.ron:5:29: expected a whole number that is not negative");
+        opens(&refused("lr: 0.1", "l: 0.1"), "x.ron:9:47: unknown field `l`");
+        opens(&refused("lr: 0.1", ""), "x.ron:9:47: the field `lr` of `sgd` is missing");
+        opens(&refused("\"digits\"", "digits"), "x.ron:4:22: expected text in quotes");
+        opens(
+            &refused("steps: 10", "steps: 10, steps: 11"),
+            "x.ron:11:16: the field `steps` stands here a second time",
+        );
+        opens(&refused("[8]),\n    ),", "[8]),\n    )"), "x.ron:7:5: expected a comma");
+        assert!(Workspace::from_text("", "x.ron").unwrap_err().to_string().contains("the file is empty"));
+        assert!(Workspace::from_text("(", "x.ron").is_err());
+    }
+
+    #[test]
+    fn meaning_is_checked_with_its_place() {
+        opens(&refused("steps: 10", "steps: 0"), "x.ron:11:12: expected at least 1 step");
+        opens(&refused("[8]", "[8, 0]"), "x.ron:5:32: expected a width of at least 1");
+        opens(&refused("lr: 0.1", "lr: -1"), "x.ron:9:51: expected a learning rate");
+        opens(&refused("scope: example", "clip: 0"), "x.ron:8:31: expected a bound above 0");
+        opens(&refused("scope: example", "guesses: 0"), "x.ron:8:34: expected at least 1 guess");
+        opens(&refused("scope: example", "source: central(0)"), "x.ron:8:33: expected a step of the difference");
+        opens(&refused("lr: 0.1", "lr: 1, nesterov: true"), "x.ron:9:64: Nesterov's form needs");
+        opens(&refused("\"digits\"", "\"digits\", validation: 1"), "x.ron:4:44: expected a share from 0 to 0.9");
+        opens(&refused("steps: 10", "seeds: [1, 2, 1]"), "x.ron:11:19: seed 1 stands here a second time");
+        opens(&refused("steps: 10", "steps: 10, seeds: []"), "x.ron:11:23: at least one seed");
+        let none = with("", "").replace("(strategy: \"a\", scope: example),", "");
+        let none = none.replace("(strategy: \"backprop\", optimizer: sgd(lr: 0.1)),", "");
+        opens(&Workspace::from_text(&none, "x.ron").unwrap_err().to_string(), "x.ron:7:12: at least one lane");
+    }
+
+    #[test]
+    fn sweep_and_tuning_are_checked_on_the_lanes() {
+        let sweep = |axis: &str| refused("steps: 10", &format!("sweep: [({axis})]"));
+        opens(&sweep("path: \"lrr\", values: [1]"), "x.ron:11:20: unknown field `lrr`");
+        opens(&sweep("path: \"lr\", values: [1, fast]"), "x.ron:11:38: expected a number");
+        opens(&sweep("path: \"lr\", values: [1, -1]"), "x.ron:11:38: expected a learning rate");
+        opens(&sweep("path: \"lr\", values: []"), "x.ron:11:34: an axis needs at least one value");
+        let only = sweep("path: \"lr\", values: [1], only: [\"backprp\"]");
+        assert!(
+            only.contains("no lane has the strategy `backprp`") && only.contains("did you mean `backprop`?"),
+            "{only}"
+        );
+        opens(
+            &refused("steps: 10", "tune: (over: \"lr\", values: [1])"),
+            "x.ron:11:11: tuning needs a validation split",
+        );
+        let many = (0..400).map(|value| value.to_string()).collect::<Vec<_>>().join(",");
+        let axis = format!("(path: \"lr\", values: [{many}])");
+        assert!(refused("steps: 10", &format!("sweep: [{axis}, {axis}]")).contains("at most 100000 runs"));
+    }
+
+    #[test]
+    fn findings_at_changed_values_name_the_change() {
+        let mut document = Document::parse(&with("", ""), "x.ron").unwrap();
+        document.set("lanes.*.clip=-1").unwrap();
+        let message = document.check().unwrap_err().to_string();
+        opens(&message, "x.ron: `lanes[0].clip` as set on the command line: expected a bound above 0");
+        assert!(document.set("steps").unwrap_err().to_string().contains("write path=value"));
+    }
+
+    #[test]
+    fn shipped_workspaces_are_found_by_name() {
+        assert_eq!(Document::open(Path::new("quickstart")).unwrap().workspace.name, "quickstart");
+        let message = Document::open(Path::new("quikstart.ron")).unwrap_err().to_string();
+        assert!(message.contains("did you mean `quickstart`?"), "{message}");
+        assert!(matches!(Document::open(Path::new("/")), Err(WorkspaceError::Io { .. })));
+    }
+}
