@@ -218,7 +218,7 @@ pub static ACTIONS: &[Entry] = &[
         &[key(KeyCode::Down), ch('j')],
         "next lane",
         "lane",
-        "Select the lane below: heatmap, spectrum, formula and verdict follow.",
+        "Select the lane below: heatmap, rank, formula, verdict follow.",
     ),
     entry(
         Action::DropLane,
@@ -226,7 +226,7 @@ pub static ACTIONS: &[Entry] = &[
         &[ch('x')],
         "drop lane",
         "",
-        "End the selected lane (all its seeds) and forget it. Asks first.",
+        "End the selected lane with all its seeds. Asks first.",
     ),
     entry(
         Action::RateUp,
@@ -250,7 +250,7 @@ pub static ACTIONS: &[Entry] = &[
         &[key(KeyCode::Left)],
         "crosshair left",
         "",
-        "Move the crosshair back: every pane shows its values at that step.",
+        "Move the crosshair back; every pane shows its values there.",
     ),
     entry(
         Action::Crosshair(1),
@@ -297,7 +297,7 @@ pub static ACTIONS: &[Entry] = &[
         &[ch('l')],
         "logarithmic values",
         "log y",
-        "Logarithmic values in the focused chart (the loss when none is focused).",
+        "Logarithmic values in the focused chart, else in the loss.",
     ),
     entry(Action::LogX, "Look", &[ch('L')], "logarithmic steps", "", "Logarithmic steps in all panes."),
     entry(
@@ -306,7 +306,7 @@ pub static ACTIONS: &[Entry] = &[
         &[ch('e')],
         "smooth more",
         "smooth",
-        "Stronger debiased EMA; the raw values stay faint behind. After the strongest comes none.",
+        "Stronger debiased EMA before the faint raw values; after the strongest, none.",
     ),
     entry(Action::Rougher, "Look", &[ch('E')], "smooth less", "", "Weaker debiased EMA."),
     entry(
@@ -315,7 +315,7 @@ pub static ACTIONS: &[Entry] = &[
         &[ch('R')],
         "robust or full range",
         "",
-        "Robust: the range leaves out the outermost values, which then show at the edge.",
+        "Robust leaves out the outermost values, which then show at the edge.",
     ),
     entry(
         Action::Signed,
@@ -323,7 +323,7 @@ pub static ACTIONS: &[Entry] = &[
         &[ch('c')],
         "signed or absolute cosine",
         "",
-        "Whole-model cosines with their sign, or their magnitude against the random floor.",
+        "Cosines with their sign, or magnitudes against the random floor.",
     ),
     entry(Action::FocusNext, "Panes", &[key(KeyCode::Tab)], "next pane", "pane", "Focus the next pane."),
     entry(Action::FocusPrevious, "Panes", &[key(KeyCode::BackTab)], "previous pane", "", "Focus the pane before."),

@@ -139,7 +139,8 @@ impl Context<'_> {
             }
         }
         let head = Rect { x: area.x + 1, width: area.width.saturating_sub(2), height: area.height.min(1), ..area };
-        let focus_mark = if focused { self.theme.glyph("◂ ", "< ") } else { "" };
+        // Without colours the focus shows by a mark.
+        let focus_mark = if focused && self.theme.tier == Tier::Mono { self.theme.glyph("◂ ", "< ") } else { "" };
         let end = put(buffer, head, if boxed { 1 } else { 0 }, 0, &format!(" {title} {focus_mark}"), title_style);
         let notes = format!(" {notes} ");
         if notes.len() > 2 && end + width(&notes) + 2 <= head.width {

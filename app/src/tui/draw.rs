@@ -16,7 +16,7 @@ use super::ink::put;
 use super::lanes::groups;
 use super::layout::{self, Class, Needs};
 use super::overlay;
-use super::panes::{self, PaneId, header, keyline, numbers, verdict};
+use super::panes::{self, PaneId, header, keyline, lane_line, numbers, verdict};
 use super::smooth::Derived;
 use super::state::{State, last_step};
 use super::theme::Theme;
@@ -64,7 +64,7 @@ pub fn draw(state: &State, snapshot: &Snapshot, theme: &Theme, derived: &Derived
             verdict::render(&context, Rect { y: body.bottom(), height: 1, ..body }, buffer);
         }
         Class::Stack => {
-            let lines = (groups.len() as u16 * 15).div_ceil(body.width).clamp(1, 2);
+            let lines = lane_line::rows(groups.len(), body);
             panes::render(PaneId::LaneLine, &context, Rect { height: lines, ..body }, buffer);
             let rest = Rect { y: body.y + lines, height: body.height - lines - 1, ..body };
             for (pane, rect) in layout::stack(state.layout, rest, &Needs::of(state, snapshot)) {

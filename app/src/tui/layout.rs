@@ -19,6 +19,8 @@ pub struct Needs {
     pub lanes: u16,
     /// Layers of the selected lane.
     pub layers: u16,
+    /// Characters of the longest lane name.
+    pub name: u16,
     /// Whether effective ranks were measured.
     pub rank: bool,
     /// Whether one-step effectiveness was measured.
@@ -34,6 +36,7 @@ impl Needs {
         Self {
             lanes: lanes.len().min(100) as u16,
             layers: layers.min(200) as u16,
+            name: lanes.iter().map(|group| group.name.chars().count()).max().unwrap_or(0).min(60) as u16,
             rank: has(Key::site(Quantity::EffectiveRank, 0)),
             one_step: has(Key::whole(Quantity::OneStep)),
         }
@@ -96,7 +99,6 @@ enum Width {
 }
 
 const ALL: u16 = u16::MAX;
-const SIDE: Width = Width::Side(22, 36, 48);
 
 fn heat_rows(needs: &Needs) -> (u16, u16) {
     let layers = needs.layers.max(1);
@@ -107,11 +109,11 @@ fn side(needs: &Needs) -> (Width, Vec<Want>) {
     let lanes = needs.lanes.max(1);
     let list = lanes.min(16) + 8;
     (
-        SIDE,
+        Width::Side(21, needs.name.saturating_add(21).clamp(36, 44), 48),
         vec![
             want(PaneId::Lanes, lanes.min(16) + 3, list, 4, 0),
-            want(PaneId::Formula, 8, 15, 3, 1),
-            want(PaneId::Cost, lanes.min(12) + 4, lanes.min(16) + 5, 1, 3),
+            want(PaneId::Formula, 8, 13, 3, 1),
+            want(PaneId::Cost, lanes.min(12) + 4, lanes.min(16) + 4, 1, 3),
             want(PaneId::Log, 4, ALL, 1, 2),
         ],
     )
@@ -130,7 +132,7 @@ pub const PRESETS: [Preset; 5] = [
             ];
             let lanes = needs.lanes.clamp(1, 20);
             let mut right =
-                vec![want(PaneId::Accuracy, 7, ALL, 4, 2), want(PaneId::Matrix, lanes.min(10) + 4, lanes + 4, 3, 0)];
+                vec![want(PaneId::Accuracy, 7, ALL, 4, 2), want(PaneId::Matrix, lanes.min(10) + 3, lanes + 3, 3, 0)];
             if needs.rank {
                 right.push(want(PaneId::Spectrum, 7, ALL, 3, 3));
             }
@@ -145,9 +147,9 @@ pub const PRESETS: [Preset; 5] = [
             let (least, most) = heat_rows(needs);
             vec![
                 want(PaneId::Loss, 7, ALL, 5, 0),
-                want(PaneId::Alignment, least.min(8), most.min(14), 3, 1),
+                want(PaneId::Alignment, least.min(7), most.min(14), 3, 1),
                 want(PaneId::Cosine, 9, ALL, 4, 2),
-                want(PaneId::Matrix, needs.lanes + 2, needs.lanes + 3, 1, 3),
+                want(PaneId::Matrix, needs.lanes + 2, needs.lanes + 2, 1, 3),
             ]
         },
     },
@@ -320,7 +322,7 @@ mod tests {
     fn panes_tile_the_dashboard() {
         for (width, height) in [(116, 26), (120, 40), (200, 47), (300, 90)] {
             for number in 1..=PRESETS.len() as u8 {
-                let needs = Needs { lanes: 5, layers: 4, rank: true, one_step: true };
+                let needs = Needs { lanes: 5, layers: 4, rank: true, one_step: true, name: 21 };
                 let area = Rect::new(0, 1, width, height);
                 let placed = dashboard(number, area, &needs);
                 let cells: u32 = placed.iter().map(|(_, rect)| rect.area()).sum();
@@ -335,7 +337,7 @@ mod tests {
 
     #[test]
     fn the_small_screen_has_loss_and_a_heatmap() {
-        let needs = Needs { lanes: 5, layers: 4, rank: true, one_step: true };
+        let needs = Needs { lanes: 5, layers: 4, rank: true, one_step: true, name: 21 };
         let placed: Vec<PaneId> = stack(1, Rect::new(0, 2, 80, 20), &needs).into_iter().map(|(pane, _)| pane).collect();
         assert_eq!(placed, [PaneId::Loss, PaneId::Alignment]);
         assert_eq!(class(80, 24), Class::Stack);

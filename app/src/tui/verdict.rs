@@ -136,7 +136,10 @@ fn alignment(group: &Group<'_>, selected: bool) -> Option<Verdict> {
         return Some(verdict(Weight::Warn, text));
     }
     selected.then(|| {
-        verdict(Weight::Note, format!("{} sits {}× above its random floor", group.name, format::si(over.round())))
+        verdict(
+            Weight::Note,
+            format!("{} sits {}× above its random floor", group.name, format::grouped(over.round() as u64)),
+        )
     })
 }
 

@@ -83,16 +83,22 @@ impl Scale {
             .collect()
     }
 
+    /// The first ticks, asking for `from` up to `to`, that are `many`.
+    fn at_least(&self, many: usize, from: usize, to: usize) -> Option<Vec<f64>> {
+        (from..=to).map(|count| self.ticks(count)).find(|ticks| ticks.len() >= many)
+    }
+
     /// Ticks with labels of equal precision.
     pub fn labels(&self, count: usize) -> Vec<(f64, String)> {
-        let ticks = self.ticks(count);
+        let ticks = self.at_least(3, count, count * 3).or_else(|| self.at_least(2, count, count * 3));
+        let ticks = ticks.unwrap_or_else(|| self.ticks(count));
         let gap = ticks.windows(2).map(|pair| pair[1] - pair[0]).fold(f64::INFINITY, f64::min);
         let digits =
             if gap.is_finite() && gap > 0.0 { (-gap.log10() - 1e-9).ceil().clamp(0.0, 9.0) as usize } else { 1 };
         let size = ticks.iter().fold(0.0f64, |size, tick| size.max(tick.abs()));
         let label = |tick: f64| match () {
             () if tick == 0.0 => "0".to_owned(),
-            () if self.log || size >= 10_000.0 || digits > 4 => short(tick),
+            () if self.log || !gap.is_finite() || size >= 10_000.0 || digits > 4 => short(tick),
             () => format!("{tick:.digits$}").replace('-', "−"),
         };
         ticks.into_iter().map(|tick| (tick, label(tick))).collect()
@@ -180,7 +186,8 @@ impl Steps {
             Scale::linear(self.first as f64, self.last.max(self.first + 1) as f64)
         };
         let mut ticks: Vec<(usize, u64)> = scale
-            .ticks(count)
+            .at_least(3, count, columns / 8)
+            .unwrap_or_else(|| scale.ticks(count))
             .into_iter()
             .filter(|tick| tick.fract().abs() < 1e-6 && *tick >= 0.0)
             .filter_map(|tick| Some((self.column(tick as u64, columns)?, tick as u64)))

@@ -66,7 +66,7 @@ pub fn render(context: &Context<'_>, query: &str, scroll: usize, area: Rect, buf
     let theme = context.theme;
     let bar = theme.bar();
     let lines = lines(query);
-    let inner = panel(context, (108, (lines.len() as u16 + 5).max(12)), "Help", false, area, buffer);
+    let inner = panel(context, (128, (lines.len() as u16 + 5).max(12)), "Help", false, area, buffer);
     let x = put(buffer, inner, 1, 0, theme.glyph("⌕ ", "/ "), bar.patch(theme.accent()));
     let x = if query.is_empty() {
         put(buffer, inner, x, 0, "type to search", bar.patch(theme.faint()))
@@ -88,7 +88,7 @@ pub fn render(context: &Context<'_>, query: &str, scroll: usize, area: Rect, buf
     if lines.is_empty() {
         put(buffer, inner, 1, 2, "nothing found", bar.patch(theme.dim()));
     }
-    let left = if inner.width >= 80 { 34 } else { 26.min(inner.width / 2) };
+    let left = if inner.width >= 80 { 32 } else { 26.min(inner.width / 2) };
     for (index, line) in lines.iter().skip(first).take(rows).enumerate() {
         let y = index as u16 + 2;
         let (keys, name, help) = match line {

@@ -45,7 +45,7 @@ fn score(query: &str, name: &str) -> Option<i32> {
         at = place + 1;
         last = Some(place);
     }
-    Some(total * 10 - name.len() as i32)
+    Some(total)
 }
 
 /// The lines that fit `query`, best first.

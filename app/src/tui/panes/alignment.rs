@@ -56,17 +56,10 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
     let plot = Rect { height: rows.used, ..plot };
     for y in 0..rows.used {
         for x in 0..plot.width {
-            let (top, bottom) = rows.halves(y);
-            let (top, bottom) = (&columns[top][usize::from(x)], &columns[bottom][usize::from(x)]);
-            cell(
-                context,
-                plot,
-                x,
-                y,
-                if rows.shared { (extreme(top), extreme(bottom)) } else { (top.max, bottom.min) },
-                (top, bottom),
-                buffer,
-            );
+            let (upper, lower) = rows.halves(y);
+            let (top, bottom) = (&columns[upper][usize::from(x)], &columns[lower][usize::from(x)]);
+            let values = if upper == lower { (top.max, bottom.min) } else { (extreme(top), extreme(bottom)) };
+            cell(context, plot, x, y, values, (top, bottom), buffer);
         }
     }
     names(context, group, inner, plot, &rows, buffer);
@@ -130,30 +123,34 @@ fn extreme(extent: &Column) -> f64 {
 /// How layers share the rows of the heatmap.
 struct Rows {
     layers: usize,
-    /// Half rows in all.
-    halves: usize,
-    /// Rows in use.
     used: u16,
-    /// Whether a row holds two layers.
-    shared: bool,
 }
 
 impl Rows {
+    /// The row in the middle of a layer.
+    fn middle(&self, layer: usize) -> u16 {
+        let halves = usize::from(self.used) * 2;
+        (((2 * layer + 1) * halves / (2 * self.layers) / 2) as u16).min(self.used.saturating_sub(1))
+    }
+
     /// The layers of the upper and the lower half of row `y`.
     fn halves(&self, y: u16) -> (usize, usize) {
-        let layer = |half: usize| (half * self.layers / self.halves).min(self.layers - 1);
+        let halves = usize::from(self.used) * 2;
+        let layer = |half: usize| (half * self.layers / halves.max(1)).min(self.layers - 1);
         (layer(usize::from(y) * 2), layer(usize::from(y) * 2 + 1))
     }
 }
 
+/// Half blocks can use every row; whole cells only as many as give each layer the same.
 fn layer_rows(layers: usize, height: u16, halves: bool) -> Rows {
     let each = usize::from(height) / layers;
-    if each >= 1 {
-        let used = layers * each;
-        return Rows { layers, halves: used * 2, used: used as u16, shared: false };
-    }
-    let used = if halves { layers.div_ceil(2).min(height.into()) } else { height.into() };
-    Rows { layers, halves: if halves { layers.min(used * 2) } else { used * 2 }, used: used as u16, shared: true }
+    let used = match halves {
+        true if usize::from(height) * 2 > layers => height,
+        true => height.min(layers.div_ceil(2) as u16),
+        false if each > 0 => (layers * each) as u16,
+        false => height,
+    };
+    Rows { layers, used }
 }
 
 fn cell(
@@ -205,10 +202,10 @@ fn names(context: &Context<'_>, group: &Group<'_>, inner: Rect, plot: Rect, rows
     let theme = context.theme;
     let gutter = plot.x - inner.x;
     for (layer, site) in group.first().info.sites.iter().enumerate() {
-        let mine: Vec<u16> = (0..rows.used)
-            .filter(|&y| rows.halves(y).0 == layer || (!rows.shared && rows.halves(y).1 == layer))
-            .collect();
-        let Some(&y) = mine.get(mine.len().saturating_sub(1) / 2) else { continue };
+        let y = rows.middle(layer);
+        if (0..layer).any(|before| rows.middle(before) == y) {
+            continue;
+        }
         let chosen = context.state.layer == Some(layer as u16);
         let style = if chosen { theme.accent() } else { theme.dim() };
         put_right(
@@ -223,7 +220,7 @@ fn names(context: &Context<'_>, group: &Group<'_>, inner: Rect, plot: Rect, rows
             let style = if chosen { theme.accent() } else { theme.text() };
             put(buffer, inner, plot.right() - inner.x + 1, y, &format::value(value), style);
         }
-        for y in mine {
+        for y in (0..rows.used).filter(|&y| rows.halves(y).0 == layer) {
             let row = Rect { x: inner.x, y: inner.y + y, width: inner.width, height: 1 };
             context.hit(row, Target::Layer(layer as u16));
         }

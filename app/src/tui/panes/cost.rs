@@ -14,11 +14,11 @@ use ratatui::style::{Color, Style};
 
 /// Stages with their colours: cool for the network, warm for the guess, grey for measuring.
 const STAGES: [(&str, &str, Rgb, Rgb, Color); 5] = [
-    ("forward", "f", Rgb(78, 121, 167), Rgb(58, 100, 150), Color::Blue),
+    ("fwd", "f", Rgb(78, 121, 167), Rgb(58, 100, 150), Color::Blue),
     ("guess", "g", Rgb(230, 146, 60), Rgb(206, 116, 20), Color::Yellow),
-    ("tangent", "t", Rgb(118, 183, 178), Rgb(60, 140, 134), Color::Cyan),
-    ("update", "u", Rgb(176, 122, 161), Rgb(146, 86, 130), Color::Magenta),
-    ("measure", "m", Rgb(112, 116, 128), Rgb(150, 154, 164), Color::DarkGray),
+    ("tan", "t", Rgb(118, 183, 178), Rgb(60, 140, 134), Color::Cyan),
+    ("upd", "u", Rgb(176, 122, 161), Rgb(146, 86, 130), Color::Magenta),
+    ("meas", "m", Rgb(112, 116, 128), Rgb(150, 154, 164), Color::DarkGray),
 ];
 
 fn parts(seconds: &StageSeconds) -> [f64; 5] {
@@ -42,12 +42,10 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
     };
     let plain = theme.ascii || theme.tier == Tier::Mono;
     let mut x = 1;
-    let short = inner.width < 44;
     for (index, (name, letter, ..)) in STAGES.iter().enumerate() {
         let mark = if plain { letter } else { "■" };
         x = put(buffer, inner, x, 0, mark, style(index));
-        let name = if short { format::fit(name, 7).chars().take(4).collect() } else { (*name).to_owned() };
-        x = put(buffer, inner, x, 0, &format!(" {name} "), theme.dim()) + 1 - u16::from(short);
+        x = put(buffer, inner, x, 0, &format!(" {name} "), theme.dim()) + u16::from(inner.width >= 44);
     }
     let rows = inner.height.saturating_sub(2).max(1);
     let longest = context.groups.iter().map(|group| group.name.chars().count()).max().unwrap_or(0) as u16;

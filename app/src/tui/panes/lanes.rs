@@ -13,7 +13,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 /// Columns of a number.
-const NUMBER: u16 = 8;
+const NUMBER: u16 = 7;
 
 pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
     let seeds: usize = context.groups.iter().map(|group| group.lanes.len()).sum();
@@ -23,7 +23,7 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
     let seeded = context.groups.iter().any(|group| group.lanes.len() > 1);
     let number = if seeded && inner.width >= 56 { NUMBER + 7 } else { NUMBER };
     let wide = inner.width >= 52;
-    let columns: &[&str] = if wide { &["loss", "test", "accuracy", "|cos|"] } else { &["loss", "test acc"] };
+    let columns: &[&str] = if wide { &["loss", "test", "acc", "|cos|"] } else { &["loss", "test"] };
     for (index, head) in columns.iter().rev().enumerate() {
         put_right(buffer, inner, inner.width.saturating_sub(1 + index as u16 * number), 0, head, theme.faint());
     }
@@ -69,7 +69,7 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
                     line,
                     inner.width.saturating_sub(1),
                     0,
-                    &format!(" {}", end_word(reason)),
+                    &format!("{:>14}", end_word(reason)),
                     ground.patch(style),
                 );
             }
@@ -135,7 +135,7 @@ fn details(context: &Context<'_>, group: &Group<'_>, area: Rect, buffer: &mut Bu
         ("optimizer", format!("{optimizer} · η {rate}")),
         ("scope", if lane.info.scope.is_some() { format!("{scope} · K {guesses}") } else { scope.to_owned() }),
         ("seed", format!("{} · n {}", seeds.join(" "), format::grouped(lane.info.parameters as u64))),
-        ("step", format!("{} · {} FLOP a step", format::grouped(group.step()), format::si(lane.info.flop as f64))),
+        ("step", format!("{} · {} FLOP/step", format::grouped(group.step()), format::si(lane.info.flop as f64))),
     ];
     if !params.is_empty() {
         lines.insert(2, ("params", params.join(" · ")));

@@ -12,7 +12,7 @@ mod cost;
 mod formula;
 pub mod header;
 pub mod keyline;
-mod lane_line;
+pub mod lane_line;
 mod lanes;
 mod log;
 mod loss;

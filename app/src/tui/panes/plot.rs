@@ -24,6 +24,8 @@ pub struct Curve {
     pub label: String,
     /// One glyph.
     pub marker: String,
+    /// Said in the margin in place of the newest value: for curves that no list names.
+    pub tag: Option<String>,
     /// Its colour.
     pub colour: Color,
     /// Colour of its raw values and its band.
@@ -36,6 +38,15 @@ pub struct Curve {
     pub shown: Vec<Arc<Series>>,
     /// Raw values behind it, where they differ.
     pub raw: Vec<Arc<Series>>,
+}
+
+impl Curve {
+    /// Its value at `step` (the newest when `None`): mean and deviation over the seeds.
+    fn value(&self, step: Option<u64>) -> Option<(f64, f64)> {
+        let at = |series: &Arc<Series>| step.map_or_else(|| series.last(), |step| series.at(step));
+        let values: Vec<f64> = self.shown.iter().filter_map(at).map(|(_, value)| value).collect();
+        (!values.is_empty()).then(|| mean_deviation(&values))
+    }
 }
 
 /// A line at a constant value.
@@ -80,7 +91,8 @@ pub fn curve_of(context: &Context<'_>, group: &Group<'_>, key: Key, magnitude: b
     (!shown.is_empty()).then(|| Curve {
         label: group.name.clone(),
         marker: context.theme.marker(group.colour).to_owned(),
-        colour: context.theme.lane(group.colour),
+        tag: None,
+        colour: if front { context.theme.lane(group.colour) } else { context.theme.lane_faint(group.colour, 0.8) },
         faint: context.theme.lane_faint(group.colour, if front { 0.42 } else { 0.26 }),
         dashed: false,
         front,
@@ -96,7 +108,8 @@ pub fn dashed_of(context: &Context<'_>, group: &Group<'_>, key: Key) -> Option<C
     (!shown.is_empty()).then(|| Curve {
         label: group.name.clone(),
         marker: context.theme.marker(group.colour).to_owned(),
-        colour: context.theme.lane_faint(group.colour, 0.85),
+        tag: None,
+        colour: context.theme.lane_faint(group.colour, if front { 0.9 } else { 0.7 }),
         faint: context.theme.lane_faint(group.colour, 0.26),
         dashed: true,
         front,
@@ -213,10 +226,16 @@ pub fn render(context: &Context<'_>, plot: &Plot, area: Rect, buffer: &mut Buffe
     draw_curves(&mut canvas, &traced, &scale);
     draw_levels(context, plot, &scale, canvas_area, buffer);
     canvas.draw(canvas_area, buffer, context.theme.ascii);
+    name_levels(context, plot, &scale, canvas_area, buffer);
     draw_marks(context, &traced, &scale, canvas_area, buffer);
-    draw_newest(plot, &traced, &scale, inner, canvas_area, buffer);
+    let cross =
+        context.state.crosshair.and_then(|step| Some((step, steps.column(step, canvas_area.width.into())? as u16)));
+    if let Some((_, x)) = cross {
+        crosshair_line(context, canvas_area, x, buffer);
+    }
+    draw_values(plot, &traced, &scale, cross, inner, canvas_area, buffer);
     context.hit(canvas_area, Target::Steps(steps));
-    draw_crosshair(context, plot, &steps, canvas_area, buffer);
+    draw_panel(context, plot, cross, canvas_area, buffer);
 }
 
 /// Ticks and grid of values, ticks of steps.
@@ -241,14 +260,26 @@ pub fn step_ticks(context: &Context<'_>, steps: &Steps, inner: Rect, canvas: Rec
     if row >= inner.height {
         return;
     }
+    let width_of = |label: &str| width(label).min(inner.width);
+    let left = |column: u16, label: &str| {
+        (canvas.x - inner.x + column).saturating_sub(width_of(label) / 2).min(inner.width - width_of(label))
+    };
+    let cross = context.state.crosshair.and_then(|step| Some((step, steps.column(step, canvas.width.into())? as u16)));
+    let cross = cross.map(|(step, column)| {
+        let label = format!(" {} ", format::grouped(step));
+        (left(column, &label), label)
+    });
     let mut free = 0;
     for (column, step) in steps.ticks(canvas.width.into()) {
         let label = format::grouped(step);
-        let middle = canvas.x - inner.x + column as u16;
-        let x = middle.saturating_sub(width(&label) / 2).min(inner.width.saturating_sub(width(&label)));
-        if x >= free {
+        let x = left(column as u16, &label);
+        let hidden = cross.as_ref().is_some_and(|(at, other)| x < at + width_of(other) && *at < x + width_of(&label));
+        if x >= free && !hidden {
             free = put(buffer, inner, x, row, &label, context.theme.faint()) + 2;
         }
+    }
+    if let Some((x, label)) = cross {
+        put(buffer, inner, x, row, &label, context.theme.chosen().patch(context.theme.title()));
     }
 }
 
@@ -277,11 +308,15 @@ fn draw_levels(context: &Context<'_>, plot: &Plot, scale: &Scale, canvas: Rect, 
         for x in 0..canvas.width {
             put(buffer, canvas, x, y, context.theme.glyph("╌", "-"), context.theme.warn());
         }
-        let label = format!(" {} ", level.label);
-        let above = if y > 0 { y - 1 } else { y + 1 };
-        if width(&label) < canvas.width {
-            put(buffer, canvas, 1, above, label.trim(), context.theme.warn());
-        }
+    }
+}
+
+/// Names the levels, over the curves.
+fn name_levels(context: &Context<'_>, plot: &Plot, scale: &Scale, canvas: Rect, buffer: &mut Buffer) {
+    for level in plot.levels.iter().filter(|level| width(&level.label) + 2 < canvas.width) {
+        let y = (curve::row(scale, level.value, usize::from(canvas.height) * 4) / 4) as u16;
+        let beside = if y > 0 { y - 1 } else { y + 1 };
+        put(buffer, canvas, 1, beside, &level.label, context.theme.warn());
     }
 }
 
@@ -308,100 +343,124 @@ fn draw_marks(context: &Context<'_>, traced: &[Traced<'_>], scale: &Scale, canva
     }
 }
 
-/// Markers at the newest values, and the values themselves in the margin, none above another.
-fn draw_newest(plot: &Plot, traced: &[Traced<'_>], scale: &Scale, inner: Rect, canvas: Rect, buffer: &mut Buffer) {
+/// Markers on the curves at the crosshair (or at their newest values), and those values in the margin, none above another.
+fn draw_values(
+    plot: &Plot,
+    traced: &[Traced<'_>],
+    scale: &Scale,
+    cross: Option<(u64, u16)>,
+    inner: Rect,
+    canvas: Rect,
+    buffer: &mut Buffer,
+) {
     let mut taken = vec![false; canvas.height.into()];
     let order = traced.iter().filter(|trace| trace.curve.front).chain(traced.iter().filter(|trace| !trace.curve.front));
     let mut markers = Vec::new();
     for trace in order.filter(|trace| !trace.curve.dashed) {
-        let Some((x, extent)) = trace.line.iter().enumerate().rev().find(|(_, extent)| extent.is_finite()) else {
+        let newest = trace.line.iter().rposition(|extent| extent.is_finite());
+        let Some((value, _)) = trace.curve.value(cross.map(|(step, _)| step)).filter(|(value, _)| value.is_finite())
+        else {
             continue;
         };
-        let value = if extent.last.is_finite() { extent.last } else { extent.max };
+        let Some(x) = cross.map(|(_, x)| x).or(newest.map(|x| (x / 2) as u16)) else { continue };
         let y = (curve::row(scale, value, usize::from(canvas.height) * 4) / 4) as u16;
         let bold = if trace.curve.front { Modifier::BOLD } else { Modifier::empty() };
         let style = Style::new().fg(trace.curve.colour).add_modifier(bold);
-        markers.push(((x / 2) as u16, y, trace.curve.marker.clone(), style));
-        let free = [0i32, -1, 1].into_iter().find(|off| {
-            let row = i32::from(y) + off;
-            row >= 0 && taken.get(row as usize) == Some(&false)
-        });
-        if let Some(off) = free {
-            let row = (i32::from(y) + off) as u16;
-            taken[usize::from(row)] = true;
-            put(buffer, inner, canvas.right() - inner.x + 1, row, &(plot.write)(value), style);
+        markers.push((x, y, trace.curve.marker.as_str(), style));
+        let free = [0i32, -1, 1, -2, 2]
+            .into_iter()
+            .map(|off| i32::from(y) + off)
+            .find(|row| usize::try_from(*row).is_ok_and(|row| taken.get(row) == Some(&false)));
+        if let Some(row) = free {
+            taken[row as usize] = true;
+            let text = match (&trace.curve.tag, cross) {
+                (Some(tag), None) => tag.clone(),
+                _ => (plot.write)(value),
+            };
+            put(buffer, inner, canvas.right() - inner.x + 1, row as u16, &text, style);
         }
     }
     for (x, y, marker, style) in markers.into_iter().rev() {
-        put(buffer, canvas, x, y, &marker, style);
+        put(buffer, canvas, x, y, marker, style);
     }
 }
 
-/// The crosshair's line, and a box with the values at it; without a crosshair a legend where lanes are not listed.
-fn draw_crosshair(context: &Context<'_>, plot: &Plot, steps: &Steps, canvas: Rect, buffer: &mut Buffer) {
+/// A line of the panel: name, value, value of the test split.
+struct Reading {
+    name: String,
+    value: String,
+    test: String,
+    style: Style,
+}
+
+/// The values at the crosshair in full, in the focused chart; a legend with the newest values where lanes are not listed.
+fn draw_panel(context: &Context<'_>, plot: &Plot, cross: Option<(u64, u16)>, canvas: Rect, buffer: &mut Buffer) {
     let theme = context.theme;
-    let column =
-        context.state.crosshair.and_then(|step| steps.column(step, canvas.width.into())).map(|column| column as u16);
-    if let Some(x) = column {
-        crosshair_line(context, canvas, x, buffer);
-    } else if context.listed
-        && plot
-            .curves
-            .iter()
-            .all(|curve| curve.label == "" || context.groups.iter().any(|group| group.name == curve.label))
-    {
+    let focused = context.state.focus == plot.pane && cross.is_some();
+    if !focused && (context.listed || plot.curves.iter().any(|curve| curve.tag.is_some())) {
         return;
     }
-    let step = column.and(context.state.crosshair);
-    let mut lines: Vec<(String, String, String, Style)> = Vec::new();
-    for curve in plot.curves.iter().filter(|curve| !curve.dashed) {
-        let beside = plot.curves.iter().find(|other| other.dashed && other.label == curve.label);
-        let value = |curve: &Curve| {
-            let found =
-                curve.shown.iter().filter_map(|series| step.map_or_else(|| series.last(), |step| series.at(step)));
-            let (mean, deviation) = mean_deviation(&found.map(|(_, value)| value).collect::<Vec<f64>>());
-            let spread = if curve.shown.len() > 1 { format!(" ± {}", (plot.write)(deviation)) } else { String::new() };
-            if mean.is_nan() && deviation.is_nan() { "–".to_owned() } else { (plot.write)(mean) + &spread }
-        };
-        let test = beside.map(&value).unwrap_or_default();
-        let bold = if curve.front { Modifier::BOLD } else { Modifier::empty() };
-        let style = Style::new().fg(curve.colour).add_modifier(bold);
-        lines.push((format!("{} {}", curve.marker, curve.label), value(curve), test, style));
-    }
-    if lines.is_empty() {
-        return;
-    }
-    let widest =
-        |of: fn(&(String, String, String, Style)) -> &str| lines.iter().map(|line| width(of(line))).max().unwrap_or(0);
-    let (names, values, tests) = (widest(|line| &line.0), widest(|line| &line.1), widest(|line| &line.2));
-    let head = u16::from(step.is_some());
-    let height = lines.len() as u16 + head;
-    let length = names + 2 + values + if tests > 0 { tests + 2 } else { 0 } + 2;
-    if height > canvas.height || length + 1 > canvas.width {
-        return;
-    }
-    let x = match column {
-        Some(x) if x + 2 + length <= canvas.width => x + 2,
-        Some(x) if x > length => x - length - 1,
-        _ => canvas.width - length,
+    let step = cross.map(|(step, _)| step);
+    let write = |curve: &Curve| match curve.value(step) {
+        Some((mean, deviation)) if curve.shown.len() > 1 => {
+            format!("{} ± {}", (plot.write)(mean), (plot.write)(deviation))
+        }
+        Some((mean, _)) => (plot.write)(mean),
+        None => "–".to_owned(),
     };
-    let panel = Rect { x: canvas.x + x, y: canvas.y, width: length, height };
+    let readings: Vec<Reading> = plot
+        .curves
+        .iter()
+        .filter(|curve| !curve.dashed)
+        .map(|curve| {
+            let test = plot.curves.iter().find(|other| other.dashed && other.label == curve.label);
+            let bold = if curve.front { Modifier::BOLD } else { Modifier::empty() };
+            Reading {
+                name: format!("{} {}", curve.marker, curve.label),
+                value: write(curve),
+                test: test.map(write).unwrap_or_default(),
+                style: Style::new().fg(curve.colour).add_modifier(bold),
+            }
+        })
+        .collect();
+    let widest = |of: fn(&Reading) -> &str| readings.iter().map(|reading| width(of(reading))).max().unwrap_or(0);
+    let (names, values, mut tests) = (widest(|r| &r.name), widest(|r| &r.value).max(5), widest(|r| &r.test));
+    tests = if tests > 0 { tests.max(4) + 2 } else { 0 };
+    let (height, length) = (readings.len() as u16 + 1, names + 2 + values + tests + 2);
+    if readings.is_empty() || height > canvas.height || length > canvas.width {
+        return;
+    }
+    let panel = emptiest(canvas, (length, height), cross.map(|(_, x)| x), buffer);
     let ground = theme.bar();
     clear(buffer, panel, ground);
-    if let Some(step) = step {
-        put(buffer, panel, 1, 0, &format!("step {}", format::grouped(step)), ground.patch(theme.title()));
-        if tests > 0 {
-            put_right(buffer, panel, length - 1, 0, "test", ground.patch(theme.dim()));
-            put_right(buffer, panel, length - 3 - tests, 0, "train", ground.patch(theme.dim()));
-        }
+    let head = step.map_or("newest".to_owned(), |step| format!("step {}", format::grouped(step)));
+    put(buffer, panel, 1, 0, &head, ground.patch(theme.title()));
+    if tests > 0 {
+        put_right(buffer, panel, length - 1, 0, "test", ground.patch(theme.dim()));
+        put_right(buffer, panel, length - 1 - tests, 0, "train", ground.patch(theme.dim()));
     }
-    for (index, (name, value, test, style)) in lines.iter().enumerate() {
-        let y = index as u16 + head;
-        put(buffer, panel, 1, y, name, ground.patch(*style));
-        put_right(buffer, panel, length - 1, y, test, ground.patch(*style));
-        let end = if tests > 0 { length - 3 - tests } else { length - 1 };
-        put_right(buffer, panel, end, y, value, ground.patch(*style));
+    for (index, reading) in readings.iter().enumerate() {
+        let (y, style) = (index as u16 + 1, ground.patch(reading.style));
+        put(buffer, panel, 1, y, &reading.name, style);
+        put_right(buffer, panel, length - 1, y, &reading.test, style);
+        put_right(buffer, panel, length - 1 - tests, y, &reading.value, style);
     }
+}
+
+/// The place for a panel that hides least: a corner, or beside the crosshair.
+fn emptiest(canvas: Rect, size: (u16, u16), cross: Option<u16>, buffer: &Buffer) -> Rect {
+    let (right, bottom) = (canvas.width - size.0, canvas.height - size.1);
+    let beside =
+        cross.into_iter().flat_map(|x| [Some(x + 2), x.checked_sub(size.0 + 1)]).flatten().filter(|x| *x <= right);
+    let columns: Vec<u16> = [right, 0].into_iter().chain(beside).collect();
+    let places = columns.iter().flat_map(|&x| [0, bottom, bottom / 2].map(|y| (x, y)));
+    let hidden = |&(x, y): &(u16, u16)| {
+        let cells =
+            (0..size.1).flat_map(|row| (0..size.0).map(move |column| (canvas.x + x + column, canvas.y + y + row)));
+        cells.filter(|at| buffer.cell(*at).is_some_and(|cell| !matches!(cell.symbol(), " " | "┈"))).count()
+    };
+    let (x, y) = places.min_by_key(hidden).unwrap_or((right, 0));
+    Rect { x: canvas.x + x, y: canvas.y + y, width: size.0, height: size.1 }
 }
 
 /// A vertical line through what is free in column `x` of `canvas`.

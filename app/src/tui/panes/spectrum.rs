@@ -21,10 +21,11 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
                 continue;
             }
             let place = layer as f64 / (sites.len() - 1).max(1) as f64;
-            let colour = if context.theme.dark { cividis(0.35 + 0.65 * place) } else { cividis(0.7 * place) };
+            let colour = if context.theme.dark { cividis(0.42 + 0.58 * place) } else { cividis(0.7 * place) };
             curves.push(Curve {
                 label: site.clone(),
                 marker: char::from_digit(layer as u32 + 1, 36).unwrap_or('+').to_string(),
+                tag: Some(format::fit(site, 7)),
                 colour: context.theme.map(colour),
                 faint: context.theme.map(blend(context.theme.ground(), colour, 0.3)),
                 dashed: false,
