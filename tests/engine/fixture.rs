@@ -28,7 +28,7 @@ impl Fixture {
     pub fn new(model: &str, image: Extent, classes: usize, batch: usize, seed: u64) -> Result<Self> {
         let model: ModelSpec = ron::from_str(model).expect("the fixture's model is valid");
         let input = build::input_extent(&model, image);
-        let graph = Arc::new(build::build(&model, input, classes)?);
+        let graph = Arc::new(build::build(&model, image, classes).map_err(candle_core::Error::wrap)?);
         let network = Network::new(graph.clone(), DType::F64, &Device::Cpu, seed)?;
         for (index, theta) in network.theta().iter().enumerate() {
             if network.names()[index].ends_with("bias") {

@@ -297,7 +297,7 @@ impl Estimator {
                     }
                     let injection = injected.as_ref().map(|blocks| (&blocks[..], sign));
                     probe.tape.forward(theta, point.data, injection, |_| Ok::<(), candle_core::Error>(()))?;
-                    *side = point.loss.each(probe.tape.logits(), point.labels)?;
+                    *side = point.loss.evaluate(probe.tape.logits(), point.labels, None)?.examples;
                 }
                 let row = self.scalars.row_mut(guess, place);
                 for (i, (plus, minus)) in losses[0].iter().zip(&losses[1]).enumerate() {

@@ -119,7 +119,7 @@ pub struct Scores {
 /// # Errors
 /// When the extents do not fit, a label is no class, or the signal shares its storage with a source.
 pub fn cross_entropy(logits: &Tensor, labels: &Tensor, signal: Option<(&Tensor, f64)>) -> Result<Scores> {
-    scores("cross_entropy", logits, labels, signal, |row, label, signal| {
+    scores("cross_entropy", logits, labels, signal, &|row, label, signal| {
         let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let total: f64 = row.iter().map(|x| (x - largest).exp()).sum();
         let constant = largest + total.ln();
@@ -136,7 +136,7 @@ pub fn cross_entropy(logits: &Tensor, labels: &Tensor, signal: Option<(&Tensor, 
 /// # Errors
 /// When the extents do not fit, a label is no class, or the signal shares its storage with a source.
 pub fn squared_error(logits: &Tensor, labels: &Tensor, signal: Option<(&Tensor, f64)>) -> Result<Scores> {
-    scores("squared_error", logits, labels, signal, |row, label, signal| {
+    scores("squared_error", logits, labels, signal, &|row, label, signal| {
         let mut total = 0.0;
         for (class, x) in row.iter().enumerate() {
             let error = x - if class == label { 1.0 } else { 0.0 };
@@ -147,13 +147,16 @@ pub fn squared_error(logits: &Tensor, labels: &Tensor, signal: Option<(&Tensor, 
     })
 }
 
+/// Loss of one row: takes the scores, the label and where the signal's elements go.
+type RowLoss<'a> = &'a dyn Fn(&[f64], usize, &mut dyn FnMut(usize, f64)) -> f64;
+
 /// Rows in double precision to `row_loss(row, label, set_signal)`.
 fn scores(
     name: &'static str,
     logits: &Tensor,
     labels: &Tensor,
     signal: Option<(&Tensor, f64)>,
-    row_loss: impl Fn(&[f64], usize, &mut dyn FnMut(usize, f64)) -> f64,
+    row_loss: RowLoss,
 ) -> Result<Scores> {
     let (m, n) = shape(logits);
     expect(name, "the list of labels", labels, m, 1)?;
@@ -163,10 +166,10 @@ fn scores(
     if general::takes(logits) {
         return match signal {
             None => general::on_host([], [logits, labels], |[], [logits, labels]| {
-                scores(name, logits, labels, None, &row_loss)
+                scores(name, logits, labels, None, row_loss)
             }),
             Some((signal, factor)) => general::on_host([signal], [logits, labels], |[signal], [logits, labels]| {
-                scores(name, logits, labels, Some((signal, factor)), &row_loss)
+                scores(name, logits, labels, Some((signal, factor)), row_loss)
             }),
         };
     }
@@ -175,7 +178,7 @@ fn scores(
         logits: &[T],
         labels: &[T],
         mut signal: Option<(&mut [T], f64)>,
-        row_loss: impl Fn(&[f64], usize, &mut dyn FnMut(usize, f64)) -> f64,
+        row_loss: RowLoss,
     ) -> Result<Scores> {
         check_labels(labels, n)?;
         let mut result = Scores { losses: Vec::with_capacity(labels.len()), correct: 0 };

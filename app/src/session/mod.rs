@@ -18,6 +18,7 @@ pub use device::{DeviceChoice, DeviceError};
 pub use protocol::{Command, LaneView, Snapshot, Status};
 
 use crate::data::DataError;
+use crate::model::build::BuildError;
 use crate::record::Observer;
 use crate::record::checkpoint::CheckpointError;
 use crate::strategy::Unknown;
@@ -98,6 +99,9 @@ pub enum SessionError {
     /// The workspace asks for something that cannot be.
     #[error(transparent)]
     Workspace(#[from] EditError),
+    /// The architecture does not fit the data.
+    #[error("problem.model: {0}")]
+    Model(#[from] BuildError),
     /// A lane asks for something that cannot be.
     #[error("lane `{lane}`: {reason}")]
     Lane {

@@ -35,7 +35,7 @@ pub(super) fn run(
     let data = Dataset::load(&problem.data, folder, experiment.workspace.data_seed)?;
     let images = Extent::image(data.channels, data.height, data.width);
     let input = build::input_extent(&problem.model, images);
-    let graph = Arc::new(build::build(&problem.model, input, data.classes).map_err(SessionError::Engine)?);
+    let graph = Arc::new(build::build(&problem.model, images, data.classes)?);
     let title = format!("{} · {}", data.name, build::describe(&problem.model, images, data.classes));
     let layout = if input.image.is_some() { Layout::Positions } else { Layout::Flat };
     let prepared = data.prepare(layout, dtype, &device)?;
