@@ -1,5 +1,37 @@
-//! The workspace file: its schema; loading, checking, saving.
+//! The workspace file: its schema; loading, checking, changing, expanding, saving.
+//!
+//! A workspace is a document that a person writes by hand, so every error names file, line, column, what was expected
+//! and the nearest name. Knows nothing of plugins: whether a strategy exists and takes a parameter is `strategy`'s to say.
+#![forbid(unsafe_code)]
 
+mod axis;
+mod check;
+mod diagnostic;
+mod document;
+mod edit;
+mod embedded;
+mod grid;
+mod outline;
+mod path;
+mod reference;
+mod save;
 pub mod schema;
 
+pub use axis::AxisValue;
+pub use diagnostic::{Diagnostic, Place, WorkspaceError};
+pub use document::Document;
+pub use edit::{EditError, apply_axis};
+pub use embedded::{EMBEDDED, Embedded};
+pub use grid::{BACKPROP, LaneRun};
+pub use reference::reference;
+pub use save::to_ron;
 pub use schema::*;
+
+use ron::extensions::Extensions;
+
+/// How workspaces are read and written: `clip: 1.0` for an option, `mlp(hidden: [10])` for a variant with a struct.
+fn options() -> ron::Options {
+    ron::Options::default()
+        .with_default_extension(Extensions::IMPLICIT_SOME)
+        .with_default_extension(Extensions::UNWRAP_VARIANT_NEWTYPES)
+}

@@ -1,6 +1,7 @@
 //! The document a person writes: problem, lanes, sweep, budget, measurements. Every type here is a piece of the RON file;
 //! field docs are what the editor and `guesswork schema` show.
 
+use super::axis::AxisValue;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -360,7 +361,7 @@ pub struct LaneSpec {
 
 /// A value of a strategy's parameter.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected true, false, a number, or text in quotes")]
 pub enum ParamValue {
     /// true or false.
     Bool(bool),
@@ -445,7 +446,7 @@ pub enum OutputSignal {
 
 /// An optimizer and its learning rate.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum OptimizerSpec {
     /// Stochastic gradient descent.
     Sgd {
@@ -536,7 +537,7 @@ impl OptimizerSpec {
 
 /// The learning rate over time, as a factor of the optimizer's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ScheduleSpec {
     /// 1.
     #[default]
@@ -576,7 +577,7 @@ pub struct Axis {
     /// A lane's field: `lr`, `scope`, `guesses`, `normalise`, `scaling`, `params.KEY`, ….
     pub path: String,
     /// The values, written as in a lane.
-    pub values: Vec<ron::Value>,
+    pub values: Vec<AxisValue>,
     /// Only for lanes of these strategies; all when empty.
     #[serde(default)]
     pub only: Vec<String>,
@@ -589,7 +590,7 @@ pub struct Tune {
     /// A lane's field, as in [`Axis::path`].
     pub over: String,
     /// The candidates.
-    pub values: Vec<ron::Value>,
+    pub values: Vec<AxisValue>,
     /// Steps of a trial; the workspace's when left out.
     #[serde(default)]
     pub steps: Option<u64>,

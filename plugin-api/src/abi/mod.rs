@@ -40,11 +40,16 @@
 //! | `gw_log`, `gw_metrics`, `gw_control` functions | with a context: inside a call; `gw_log.write` also with a null context, always | any for `gw_log`, else the calling thread |
 #![allow(non_camel_case_types)]
 
+pub(crate) mod call;
 pub mod host;
 pub mod layout;
+pub(crate) mod memory;
 pub mod plugin;
+pub(crate) mod serve;
+pub mod shim;
 
 pub use host::*;
+pub use layout::GW_ABI_FINGERPRINT;
 pub use plugin::*;
 
 use core::ffi::c_void;

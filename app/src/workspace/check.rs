@@ -1,0 +1,314 @@
+//! What a well-formed workspace may still get wrong: empty lists, sizes of zero, rates out of range, a sweep of a field
+//! that no lane has. Each finding names its place in the file.
+
+use super::diagnostic::{Place, nearest};
+use super::outline::Node;
+use super::{
+    ConvSpec, Diagnostic, Document, LaneDefaults, LaneSpec, MixerSpec, MlpSpec, ModelSpec, NetworkProblem,
+    OptimizerSpec, PoolSpec, Problem, ScalarSource, ScheduleSpec, apply_axis, path,
+};
+use std::collections::BTreeMap;
+
+/// Everything that is wrong with the document.
+pub(super) fn check(document: &Document) -> Vec<Diagnostic> {
+    let mut check = Check { document, outline: Node::parse(&document.text), found: Vec::new() };
+    check.run();
+    check.found
+}
+
+struct Check<'a> {
+    document: &'a Document,
+    outline: Option<Node>,
+    found: Vec<Diagnostic>,
+}
+
+impl Check<'_> {
+    /// Notes that `message` holds of the value at `at`, unless `fine`.
+    fn need(&mut self, fine: bool, at: &str, message: impl Into<String>) {
+        if !fine {
+            self.report(at, message.into(), None);
+        }
+    }
+
+    fn report(&mut self, at: &str, message: String, hint: Option<String>) {
+        let document = self.document;
+        let changed = document.changed.iter().any(|path| at.starts_with(path.as_str()));
+        let place = match (&self.outline, path::parse(at)) {
+            (Some(outline), Ok(path)) if !changed => {
+                let (node, depth) = outline.follow(&path);
+                let length = if depth == path.len() { node.span.len() } else { 1 };
+                Some(Place::of(&document.text, node.span.start..node.span.start + length))
+            }
+            _ => None,
+        };
+        let message = if changed { format!("`{at}` as set on the command line: {message}") } else { message };
+        self.found.push(Diagnostic::new(&document.label, &document.text, place, message, hint));
+    }
+
+    fn run(&mut self) {
+        let document = self.document;
+        let workspace = &document.workspace;
+        let Problem::Network(problem) = &workspace.problem;
+        self.network(problem);
+        self.defaults(&workspace.defaults);
+        self.need(!workspace.lanes.is_empty(), "lanes", "at least one lane is needed");
+        for (index, lane) in workspace.lanes.iter().enumerate() {
+            let at = format!("lanes[{index}]");
+            self.need(!lane.strategy.trim().is_empty(), &format!("{at}.strategy"), "the strategy has no name");
+            self.settings(&at, lane);
+            if let Some(seeds) = &lane.seeds {
+                self.seeds(&format!("{at}.seeds"), seeds);
+            }
+        }
+        self.names(&workspace.lanes);
+        self.sweep();
+        self.tune(problem);
+        self.seeds("seeds", &workspace.seeds);
+        self.need(workspace.steps > 0, "steps", "expected at least 1 step");
+        let seconds = workspace.seconds.is_none_or(|seconds| seconds > 0.0 && seconds.is_finite());
+        self.need(seconds, "seconds", "expected a time above 0");
+        let rate = workspace.measure.one_step_rate;
+        self.need(rate > 0.0 && rate.is_finite(), "measure.one_step_rate", "expected a step size above 0");
+    }
+
+    fn network(&mut self, problem: &NetworkProblem) {
+        self.need(problem.batch > 0, "problem.batch", "expected at least 1 example in a batch");
+        let data = &problem.data;
+        self.need(!data.name.trim().is_empty(), "problem.data.name", "the data set has no name");
+        let share = (0.0..=0.9).contains(&data.validation);
+        self.need(share, "problem.data.validation", "expected a share from 0 to 0.9");
+        self.need(data.limit != Some(0), "problem.data.limit", "expected at least 1 training example");
+        match &problem.model {
+            ModelSpec::Mlp(MlpSpec { hidden, .. }) => {
+                for (index, &width) in hidden.iter().enumerate() {
+                    self.need(width > 0, &format!("problem.model.hidden[{index}]"), "expected a width of at least 1");
+                }
+            }
+            ModelSpec::Conv(ConvSpec { layers, .. }) => {
+                self.need(!layers.is_empty(), "problem.model.layers", "expected at least one convolution");
+                for (index, layer) in layers.iter().enumerate() {
+                    let pool = match layer.pool {
+                        PoolSpec::None => 1,
+                        PoolSpec::Average(side) | PoolSpec::Max(side) => side,
+                    };
+                    let sizes = [("channels", layer.channels), ("kernel", layer.kernel), ("stride", layer.stride)];
+                    for (field, size) in sizes.into_iter().chain([("pool", pool)]) {
+                        let at = format!("problem.model.layers[{index}].{field}");
+                        self.need(size > 0, &at, "expected at least 1");
+                    }
+                }
+            }
+            ModelSpec::Mixer(MixerSpec { patch, width, blocks, token_hidden, channel_hidden, .. }) => {
+                let sizes = [
+                    ("patch", patch),
+                    ("width", width),
+                    ("blocks", blocks),
+                    ("token_hidden", token_hidden),
+                    ("channel_hidden", channel_hidden),
+                ];
+                for (field, &size) in sizes {
+                    self.need(size > 0, &format!("problem.model.{field}"), "expected at least 1");
+                }
+            }
+        }
+    }
+
+    fn defaults(&mut self, defaults: &LaneDefaults) {
+        let nothing = LaneSpec {
+            strategy: String::new(),
+            name: None,
+            params: BTreeMap::new(),
+            scope: None,
+            guesses: None,
+            combine: None,
+            scaling: None,
+            normalise: None,
+            clip: None,
+            source: None,
+            output: None,
+            optimizer: None,
+            schedule: None,
+            seeds: None,
+        };
+        let LaneDefaults { guesses, clip, source, optimizer, schedule, .. } = *defaults;
+        self.settings("defaults", &LaneSpec { guesses, clip, source, optimizer, schedule, ..nothing });
+    }
+
+    fn settings(&mut self, at: &str, lane: &LaneSpec) {
+        self.need(lane.guesses != Some(0), &format!("{at}.guesses"), "expected at least 1 guess a step");
+        let clip = lane.clip.is_none_or(|clip| clip > 0.0);
+        self.need(clip, &format!("{at}.clip"), "expected a bound above 0");
+        if let Some(ScalarSource::Central(step)) = lane.source {
+            let fine = step > 0.0 && step.is_finite();
+            self.need(fine, &format!("{at}.source"), "expected a step of the difference above 0");
+        }
+        if let Some(optimizer) = lane.optimizer {
+            self.optimizer(&format!("{at}.optimizer"), optimizer);
+        }
+        if let Some(schedule) = lane.schedule {
+            self.schedule(&format!("{at}.schedule"), schedule);
+        }
+    }
+
+    fn optimizer(&mut self, at: &str, optimizer: OptimizerSpec) {
+        let lr = optimizer.lr();
+        self.need(lr >= 0.0 && lr.is_finite(), &format!("{at}.lr"), "expected a learning rate of at least 0");
+        let decay = |check: &mut Self, field: &str, value: f64| {
+            check.need((0.0..1.0).contains(&value), &format!("{at}.{field}"), "expected a number from 0, below 1");
+        };
+        let weight_decay = match optimizer {
+            OptimizerSpec::Sgd { momentum, nesterov, weight_decay, .. } => {
+                decay(self, "momentum", momentum);
+                let fine = !nesterov || momentum > 0.0;
+                self.need(fine, &format!("{at}.nesterov"), "Nesterov's form needs a momentum above 0");
+                weight_decay
+            }
+            OptimizerSpec::Adam { beta1, beta2, epsilon, .. } => {
+                decay(self, "beta1", beta1);
+                decay(self, "beta2", beta2);
+                self.need(epsilon > 0.0, &format!("{at}.epsilon"), "expected a number above 0");
+                0.0
+            }
+            OptimizerSpec::AdamW { beta1, beta2, epsilon, weight_decay, .. } => {
+                decay(self, "beta1", beta1);
+                decay(self, "beta2", beta2);
+                self.need(epsilon > 0.0, &format!("{at}.epsilon"), "expected a number above 0");
+                weight_decay
+            }
+        };
+        let fine = weight_decay >= 0.0 && weight_decay.is_finite();
+        self.need(fine, &format!("{at}.weight_decay"), "expected a weight decay of at least 0");
+    }
+
+    fn schedule(&mut self, at: &str, schedule: ScheduleSpec) {
+        let positive = |factor: f64| factor > 0.0 && factor.is_finite();
+        match schedule {
+            ScheduleSpec::Constant => {}
+            ScheduleSpec::Step { every, factor } => {
+                self.need(every > 0, &format!("{at}.every"), "expected at least 1 step between drops");
+                self.need(positive(factor), &format!("{at}.factor"), "expected a factor above 0");
+            }
+            ScheduleSpec::Cosine { warm_up, floor } => {
+                let steps = self.document.workspace.steps;
+                let fine = warm_up == 0 || warm_up < steps;
+                self.need(fine, &format!("{at}.warm_up"), format!("expected fewer than the {steps} steps of the run"));
+                self.need((0.0..=1.0).contains(&floor), &format!("{at}.floor"), "expected a factor from 0 to 1");
+            }
+            ScheduleSpec::Exponential { factor } => {
+                self.need(positive(factor), &format!("{at}.factor"), "expected a factor above 0");
+            }
+            ScheduleSpec::WarmUp { steps } => {
+                self.need(steps > 0, &format!("{at}.steps"), "expected at least 1 step of warm-up");
+            }
+        }
+    }
+
+    fn seeds(&mut self, at: &str, seeds: &[u64]) {
+        self.need(!seeds.is_empty(), at, "at least one seed is needed");
+        for (index, seed) in seeds.iter().enumerate() {
+            let fine = !seeds[..index].contains(seed);
+            self.need(fine, &format!("{at}[{index}]"), format!("seed {seed} stands here a second time"));
+        }
+    }
+
+    fn names(&mut self, lanes: &[LaneSpec]) {
+        for (index, lane) in lanes.iter().enumerate() {
+            let Some(name) = &lane.name else { continue };
+            let at = format!("lanes[{index}].name");
+            self.need(!name.trim().is_empty(), &at, "the name is empty; leave it out to have one made");
+            let earlier = lanes[..index].iter().any(|other| other.name.as_ref() == Some(name));
+            self.need(!earlier, &at, format!("an earlier lane is called `{name}` too"));
+        }
+    }
+
+    fn sweep(&mut self) {
+        let document = self.document;
+        let workspace = &document.workspace;
+        let strategies: Vec<&str> = workspace.lanes.iter().map(|lane| lane.strategy.as_str()).collect();
+        let found = self.found.len();
+        for (place, axis) in workspace.sweep.iter().enumerate() {
+            let at = format!("sweep[{place}]");
+            self.need(!axis.values.is_empty(), &format!("{at}.values"), "an axis needs at least one value");
+            for (index, name) in axis.only.iter().enumerate() {
+                if !strategies.contains(&name.as_str()) {
+                    let hint = nearest(name, &strategies, "strategies of the lanes");
+                    self.report(
+                        &format!("{at}.only[{index}]"),
+                        format!("no lane has the strategy `{name}`"),
+                        Some(hint),
+                    );
+                }
+            }
+            let concerned = workspace.lanes.iter().filter(|lane| axis.concerns(lane)).collect::<Vec<_>>();
+            for (index, value) in axis.values.iter().enumerate() {
+                self.value(&at, &axis.path, "path", index, value, &concerned);
+            }
+        }
+        if found == self.found.len()
+            && let Err(error) = workspace.grid()
+        {
+            self.report("sweep", error.message, error.hint);
+        }
+    }
+
+    fn tune(&mut self, problem: &NetworkProblem) {
+        let document = self.document;
+        let Some(tune) = &document.workspace.tune else { return };
+        if problem.data.validation == 0.0 {
+            let hint = "set `validation: 0.1` in the problem's data, say";
+            self.report("tune", "tuning needs a validation split".into(), Some(hint.into()));
+        }
+        self.need(!tune.values.is_empty(), "tune.values", "tuning needs at least one candidate");
+        self.need(tune.steps != Some(0), "tune.steps", "expected at least 1 step");
+        let lanes: Vec<&LaneSpec> = document.workspace.lanes.iter().collect();
+        for (index, value) in tune.values.iter().enumerate() {
+            self.value("tune", &tune.over, "over", index, value, &lanes);
+        }
+    }
+
+    /// A value of an axis or of a tuning, tried on each lane that it concerns; the first refusal is reported.
+    fn value(
+        &mut self,
+        at: &str,
+        path: &str,
+        field: &str,
+        index: usize,
+        value: &super::AxisValue,
+        lanes: &[&LaneSpec],
+    ) {
+        let defaults = &self.document.workspace.defaults;
+        for lane in lanes {
+            match apply_axis(&lane.resolved(defaults), path, value) {
+                Ok(changed) => {
+                    // Its settings must be sound too: a rate of −1 is a number, but no rate.
+                    let before = self.found.len();
+                    self.settings(&format!("{at}.values[{index}]"), &changed);
+                    self.settings_of_lane_only(before, lane);
+                    if self.found.len() > before {
+                        self.found.truncate(before + 1);
+                        return;
+                    }
+                }
+                Err(error) => {
+                    // A path that does not exist is wrong for every value: say it once, at the path.
+                    let unknown = error.message.starts_with("unknown field") || error.message.contains("there is no");
+                    match (unknown, index) {
+                        (true, 0) => self.report(&format!("{at}.{field}"), error.message, error.hint),
+                        (true, _) => {}
+                        (false, _) => self.report(&format!("{at}.values[{index}]"), error.message, error.hint),
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Forgets findings from `before` on that the lane has without the changed value: they are reported at the lane.
+    fn settings_of_lane_only(&mut self, before: usize, lane: &LaneSpec) {
+        let defaults = &self.document.workspace.defaults;
+        let after = self.found.split_off(before);
+        self.settings("lanes", &lane.resolved(defaults));
+        let own: Vec<String> = self.found.split_off(before).into_iter().map(|found| found.message).collect();
+        self.found.extend(after.into_iter().filter(|found| !own.contains(&found.message)));
+    }
+}

@@ -1,0 +1,271 @@
+//! From a workspace to the runs it asks for: lanes × sweep × seeds, each with its settings filled in and a name.
+
+use super::outline::{Body, Node};
+use super::{AxisValue, EditError, LaneDefaults, LaneSpec, Workspace, apply_axis, options};
+use std::collections::BTreeMap;
+
+/// Id of the host's reference lane: the true gradient by backpropagation.
+pub const BACKPROP: &str = "backprop";
+
+/// Largest number of runs of one workspace.
+pub const MOST_RUNS: usize = 100_000;
+
+/// One run of the grid.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LaneRun {
+    /// Place in the grid, from 0: lanes in order, within a lane the sweep's values, within those the seeds.
+    pub index: usize,
+    /// The lane of the file it comes from.
+    pub lane: usize,
+    /// Name for people, without the seed: runs that differ in the seed alone share it.
+    pub name: String,
+    /// Seed of initialisation and guesses.
+    pub seed: u64,
+    /// Its settings: the workspace's defaults and the built-in ones filled in, so that only `scope`, `clip` and `name`
+    /// may be left open (a scope's default is the strategy's).
+    pub spec: LaneSpec,
+    /// The sweep's values it was made with, by path.
+    pub axes: Vec<(String, AxisValue)>,
+}
+
+impl LaneSpec {
+    /// With the workspace's defaults and then the built-in ones in place of what is left out, but for `scope` and `clip`.
+    pub fn resolved(&self, defaults: &LaneDefaults) -> Self {
+        let d = defaults;
+        Self {
+            strategy: self.strategy.clone(),
+            name: self.name.clone(),
+            params: self.params.clone(),
+            scope: self.scope.or(d.scope),
+            guesses: self.guesses.or(d.guesses).or(Some(1)),
+            combine: self.combine.or(d.combine).or(Some(Default::default())),
+            scaling: self.scaling.or(d.scaling).or(Some(Default::default())),
+            normalise: self.normalise.or(d.normalise).or(Some(Default::default())),
+            clip: self.clip.or(d.clip),
+            source: self.source.or(d.source).or(Some(Default::default())),
+            output: self.output.or(d.output).or(Some(Default::default())),
+            optimizer: self.optimizer.or(d.optimizer).or(Some(Default::default())),
+            schedule: self.schedule.or(d.schedule).or(Some(Default::default())),
+            seeds: self.seeds.clone(),
+        }
+    }
+}
+
+/// A lane with one choice of the sweep's values.
+struct Variant {
+    lane: usize,
+    spec: LaneSpec,
+    axes: Vec<(String, AxisValue)>,
+}
+
+impl Workspace {
+    /// All runs of this workspace. An axis that is not about the optimizer passes over the backprop lane unless `only`
+    /// names it: it would train the same thing again.
+    ///
+    /// # Errors
+    /// [`EditError`] when an axis has a path or a value that does not fit, or there are more than [`MOST_RUNS`] runs.
+    pub fn grid(&self) -> Result<Vec<LaneRun>, EditError> {
+        let mut variants = Vec::new();
+        for (lane, spec) in self.lanes.iter().enumerate() {
+            let mut mine = vec![Variant { lane, spec: spec.resolved(&self.defaults), axes: Vec::new() }];
+            for axis in self.sweep.iter().filter(|axis| axis.concerns(spec)) {
+                let count = variants.len() + mine.len().saturating_mul(axis.values.len());
+                if count > MOST_RUNS {
+                    return Err(EditError {
+                        path: "sweep".into(),
+                        value: format!("{count} runs and more"),
+                        message: format!("a workspace holds at most {MOST_RUNS} runs"),
+                        hint: Some("use fewer values, or several workspaces".into()),
+                    });
+                }
+                let mut crossed = Vec::with_capacity(mine.len() * axis.values.len());
+                for variant in &mine {
+                    for value in &axis.values {
+                        let spec = apply_axis(&variant.spec, &axis.path, value)?;
+                        let mut axes = variant.axes.clone();
+                        axes.push((axis.path.clone(), value.clone()));
+                        crossed.push(Variant { lane, spec, axes });
+                    }
+                }
+                mine = crossed;
+            }
+            variants.append(&mut mine);
+        }
+        let names = names(&variants);
+        let mut runs = Vec::new();
+        for (variant, name) in variants.into_iter().zip(names) {
+            let seeds = variant.spec.seeds.clone().unwrap_or_else(|| self.seeds.clone());
+            for seed in seeds {
+                let (lane, spec, axes) = (variant.lane, variant.spec.clone(), variant.axes.clone());
+                runs.push(LaneRun { index: runs.len(), lane, name: name.clone(), seed, spec, axes });
+            }
+        }
+        Ok(runs)
+    }
+}
+
+impl super::Axis {
+    /// Whether this axis multiplies that lane.
+    pub fn concerns(&self, spec: &LaneSpec) -> bool {
+        if !self.only.is_empty() {
+            return self.only.contains(&spec.strategy);
+        }
+        let field = self.path.split('.').next().unwrap_or("");
+        spec.strategy != BACKPROP || ["lr", "optimizer", "schedule", "seeds"].contains(&field)
+    }
+}
+
+/// The given name, or the strategy, and whatever differs among those of the same name.
+fn names(variants: &[Variant]) -> Vec<String> {
+    let bases: Vec<&str> =
+        variants.iter().map(|variant| variant.spec.name.as_deref().unwrap_or(&variant.spec.strategy)).collect();
+    let settings: Vec<Vec<(String, String)>> = variants.iter().map(|variant| settings(&variant.spec)).collect();
+    let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    bases.iter().enumerate().for_each(|(index, base)| groups.entry(base).or_default().push(index));
+    let mut names: Vec<String> = bases.iter().map(|base| base.to_string()).collect();
+    for group in groups.values().filter(|group| group.len() > 1) {
+        // How many variants of the group have each (setting, value): it differs when not all do.
+        let mut counts: BTreeMap<&(String, String), usize> = BTreeMap::new();
+        group.iter().flat_map(|&index| &settings[index]).for_each(|pair| *counts.entry(pair).or_default() += 1);
+        for &index in group {
+            for pair in settings[index].iter().filter(|pair| counts[pair] < group.len()) {
+                names[index].push(' ');
+                names[index].push_str(&token(pair));
+            }
+        }
+    }
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    for name in &mut names {
+        let times = seen.entry(name.clone()).or_default();
+        *times += 1;
+        if *times > 1 {
+            name.push_str(&format!(" #{times}"));
+        }
+    }
+    names
+}
+
+/// `k=4`, `lr=0.1`, and for what explains itself only the value: `example`, `row`, `adam`.
+fn token((path, value): &(String, String)) -> String {
+    match path.as_str() {
+        "scope" | "optimizer" | "schedule" => value.clone(),
+        "guesses" => format!("k={value}"),
+        path => format!("{}={value}", path.rsplit('.').next().unwrap_or(path)),
+    }
+}
+
+/// Every setting of a lane that is set, by path, in the order of the file.
+fn settings(spec: &LaneSpec) -> Vec<(String, String)> {
+    let Ok(text) = options().to_string(spec) else { return Vec::new() };
+    let Some(Node { body: Body::Fields(fields), .. }) = Node::parse(&text) else { return Vec::new() };
+    let mut found = Vec::new();
+    for (name, node) in fields.iter().filter(|(name, _)| !["strategy", "name", "seeds"].contains(&name.as_str())) {
+        collect(name, node, &text, &mut found);
+    }
+    found
+}
+
+fn collect(path: &str, node: &Node, text: &str, found: &mut Vec<(String, String)>) {
+    let written = &text[node.span.clone()];
+    match &node.body {
+        Body::Fields(parts) => {
+            let name = written.split('(').next().unwrap_or("");
+            if !name.is_empty() {
+                found.push((path.into(), name.into()));
+            }
+            parts.iter().for_each(|(name, node)| collect(&format!("{path}.{name}"), node, text, found));
+        }
+        Body::Entries(parts) => {
+            parts.iter().for_each(|(name, node)| collect(&format!("{path}.{name}"), node, text, found))
+        }
+        Body::Scalar | Body::Items(_) if written == "None" => {}
+        Body::Scalar | Body::Items(_) => found.push((path.into(), written.trim_matches('"').into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::workspace::{Document, GuessScaling, LaneRun, Scope};
+
+    fn grid(rest: &str) -> Vec<LaneRun> {
+        let text = format!("(problem: Network(data: (name: \"digits\"), model: mlp(hidden: [8])), {rest})");
+        Document::parse(&text, "test").unwrap().workspace.grid().unwrap()
+    }
+
+    fn names(rest: &str) -> Vec<String> {
+        grid(rest).into_iter().map(|run| run.name).collect()
+    }
+
+    #[test]
+    fn defaults_are_filled_in() {
+        let runs = grid(
+            r#"defaults: (guesses: 4, scaling: unit, clip: 3), lanes: [(strategy: "a", guesses: 2), (strategy: "backprop")]"#,
+        );
+        assert_eq!(runs.len(), 2);
+        let spec = &runs[0].spec;
+        assert_eq!((spec.guesses, spec.scaling, spec.clip), (Some(2), Some(GuessScaling::Unit), Some(3.0)));
+        assert_eq!((spec.scope, spec.optimizer), (None, Some(Default::default())));
+        assert_eq!((runs[1].index, runs[1].lane, runs[1].spec.guesses), (1, 1, Some(4)));
+    }
+
+    #[test]
+    fn lanes_sweep_and_seeds_are_crossed_in_order() {
+        let runs = grid(
+            r#"lanes: [(strategy: "a"), (strategy: "backprop", seeds: [9])], seeds: [0, 1],
+               sweep: [(path: "scope", values: [layer, example]), (path: "lr", values: [0.1, 1])]"#,
+        );
+        let table: Vec<_> = runs.iter().map(|run| (run.name.as_str(), run.seed)).collect();
+        assert_eq!(
+            table,
+            [
+                ("a layer lr=0.1", 0),
+                ("a layer lr=0.1", 1),
+                ("a layer lr=1.0", 0),
+                ("a layer lr=1.0", 1),
+                ("a example lr=0.1", 0),
+                ("a example lr=0.1", 1),
+                ("a example lr=1.0", 0),
+                ("a example lr=1.0", 1),
+                ("backprop lr=0.1", 9),
+                ("backprop lr=1.0", 9),
+            ]
+        );
+        assert_eq!(runs[4].spec.scope, Some(Scope::Example));
+        assert_eq!(runs[4].axes[0].1.text(), "example");
+        assert_eq!(runs[9].index, 9);
+    }
+
+    #[test]
+    fn names_show_what_differs_and_nothing_else() {
+        assert_eq!(names(r#"lanes: [(strategy: "a"), (strategy: "b", guesses: 4)]"#), ["a", "b"]);
+        let lanes = r#"lanes: [
+            (strategy: "a", scope: example, guesses: 4),
+            (strategy: "a", scope: batch, params: {"mask": "none"}),
+            (strategy: "a", name: "mine", optimizer: adam(lr: 1)),
+            (strategy: "a", scope: batch, source: central(0.5))]"#;
+        assert_eq!(
+            names(lanes),
+            [
+                "a example k=4 source=tangent",
+                "a mask=none batch k=1 source=tangent",
+                "mine",
+                "a batch k=1 source=central(0.5)"
+            ]
+        );
+        assert_eq!(names(r#"lanes: [(strategy: "a"), (strategy: "a")]"#), ["a", "a #2"]);
+        assert_eq!(
+            names(r#"lanes: [(strategy: "a", optimizer: sgd(lr: 1)), (strategy: "a", optimizer: adam(lr: 1))]"#).len(),
+            2
+        );
+    }
+
+    #[test]
+    fn axes_may_be_for_some_strategies_only() {
+        let runs = names(
+            r#"lanes: [(strategy: "a"), (strategy: "w")], sweep: [
+               (path: "scope", values: [batch, layer, example], only: ["a"]),
+               (path: "scope", values: [batch, layer], only: ["w"])]"#,
+        );
+        assert_eq!(runs, ["a batch", "a layer", "a example", "w batch", "w layer"]);
+    }
+}
