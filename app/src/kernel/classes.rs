@@ -147,13 +147,16 @@ pub fn squared_error(logits: &Tensor, labels: &Tensor, signal: Option<(&Tensor, 
     })
 }
 
-/// Rows in double precision to `row_loss(row, label, set_signal)`.
+/// Loss of a row of scores, given the label; tells the signal of each class.
+type RowLoss = fn(&[f64], usize, &mut dyn FnMut(usize, f64)) -> f64;
+
+/// What `row_loss` says of each row of `logits`, in double precision.
 fn scores(
     name: &'static str,
     logits: &Tensor,
     labels: &Tensor,
     signal: Option<(&Tensor, f64)>,
-    row_loss: impl Fn(&[f64], usize, &mut dyn FnMut(usize, f64)) -> f64,
+    row_loss: RowLoss,
 ) -> Result<Scores> {
     let (m, n) = shape(logits);
     expect(name, "the list of labels", labels, m, 1)?;
@@ -163,10 +166,10 @@ fn scores(
     if general::takes(logits) {
         return match signal {
             None => general::on_host([], [logits, labels], |[], [logits, labels]| {
-                scores(name, logits, labels, None, &row_loss)
+                scores(name, logits, labels, None, row_loss)
             }),
             Some((signal, factor)) => general::on_host([signal], [logits, labels], |[signal], [logits, labels]| {
-                scores(name, logits, labels, Some((signal, factor)), &row_loss)
+                scores(name, logits, labels, Some((signal, factor)), row_loss)
             }),
         };
     }
@@ -175,7 +178,7 @@ fn scores(
         logits: &[T],
         labels: &[T],
         mut signal: Option<(&mut [T], f64)>,
-        row_loss: impl Fn(&[f64], usize, &mut dyn FnMut(usize, f64)) -> f64,
+        row_loss: RowLoss,
     ) -> Result<Scores> {
         check_labels(labels, n)?;
         let mut result = Scores { losses: Vec::with_capacity(labels.len()), correct: 0 };
