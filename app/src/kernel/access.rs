@@ -85,6 +85,10 @@ fn nest<T: Real>(
     last: &mut dyn FnMut() -> Result<()>,
 ) -> Result<()> {
     let (Some((dst, dsts)), Some((slot, slots))) = (dsts.split_first(), slots.split_first()) else { return last() };
+    if dst.elem_count() == 0 {
+        slot.set((std::ptr::NonNull::dangling().as_ptr(), 0));
+        return nest(name, dsts, slots, last);
+    }
     let then = |storage: &mut CpuStorage, layout: &Layout| {
         let (start, end) = range(name, layout)?;
         let numbers = &mut T::slice_mut(storage)?[start..end];
@@ -118,7 +122,7 @@ pub(super) fn update<T: Real, R, const D: usize, const N: usize>(
             let slices = std::array::from_fn(|i| {
                 let (pointer, length) = slots[i].get();
                 // SAFETY: `nest` holds the write lock of every destination around this call and put there a pointer to
-                // `length` numbers of it; the storages are distinct, as checked above.
+                // `length` numbers of it (a dangling one to none); the storages are distinct, as checked above.
                 unsafe { std::slice::from_raw_parts_mut(pointer, length) }
             });
             result = f.take().map(|f| f(slices, sources));
