@@ -5,6 +5,7 @@
 
 pub mod kernel;
 pub mod model;
+pub mod objective;
 pub mod record;
 pub mod strategy;
 pub mod workspace;
