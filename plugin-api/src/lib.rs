@@ -10,6 +10,7 @@ mod ops;
 mod param;
 mod step;
 mod strategy;
+pub mod testing;
 mod values;
 
 pub use abi::memory::Element;

@@ -45,6 +45,7 @@ pub mod host;
 pub mod layout;
 pub(crate) mod memory;
 pub mod plugin;
+pub(crate) mod serve;
 pub mod shim;
 
 pub use host::*;

@@ -191,7 +191,7 @@ fn note_panics() {
 }
 
 /// Runs `f`; a panic becomes its text.
-fn guard<R>(f: impl FnOnce() -> R) -> Result<R, String> {
+pub(crate) fn guard<R>(f: impl FnOnce() -> R) -> Result<R, String> {
     note_panics();
     let outer = GUARDED.replace(Some(String::new()));
     let result = panic::catch_unwind(AssertUnwindSafe(f));
@@ -207,7 +207,7 @@ fn guard<R>(f: impl FnOnce() -> R) -> Result<R, String> {
 ///
 /// # Safety
 /// `out` is null or points to a record as long as its `struct_size` says.
-unsafe fn report(out: *mut gw_error, error: &Error) -> i32 {
+pub(crate) unsafe fn report(out: *mut gw_error, error: &Error) -> i32 {
     // SAFETY: the caller's promise; every field is written only when the record covers it.
     unsafe {
         if covered!(out, gw_error, text).is_some() {

@@ -98,3 +98,55 @@ fn centre_rows<'s>(step: &mut Step<'s>, a: Matrix<'s>) -> Result {
     step.matmul(sums, a, ones.t())?;
     step.gemm(a, -1.0 / a.columns() as f64, sums, ones, 1.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use guesswork_plugin::testing::{Activation, Grid, Host, Network};
+    use guesswork_plugin::{CallMode, DType};
+
+    const BATCH: usize = 5;
+
+    fn check(network: Network, shared: bool, centred: bool) {
+        let setup = Host::of::<ActivationMixing>().network(network).batch(BATCH).guesses(2);
+        let mut host = setup.param("shared", shared).param("centred", centred).start().unwrap();
+        assert_eq!(host.call_mode(), CallMode::Layer);
+        host.step().unwrap();
+        let last = host.network().sites() - 1;
+        for guess in 0..2 {
+            for site in 0..last {
+                let x = host.activation(site);
+                let (rows, columns) = (x.rows(), x.columns());
+                let mut examples = x.reshape(BATCH, rows * columns / BATCH);
+                if centred {
+                    let mean = Grid::constant(BATCH, BATCH, 1.0 / BATCH as f64).matmul(&examples);
+                    examples = examples.plus(&mean.map(|value| -value));
+                }
+                let drawn = host.normal(site, guess, 0, if shared { 1 } else { BATCH }, BATCH);
+                let scale = 1.0 / (BATCH as f64).sqrt();
+                let a = Grid::from_fn(BATCH, BATCH, |i, j| scale * drawn[(if shared { 0 } else { i }, j)]);
+                let expected = a.matmul(&examples).reshape(rows, columns).hadamard(host.derivative(site));
+                host.signal(site, guess).assert_close(&expected, 1e-14);
+            }
+            let noise = host.normal(last, guess, 0, BATCH, host.logits().columns());
+            host.signal(last, guess).assert_close(&noise, 0.0);
+        }
+    }
+
+    #[test]
+    fn examples_are_mixed() {
+        for (shared, centred) in [(false, false), (true, false), (false, true), (true, true)] {
+            check(Network::mlp(&[6, 5, 4, 3], Activation::Tanh), shared, centred);
+            check(Network::residual(4, 6, 3, 3, Activation::Relu), shared, centred);
+            check(Network::tokens(3, &[4, 5, 6, 2], Activation::Tanh), shared, centred);
+        }
+    }
+
+    #[test]
+    fn it_runs_in_single_precision_and_on_one_example() {
+        for batch in [1, 7] {
+            let setup = Host::of::<ActivationMixing>().batch(batch).dtype(DType::F32).param("centred", true);
+            setup.start().unwrap().step().unwrap();
+        }
+    }
+}

@@ -126,3 +126,65 @@ impl LabelGuess {
         step.axpy(signal, -1.0, work)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use guesswork_plugin::testing::{Activation, Grid, Host, Network};
+
+    fn check(network: Network, class: &str, depth: i64, reached: &[bool]) {
+        let setup = Host::of::<LabelGuess>().network(network).batch(5).guesses(2);
+        let mut host = setup.param("class", class).param("depth", depth).start().unwrap();
+        assert_eq!(host.call_mode(), CallMode::Model);
+        host.step().unwrap();
+        let last = host.network().sites() - 1;
+        for guess in 0..2 {
+            let p = host.logits().softmax();
+            let drawn_from = if class == "softmax" { p.clone() } else { p.map(|_| 1.0 / p.columns() as f64) };
+            let classes = host.classes(last, guess, 0, &drawn_from);
+            let top = Grid::from_fn(5, p.columns(), |i, j| p[(i, j)] - f64::from(classes[i] == j));
+            let mut signals = vec![top; last + 1];
+            for site in (0..last).rev() {
+                let mask = host.derivative(site);
+                signals[site] = if reached[site] {
+                    let above: Vec<Grid> =
+                        host.network().following(site).into_iter().map(|next| signals[next].clone()).collect();
+                    host.network().pull_back(site, 5, &above, mask)
+                } else {
+                    host.normal(site, guess, 0, mask.rows(), mask.columns()).hadamard(mask)
+                };
+            }
+            for (site, expected) in signals.iter().enumerate() {
+                host.signal(site, guess).assert_close(expected, 1e-13);
+            }
+        }
+    }
+
+    #[test]
+    fn a_drawn_class_is_carried_down() {
+        for class in ["softmax", "uniform"] {
+            check(Network::mlp(&[6, 5, 4, 3], Activation::Tanh), class, 0, &[true; 3]);
+            check(Network::mlp(&[6, 5, 4, 3], Activation::Tanh), class, 1, &[false, true, true]);
+            check(Network::residual(4, 6, 3, 3, Activation::Relu), class, 2, &[false, true, true, true]);
+            check(Network::tokens(3, &[4, 5, 6, 2], Activation::Tanh), class, 0, &[true; 3]);
+        }
+    }
+
+    /// Were the drawn classes the labels, the guess would be the true signal times B.
+    #[test]
+    fn the_guess_agrees_with_the_true_signal_where_the_class_is_the_label() {
+        let network = Network::mlp(&[6, 5, 4, 3], Activation::Tanh);
+        let mut host = Host::of::<LabelGuess>().network(network).batch(12).start().unwrap();
+        host.step().unwrap();
+        let classes = host.classes(2, 0, 0, &host.logits().softmax());
+        let hits: Vec<usize> = (0..12).filter(|&i| classes[i] == host.labels()[i]).collect();
+        assert!(!hits.is_empty() && hits.len() < 12);
+        for site in 0..3 {
+            let (guess, truth) = (host.signal(site, 0), host.true_signal(site).map(|value| 12.0 * value));
+            for &i in &hits {
+                let row = |grid: &Grid| Grid::new(1, grid.columns(), grid.row(i).to_vec());
+                row(&guess).assert_close(&row(&truth), 1e-14);
+            }
+        }
+    }
+}

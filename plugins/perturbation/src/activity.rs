@@ -72,3 +72,49 @@ impl Strategy for ActivityPerturbation {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use guesswork_plugin::testing::{Activation, Host, Network};
+    use guesswork_plugin::{CallMode, DType};
+
+    fn check(network: Network, mask: &str, dtype: DType, tolerance: f64, factor: impl Fn(f64) -> f64) {
+        let setup = Host::of::<ActivityPerturbation>().network(network).batch(5).guesses(2).dtype(dtype);
+        let mut host = setup.param("mask", mask).start().unwrap();
+        assert_eq!(host.call_mode(), CallMode::Layer);
+        for _ in 0..2 {
+            host.step().unwrap();
+            for site in 0..host.network().sites() {
+                let mask = host.derivative(site).map(&factor);
+                for guess in 0..2 {
+                    let noise = host.normal(site, guess, 0, mask.rows(), mask.columns());
+                    host.signal(site, guess).assert_close(&noise.hadamard(&mask), tolerance);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn noise_passes_the_mask() {
+        let networks = || {
+            [
+                Network::mlp(&[6, 5, 4, 3], Activation::Tanh),
+                Network::residual(4, 6, 3, 3, Activation::Relu),
+                Network::tokens(3, &[4, 5, 6, 2], Activation::Tanh),
+            ]
+        };
+        for network in networks() {
+            check(network.clone(), "none", DType::F64, 1e-15, |_| 1.0);
+            check(network.clone(), "derivative", DType::F64, 1e-15, |m| m);
+            check(network, "active", DType::F64, 1e-15, |m| f64::from(m != 0.0));
+        }
+        check(Network::mlp(&[6, 5, 4, 3], Activation::Tanh), "derivative", DType::F32, 1e-6, |m| m);
+    }
+
+    #[test]
+    fn an_unknown_mask_is_refused() {
+        let refused = Host::of::<ActivityPerturbation>().param("mask", "some").start().unwrap_err();
+        assert!(refused.text().contains("`mask`"), "{refused}");
+    }
+}

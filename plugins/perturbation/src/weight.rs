@@ -45,3 +45,30 @@ impl Strategy for WeightPerturbation {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use guesswork_plugin::CallMode;
+    use guesswork_plugin::testing::{Activation, Host, Network};
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn seeds_are_keyed_by_step_site_and_guess() {
+        let network = Network::mlp(&[4, 3, 3, 2], Activation::Relu);
+        let run = || {
+            let mut host = Host::of::<WeightPerturbation>().network(network.clone()).guesses(2).start().unwrap();
+            assert_eq!(host.call_mode(), CallMode::Layer);
+            let mut seeds = Vec::new();
+            for _ in 0..3 {
+                host.step().unwrap();
+                seeds.extend((0..6).map(|i| host.direction_seed(i / 2, i % 2).unwrap()));
+            }
+            seeds
+        };
+        let seeds = run();
+        assert_eq!(seeds.iter().collect::<BTreeSet<_>>().len(), 18, "all differ");
+        assert!(seeds.iter().any(|seed| seed >> 32 != 0) && seeds.iter().any(|seed| *seed as u32 != 0));
+        assert_eq!(seeds, run(), "and come again");
+    }
+}

@@ -69,3 +69,49 @@ impl Strategy for Downstream {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use guesswork_plugin::testing::{Activation, Host, Network};
+
+    fn check(network: Network) {
+        let mut host = Host::of::<Downstream>().network(network).batch(5).guesses(2).start().unwrap();
+        host.step().unwrap();
+        let last = host.network().sites() - 1;
+        for guess in 0..2 {
+            for site in 0..last {
+                let following = host.network().following(site);
+                let signals: Vec<_> = following
+                    .into_iter()
+                    .enumerate()
+                    .map(|(draw, next)| {
+                        let mask = host.derivative(next);
+                        host.normal(site, guess, draw, mask.rows(), mask.columns()).hadamard(mask)
+                    })
+                    .collect();
+                let expected = host.network().pull_back(site, 5, &signals, host.derivative(site));
+                host.signal(site, guess).assert_close(&expected, 1e-14);
+            }
+            let logits = host.logits();
+            host.signal(last, guess).assert_close(&host.normal(last, guess, 0, 5, logits.columns()), 0.0);
+        }
+    }
+
+    #[test]
+    fn the_mask_above_is_passed_first() {
+        check(Network::mlp(&[6, 5, 4, 3], Activation::Tanh));
+        check(Network::residual(4, 6, 3, 3, Activation::Relu));
+        check(Network::tokens(3, &[4, 5, 6, 2], Activation::Tanh));
+    }
+
+    #[test]
+    fn on_a_chain_it_is_the_formula() {
+        let network = Network::mlp(&[6, 5, 4, 3], Activation::Tanh);
+        let mut host = Host::of::<Downstream>().network(network).start().unwrap();
+        host.step().unwrap();
+        let noise = host.normal(0, 0, 0, 4, 4).hadamard(host.derivative(1));
+        let expected = noise.matmul(host.network().weight(1)).hadamard(host.derivative(0));
+        host.signal(0, 0).assert_close(&expected, 1e-14);
+    }
+}

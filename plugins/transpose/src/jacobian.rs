@@ -58,3 +58,43 @@ impl Strategy for JacobianTranspose {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use guesswork_plugin::testing::{Activation, Grid, Host, Network};
+
+    fn check(network: Network) {
+        let mut host = Host::of::<JacobianTranspose>().network(network).batch(5).guesses(2).start().unwrap();
+        host.step().unwrap();
+        let last = host.network().sites() - 1;
+        for guess in 0..2 {
+            let mut signals = vec![host.normal(last, guess, 0, 5, host.logits().columns()); last + 1];
+            for site in (0..last).rev() {
+                let above: Vec<Grid> =
+                    host.network().following(site).into_iter().map(|next| signals[next].clone()).collect();
+                signals[site] = host.network().pull_back(site, 5, &above, host.derivative(site));
+            }
+            for (site, expected) in signals.iter().enumerate() {
+                host.signal(site, guess).assert_close(expected, 1e-13);
+            }
+        }
+    }
+
+    #[test]
+    fn one_draw_reaches_every_layer() {
+        check(Network::mlp(&[6, 5, 4, 3], Activation::Tanh));
+        check(Network::residual(4, 6, 3, 3, Activation::Relu));
+        check(Network::tokens(3, &[4, 5, 6, 2], Activation::Tanh));
+    }
+
+    #[test]
+    fn on_a_chain_it_is_the_formula() {
+        let network = Network::mlp(&[6, 5, 4, 3], Activation::Tanh);
+        let mut host = Host::of::<JacobianTranspose>().network(network).start().unwrap();
+        host.step().unwrap();
+        let (weight, mask) = (|site| host.network().weight(site), |site| host.derivative(site));
+        let first = host.normal(2, 0, 0, 4, 3).matmul(weight(2)).hadamard(mask(1));
+        host.signal(0, 0).assert_close(&first.matmul(weight(1)).hadamard(mask(0)), 1e-14);
+    }
+}

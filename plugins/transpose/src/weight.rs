@@ -130,3 +130,85 @@ fn carry<'s>(
     }
     step.pull_back(site, &signals, dst)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use guesswork_plugin::testing::{Activation, Grid, Host, Network};
+    use guesswork_plugin::{DType, Result};
+
+    fn start(network: Network, depth: i64, guesses: usize) -> Host {
+        let setup = Host::of::<WeightTranspose>().network(network).batch(5).guesses(guesses);
+        let mut host = setup.param("depth", depth).start().unwrap();
+        host.step().unwrap();
+        host
+    }
+
+    fn noise_for(host: &Host, site: usize, guess: usize, draw: usize, like: usize) -> Grid {
+        let shape = host.pre_activation(like);
+        host.normal(site, guess, draw, shape.rows(), shape.columns())
+    }
+
+    #[test]
+    fn depth_one_is_the_papers_formula() {
+        let host = start(Network::mlp(&[6, 5, 4, 3], Activation::Tanh), 1, 2);
+        assert_eq!(host.call_mode(), CallMode::Layer);
+        for guess in 0..2 {
+            for site in 0..2 {
+                let noise = noise_for(&host, site, guess, 0, site + 1);
+                let expected = noise.matmul(host.network().weight(site + 1)).hadamard(host.derivative(site));
+                host.signal(site, guess).assert_close(&expected, 1e-14);
+            }
+            host.signal(2, guess).assert_close(&noise_for(&host, 2, guess, 0, 2), 0.0);
+        }
+    }
+
+    #[test]
+    fn depth_two_passes_the_mask_between() {
+        let host = start(Network::mlp(&[6, 5, 4, 5, 3], Activation::Tanh), 2, 1);
+        assert_eq!(host.call_mode(), CallMode::Model);
+        for site in 0..2 {
+            let above = noise_for(&host, site, 0, 0, site + 2).matmul(host.network().weight(site + 2));
+            let above = above.hadamard(host.derivative(site + 1));
+            let expected = above.matmul(host.network().weight(site + 1)).hadamard(host.derivative(site));
+            host.signal(site, 0).assert_close(&expected, 1e-14);
+        }
+        let below_logits = noise_for(&host, 2, 0, 0, 3).matmul(host.network().weight(3)).hadamard(host.derivative(2));
+        host.signal(2, 0).assert_close(&below_logits, 1e-14);
+    }
+
+    #[test]
+    fn several_following_sites_each_have_their_noise() {
+        let host = start(Network::residual(4, 6, 3, 3, Activation::Tanh), 1, 2);
+        assert_eq!(host.call_mode(), CallMode::Model);
+        for guess in 0..2 {
+            for site in 0..3 {
+                let mut sum = host.derivative(site).map(|_| 0.0);
+                for (draw, next) in host.network().following(site).into_iter().enumerate() {
+                    let noise = noise_for(&host, site, guess, draw, next);
+                    sum = sum.plus(&noise.matmul(host.network().weight(next)));
+                }
+                host.signal(site, guess).assert_close(&sum.hadamard(host.derivative(site)), 1e-14);
+            }
+        }
+    }
+
+    #[test]
+    fn a_depth_beyond_the_logits_starts_there_once() {
+        let host = start(Network::residual(4, 6, 2, 3, Activation::Tanh), 64, 1);
+        // Sites 1 and 2 follow site 0, and site 2, the logits, follows both. Site 2 is reached with two depths left.
+        let (first, second) = (noise_for(&host, 0, 0, 0, 2), noise_for(&host, 0, 0, 1, 2));
+        let network = host.network();
+        let through = first.matmul(network.weight(2)).hadamard(host.derivative(1)).matmul(network.weight(1));
+        let expected = through.plus(&second.matmul(network.weight(2))).hadamard(host.derivative(0));
+        host.signal(0, 0).assert_close(&expected, 1e-13);
+    }
+
+    #[test]
+    fn it_runs_on_rows_and_in_single_precision() -> Result {
+        let network = Network::tokens(3, &[4, 5, 6, 2], Activation::Relu);
+        let mut host = Host::of::<WeightTranspose>().network(network).dtype(DType::F32).guesses(2).start()?;
+        host.step()?;
+        host.step()
+    }
+}
