@@ -1,6 +1,5 @@
 //! What a run leaves behind: the description of what happened, and the sinks that write it.
 
 pub mod report;
-mod strategy;
 
 pub use report::*;

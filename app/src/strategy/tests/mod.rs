@@ -411,10 +411,7 @@ fn destinations_may_be_neither_inputs_nor_overlap_but_may_be_neighbours() {
         let second = services.output(step.ctx, 0, 1).unwrap();
         services.copy(step.ctx, second, first).unwrap();
         let (code, text) = services.copy(step.ctx, second, weight).unwrap_err();
-        assert_eq!(
-            (code, text.as_str()),
-            (abi::GW_INVALID_ARGUMENT, "copy: copy: the source is 4×5, the destination 6×4")
-        );
+        assert_eq!((code, text.as_str()), (abi::GW_INVALID_ARGUMENT, "copy: the source is 4×5, the destination 6×4"));
     })
     .unwrap();
     let (first, second) = (outputs.signal(0, 0).unwrap(), outputs.signal(0, 1).unwrap());
