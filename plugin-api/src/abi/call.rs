@@ -158,7 +158,9 @@ fn status(code: i32, error: &gw_error, function: &str) -> Result {
     }
     let text = error.to_text();
     let text = if text.is_empty() { format!("failed with status {code}") } else { text };
-    Err(Error::with_code(code, format!("{function}: {text}")))
+    // The host may have put the function's name in front already.
+    let text = if text.starts_with(function) { text } else { format!("{function}: {text}") };
+    Err(Error::with_code(code, text))
 }
 
 /// Calls `function` of a table with the context, the arguments and an error record.
