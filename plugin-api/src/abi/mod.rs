@@ -41,10 +41,13 @@
 #![allow(non_camel_case_types)]
 
 pub(crate) mod call;
+mod guard;
 pub mod host;
+pub(crate) mod instance;
 pub mod layout;
 pub(crate) mod memory;
 pub mod plugin;
+mod records;
 pub(crate) mod serve;
 pub mod shim;
 
