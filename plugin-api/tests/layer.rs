@@ -10,9 +10,25 @@ use serde::Deserialize;
 
 const ALL: &[Service] = &[Service::Ops, Service::Rng, Service::Oracle, Service::Metrics, Service::Scratch];
 
-/// A strategy made of two expressions, to try one thing.
+/// A strategy made of two expressions, or of one that suits the default plan, to try one thing.
 macro_rules! probe {
+    ($name:ident, $info:expr, |$step:ident| $propose:expr) => {
+        probe!($name, $info, {}, |$step| $propose);
+    };
     ($name:ident, $info:expr, |$plan:ident| $prepare:expr, |$step:ident| $propose:expr) => {
+        probe!(
+            $name,
+            $info,
+            {
+                fn prepare(&mut self, _: &Model, $plan: &mut Plan) -> Result {
+                    $prepare;
+                    Ok(())
+                }
+            },
+            |$step| $propose
+        );
+    };
+    ($name:ident, $info:expr, { $($prepare:item)? }, |$step:ident| $propose:expr) => {
         struct $name;
 
         impl Strategy for $name {
@@ -23,10 +39,7 @@ macro_rules! probe {
                 Ok(Self)
             }
 
-            fn prepare(&mut self, _: &Model, $plan: &mut Plan) -> Result {
-                $prepare;
-                Ok(())
-            }
+            $($prepare)?
 
             fn propose(&mut self, $step: &mut Step<'_>) -> Result {
                 $propose
@@ -123,7 +136,7 @@ fn oracles_agree_with_each_other_and_with_the_gradient_and_are_metered() {
 
 #[test]
 fn extents_that_do_not_fit_are_named() {
-    probe!(Misfit, SIGNAL, |_plan| (), |step| {
+    probe!(Misfit, SIGNAL, |step| {
         let (column, row) = (step.scratch(4, 1)?, step.scratch(1, 3)?);
         step.fill(column, 1.0)?;
         step.column_sum(row, column)
@@ -290,11 +303,11 @@ fn state_is_kept_saved_restored_and_reset() {
 
 #[test]
 fn what_was_not_asked_for_is_not_granted() {
-    probe!(Labels, SIGNAL, |_plan| (), |step| step.input(Role::Labels, 0).map(drop));
+    probe!(Labels, SIGNAL, |step| step.input(Role::Labels, 0).map(drop));
     let error = Host::of::<Labels>().start().unwrap().step().unwrap_err();
     assert_eq!(error.code(), abi::GW_NOT_GRANTED);
 
-    probe!(NoRng, Info::new("no-rng", Kind::Signal), |_plan| (), |step| {
+    probe!(NoRng, Info::new("no-rng", Kind::Signal), |step| {
         let signal = step.signal(0, 0)?;
         step.normal(signal, 0, 0, 0, 1.0)
     });
@@ -305,7 +318,7 @@ fn what_was_not_asked_for_is_not_granted() {
 
 #[test]
 fn what_comes_later_does_not_exist_in_call_mode_layer() {
-    probe!(Early, SIGNAL.needs(&[Role::Derivative]), |_plan| (), |step| step.input(Role::Derivative, 1).map(drop));
+    probe!(Early, SIGNAL.needs(&[Role::Derivative]), |step| step.input(Role::Derivative, 1).map(drop));
     let error = Host::of::<Early>().start().unwrap().step().unwrap_err();
     assert_eq!(error.code(), abi::GW_WRONG_STATE);
     assert!(error.text().contains("plan call mode `model`"), "{error}");
@@ -313,7 +326,7 @@ fn what_comes_later_does_not_exist_in_call_mode_layer() {
 
 #[test]
 fn a_source_cannot_be_the_destination() {
-    probe!(Overlap, SIGNAL, |_plan| (), |step| {
+    probe!(Overlap, SIGNAL, |step| {
         let signal = step.signal(0, 0)?;
         let part = step.rows(signal, 1, 2)?;
         let same = step.reshape(part, 2, signal.columns())?;
@@ -325,7 +338,7 @@ fn a_source_cannot_be_the_destination() {
 
 #[test]
 fn slices_are_the_storage_and_have_its_type() {
-    probe!(Slices, SIGNAL.needs(&[Role::Activation]), |_plan| (), |step| {
+    probe!(Slices, SIGNAL.needs(&[Role::Activation]), |step| {
         step.each_guess(|step, site, guess| {
             let (signal, x) = (step.signal(site, guess)?, step.input(Role::Activation, site)?);
             assert!(step.slice::<f64>(x).is_err_and(|error| error.code() == abi::GW_UNSUPPORTED));
@@ -343,7 +356,7 @@ fn slices_are_the_storage_and_have_its_type() {
 
 #[test]
 fn long_messages_are_cut_at_a_character() {
-    probe!(Verbose, SIGNAL, |_plan| (), |_step| Err(Error::new(format!("a{}", "é".repeat(400)))));
+    probe!(Verbose, SIGNAL, |_step| Err(Error::new(format!("a{}", "é".repeat(400)))));
     let error = Host::of::<Verbose>().start().unwrap().step().unwrap_err();
     assert_eq!(error.text(), format!("a{}", "é".repeat(247)));
 }
@@ -353,7 +366,7 @@ fn long_messages_are_cut_at_a_character() {
 #[allow(unsafe_code)]
 fn misuse_of_the_table_is_answered_not_obeyed() {
     use std::ptr::{null, null_mut};
-    probe!(Quiet, SIGNAL, |_plan| (), |_step| Ok(()));
+    probe!(Quiet, SIGNAL, |_step| Ok(()));
     let record = &abi::shim::describe::<Quiet>();
     let mut error = abi::gw_error::empty();
     // SAFETY: null pointers are what the functions must answer to; the others are valid.

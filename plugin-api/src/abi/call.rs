@@ -415,3 +415,30 @@ impl<'s> Call<'s> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shorter_record_hides_its_later_fields() {
+        let mut step = gw_step {
+            struct_size: 32,
+            ctx: ptr::null_mut(),
+            step: 7,
+            site: 3,
+            guesses: 1,
+            batch: 5,
+            progress: 0.5,
+            oracle_budget: 2.0,
+        };
+        // SAFETY: a valid record.
+        unsafe {
+            assert_eq!(covered!(&step, gw_step, site), Some(3));
+            assert_eq!(covered!(&step, gw_step, batch), None);
+            step.struct_size = 1 << 20;
+            assert_eq!(covered!(&step, gw_step, oracle_budget), Some(2.0));
+            assert_eq!(covered!(ptr::null::<gw_step>(), gw_step, site), None);
+        }
+    }
+}
