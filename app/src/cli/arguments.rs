@@ -320,7 +320,6 @@ mod tests {
             "--threads 0",
             "--seeds 5..5",
             "--device gpu",
-            "--batch schema",
             "data check",
             "completions fishy",
         ] {
