@@ -3,12 +3,14 @@
 //! `ARCHITECTURE.md` draws the house; the modules below are its floors, each using only those further down.
 #![deny(unsafe_code)]
 
+pub mod cli;
 pub mod data;
 pub mod estimate;
 pub mod kernel;
 pub mod measure;
 pub mod model;
 pub mod objective;
+pub mod options;
 pub mod record;
 pub mod session;
 pub mod strategy;
