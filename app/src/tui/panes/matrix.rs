@@ -19,8 +19,10 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
     let sites = context.selected().map(|group| group.first().info.sites.as_slice()).unwrap_or_default();
     let longest = context.groups.iter().map(|group| width(&group.name)).max().unwrap_or(0);
     let cells = sites.len() as u16 + 1;
-    let left = (longest + 3).min(inner.width.saturating_sub(cells * 5).max(8)).min(inner.width);
-    let cell = (inner.width.saturating_sub(left) / cells.max(1)).min(9);
+    let room = inner.width.saturating_sub(cells * 5);
+    // Numbers matter more than names: the marker alone says which lane it is.
+    let left = (longest + 3).min(if room >= 10 { room } else { 2 }).min(inner.width);
+    let cell = (inner.width.saturating_sub(left) / cells.max(1)).min(12);
     if cell == 0 || inner.height < 2 {
         return;
     }

@@ -36,13 +36,20 @@ pub struct Curve {
     pub front: bool,
     /// What is shown, a series a seed.
     pub shown: Vec<Arc<Series>>,
-    /// Raw values behind it, where they differ.
+    /// Raw values, where they differ: what is marked beyond the range or not finite.
     pub raw: Vec<Arc<Series>>,
+    /// Whether the raw values are drawn behind it.
+    pub draw_raw: bool,
+    /// Its last step, once its lanes have ended.
+    pub ends: Option<u64>,
 }
 
 impl Curve {
-    /// Its value at `step` (the newest when `None`): mean and deviation over the seeds.
+    /// Its value at `step` (the newest when `None`): mean and deviation over the seeds. None after its end.
     fn value(&self, step: Option<u64>) -> Option<(f64, f64)> {
+        if step.zip(self.ends).is_some_and(|(step, end)| step > end) {
+            return None;
+        }
         let at = |series: &Arc<Series>| step.map_or_else(|| series.last(), |step| series.at(step));
         let values: Vec<f64> = self.shown.iter().filter_map(at).map(|(_, value)| value).collect();
         (!values.is_empty()).then(|| mean_deviation(&values))
@@ -82,7 +89,7 @@ pub fn curve_of(context: &Context<'_>, group: &Group<'_>, key: Key, magnitude: b
     let beta = context.state.beta();
     let shown: Vec<_> =
         group.lanes.iter().filter_map(|lane| context.derived.series(lane, key, magnitude, beta)).collect();
-    let raw = if beta > 0.0 && !magnitude && group.lanes.len() == 1 {
+    let raw = if beta > 0.0 && !magnitude {
         group.lanes.iter().filter_map(|lane| lane.history.series(key)).collect()
     } else {
         Vec::new()
@@ -98,6 +105,8 @@ pub fn curve_of(context: &Context<'_>, group: &Group<'_>, key: Key, magnitude: b
         front,
         shown,
         raw,
+        draw_raw: group.lanes.len() == 1,
+        ends: ends(group),
     })
 }
 
@@ -115,7 +124,14 @@ pub fn dashed_of(context: &Context<'_>, group: &Group<'_>, key: Key) -> Option<C
         front,
         shown,
         raw: Vec::new(),
+        draw_raw: false,
+        ends: ends(group),
     })
+}
+
+/// The last step of a group whose lanes have all ended.
+fn ends(group: &Group<'_>) -> Option<u64> {
+    group.lanes.iter().all(|lane| lane.ended.is_some()).then(|| group.step())
 }
 
 /// The note on smoothing.
@@ -289,7 +305,7 @@ fn draw_curves(canvas: &mut Canvas, traced: &[Traced<'_>], scale: &Scale) {
         if !trace.curve.dashed {
             curve::band(canvas, &trace.band, scale, pen);
         }
-        for raw in &trace.raw {
+        for raw in trace.raw.iter().filter(|_| trace.curve.draw_raw) {
             curve::draw(canvas, raw, scale, pen);
         }
     }
