@@ -18,7 +18,7 @@ const FIRST: usize = 64;
 /// Buckets: 64·(2^34 − 1) cells, more than any run fills.
 const BUCKETS: usize = 34;
 /// Values in a block of each level of the pyramid.
-const LEVELS: [usize; 3] = [64, 1024, 16384];
+const LEVELS: [usize; 4] = [16, 128, 1024, 16384];
 /// Cells of a block: minimum, maximum, first, last, whether a value was not finite.
 const FIELDS: usize = 5;
 
@@ -50,6 +50,15 @@ impl Cells {
     fn get(&self, index: usize) -> u64 {
         let (bucket, place) = Self::place(index);
         self.buckets.get(bucket).and_then(OnceLock::get).map_or(0, |cells| cells[place].load(Ordering::Relaxed))
+    }
+
+    /// Cells `index` to `index + N`, at once where they lie in one bucket.
+    fn read<const N: usize>(&self, index: usize) -> [u64; N] {
+        let (bucket, place) = Self::place(index);
+        match self.buckets.get(bucket).and_then(OnceLock::get).and_then(|cells| cells.get(place..place + N)) {
+            Some(cells) => std::array::from_fn(|field| cells[field].load(Ordering::Relaxed)),
+            None => std::array::from_fn(|field| self.get(index + field)),
+        }
     }
 
     fn bytes(&self) -> usize {
@@ -220,13 +229,13 @@ impl Series {
     }
 
     fn block(&self, level: usize, index: usize) -> Column {
-        let field = |field| self.levels[level].get(index * FIELDS + field);
+        let [min, max, first, last, non_finite] = self.levels[level].read::<FIELDS>(index * FIELDS);
         Column {
-            min: f64::from_bits(field(0)),
-            max: f64::from_bits(field(1)),
-            first: f64::from_bits(field(2)),
-            last: f64::from_bits(field(3)),
-            non_finite: field(4) != 0,
+            min: f64::from_bits(min),
+            max: f64::from_bits(max),
+            first: f64::from_bits(first),
+            last: f64::from_bits(last),
+            non_finite: non_finite != 0,
             count: LEVELS[level],
         }
     }
@@ -264,23 +273,30 @@ impl Series {
         self.range(0..step.saturating_add(1)).end.checked_sub(1).and_then(|index| self.get(index))
     }
 
-    /// The entries whose step lies in `steps`, by binary search.
+    /// The entries whose step lies in `steps`.
     pub fn range(&self, steps: Range<u64>) -> Range<usize> {
+        let start = self.before(steps.start);
+        start..self.before(steps.end).max(start)
+    }
+
+    /// Entries before `step`: at once while the cadence holds, else by binary search.
+    pub fn before(&self, step: u64) -> usize {
         let len = self.len();
-        let before = |step: u64| {
-            let (mut low, mut high) = (0, len);
-            while low < high {
-                let middle = low + (high - low) / 2;
-                if self.step(middle) < step {
-                    low = middle + 1;
-                } else {
-                    high = middle;
-                }
+        let (first, stride) = (self.first.load(Ordering::Relaxed), self.stride.load(Ordering::Relaxed));
+        if len <= self.regular.load(Ordering::Relaxed) && stride > 0 {
+            let entries = step.saturating_sub(first).div_ceil(stride);
+            return usize::try_from(entries).unwrap_or(usize::MAX).min(len);
+        }
+        let (mut low, mut high) = (0, len);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.step(middle) < step {
+                low = middle + 1;
+            } else {
+                high = middle;
             }
-            low
-        };
-        let start = before(steps.start);
-        start..before(steps.end).max(start)
+        }
+        low
     }
 
     /// The extent of the entries of `range` (cut to what is there), from the largest blocks that fit.
@@ -456,7 +472,7 @@ mod tests {
         }
         assert_eq!(regular.steps.bytes(), 0);
         assert!(regular.bytes() < ragged.bytes());
-        assert!(ragged.bytes() < 50_000 * 48);
+        assert!(regular.bytes() < 50_000 * 24 && ragged.bytes() < 50_000 * 48);
     }
 
     #[test]

@@ -136,8 +136,16 @@ pub fn run(source: impl Source, options: TuiOptions) -> io::Result<Exit> {
     let (size, theme) = (screen.size()?, options.theme());
     let state = State { size, layout: options.layout.max(1), ..State::default() };
     let events = events();
-    let mut face =
-        Face { source, screen, theme, state, derived: Derived::default(), hits: Vec::new(), input: Input::default() };
+    let mut face = Face {
+        source,
+        screen,
+        theme,
+        state,
+        derived: Derived::default(),
+        hits: Vec::new(),
+        input: Input::default(),
+        suspended: false,
+    };
     let exit = face.run(&events, &signals);
     if !matches!(exit, Ok(Exit::Quit)) {
         face.source.send(Command::Stop);
@@ -182,6 +190,7 @@ struct Face<S: Source> {
     derived: Derived,
     hits: Vec<Hit>,
     input: Input,
+    suspended: bool,
 }
 
 impl<S: Source> Face<S> {
@@ -226,6 +235,8 @@ impl<S: Source> Face<S> {
                         self.perform(Effect::Suspend)?;
                         changed = true;
                     }
+                    // After a suspension of our own the terminal is ours already.
+                    Ok(SIGCONT) if std::mem::take(&mut self.suspended) => {}
                     Ok(SIGCONT) => {
                         self.screen.resume()?;
                         changed = true;
@@ -270,6 +281,7 @@ impl<S: Source> Face<S> {
             Effect::Quit => return Ok(Some(Exit::Quit)),
             Effect::Suspend => {
                 terminal::leave();
+                self.suspended = true;
                 signal_hook::low_level::emulate_default_handler(SIGTSTP)?;
                 self.screen.resume()?;
             }
