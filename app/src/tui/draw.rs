@@ -80,7 +80,8 @@ pub fn draw(state: &State, snapshot: &Snapshot, theme: &Theme, derived: &Derived
             let table = Rect { height: body.height.min(rows.max(3)), ..body };
             numbers::render(&context, table, buffer);
             if table.height < body.height {
-                verdict::render(&context, Rect { y: body.bottom() - 1, height: 1, ..body }, buffer);
+                let rest = Rect { y: table.bottom(), height: body.height - table.height, ..body };
+                verdict::render(&context, rest, buffer);
             }
         }
     }

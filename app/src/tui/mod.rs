@@ -44,7 +44,8 @@ use signal_hook::iterator::Signals;
 use smooth::Derived;
 use state::State;
 use std::io;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 use terminal::Screen;
@@ -131,6 +132,28 @@ const SETTLE: Duration = Duration::from_millis(30);
 /// # Errors
 /// When standard output is not a terminal, or writing to it fails.
 pub fn run(source: impl Source, options: TuiOptions) -> io::Result<Exit> {
+    let defaults = defaults()?;
+    defaults.store(false, Ordering::SeqCst);
+    let exit = run_with(source, options);
+    defaults.store(true, Ordering::SeqCst);
+    exit
+}
+
+/// Whether the signals that this module listens to do what they do by default: outside of [`run`], so that a person can still
+/// interrupt what follows it.
+fn defaults() -> io::Result<&'static Arc<AtomicBool>> {
+    static DEFAULTS: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+    if let Some(flag) = DEFAULTS.get() {
+        return Ok(flag);
+    }
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGHUP, SIGINT, SIGTSTP] {
+        signal_hook::flag::register_conditional_default(signal, Arc::clone(&flag))?;
+    }
+    Ok(DEFAULTS.get_or_init(|| flag))
+}
+
+fn run_with(source: impl Source, options: TuiOptions) -> io::Result<Exit> {
     let signals = signals()?;
     let screen = Screen::enter(options.mouse)?;
     let (size, theme) = (screen.size()?, options.theme());

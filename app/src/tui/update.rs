@@ -195,7 +195,10 @@ fn in_overlay(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
             *scroll = 0;
         }
         (Overlay::Help { query, scroll }, Action::Scroll(by)) => {
-            *scroll = scroll.saturating_add_signed(by.into()).min(help::lines(query).len().saturating_sub(1));
+            // Scrolling ends where the last row is in view.
+            let shown = usize::from(state.size.1.saturating_sub(4));
+            let most = help::rows(query, state.size.0, false).len().saturating_sub(shown);
+            *scroll = scroll.saturating_add_signed(by.into()).min(most);
         }
         (Overlay::Help { .. }, Action::Accept) => state.overlay = None,
         (Overlay::Palette { query, chosen }, Action::Type(character)) => {

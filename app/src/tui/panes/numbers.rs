@@ -75,7 +75,7 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
             );
         }
         if let Some(reason @ (EndReason::Diverged(_) | EndReason::Plugin(_) | EndReason::Failed(_))) = group.ended() {
-            let word = format!(" {}", end_word(reason));
+            let word = format!("{:>14}", end_word(reason));
             put_right(buffer, line, area.width.saturating_sub(1), 0, &word, ground.patch(theme.bad()));
         }
     }

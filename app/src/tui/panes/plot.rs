@@ -289,7 +289,7 @@ pub fn step_ticks(context: &Context<'_>, steps: &Steps, inner: Rect, canvas: Rec
     for (column, step) in steps.ticks(canvas.width.into()) {
         let label = format::grouped(step);
         let x = left(column as u16, &label);
-        let hidden = cross.as_ref().is_some_and(|(at, other)| x < at + width_of(other) && *at < x + width_of(&label));
+        let hidden = cross.as_ref().is_some_and(|(at, other)| x <= at + width_of(other) && *at <= x + width_of(&label));
         if x >= free && !hidden {
             free = put(buffer, inner, x, row, &label, context.theme.faint()) + 2;
         }
