@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::super::colour::{diverging, readable_on};
-use super::super::context::{Context, Target};
+use super::super::context::{Context, Framing, Target};
 use super::super::format;
 use super::super::ink::{put, put_right, row, width};
 use super::PaneId;
@@ -15,6 +15,8 @@ use ratatui::style::{Modifier, Style};
 pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
     let when = context.state.crosshair.map_or("newest".to_owned(), |step| format!("step {}", format::grouped(step)));
     let inner = context.frame(PaneId::Matrix, "Alignment lane × layer", &when, area, buffer);
+    let indent = if context.framing == Framing::Ruled { inner.width.min(1) } else { 0 };
+    let inner = Rect { x: inner.x + indent, width: inner.width - indent, ..inner };
     let theme = context.theme;
     let sites = context.selected().map(|group| group.first().info.sites.as_slice()).unwrap_or_default();
     let longest = context.groups.iter().map(|group| width(&group.name)).max().unwrap_or(0);
