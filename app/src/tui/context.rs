@@ -138,6 +138,11 @@ impl Context<'_> {
                 put(buffer, area, x, y, self.theme.glyph(corner, "+"), line);
             }
         }
+        // Where the title is too long its last part is missed least.
+        let room = area.width.saturating_sub(6);
+        let title =
+            if width(title) > room { title.rsplit_once(" · ").map_or(title, |(first, _)| first) } else { title };
+        let title = super::format::fit(title, room.into());
         let head = Rect { x: area.x + 1, width: area.width.saturating_sub(2), height: area.height.min(1), ..area };
         // Without colours the focus shows by a mark.
         let focus_mark = if focused && self.theme.tier == Tier::Mono { self.theme.glyph("◂ ", "< ") } else { "" };

@@ -13,6 +13,7 @@ use crossterm::{execute, queue};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
 use std::io::{self, BufWriter, Stdout, Write};
 use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -59,11 +60,14 @@ impl Screen {
 
     /// Forgets what is on the screen, so that the next frame draws everything.
     pub fn clear(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        // Not `Terminal::clear`: that asks the terminal for the cursor, and the thread that reads input would get the answer.
+        let size = self.terminal.size()?;
+        self.terminal.resize(Rect { x: 0, y: 0, width: size.width, height: size.height })
     }
 
-    /// Takes the terminal again after [`leave`].
+    /// Takes the terminal again after [`leave`], or after the process was stopped without a word.
     pub fn resume(&mut self) -> io::Result<()> {
+        leave();
         enter(self.mouse)?;
         self.clear()
     }
