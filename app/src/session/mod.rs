@@ -14,11 +14,13 @@ mod shared;
 mod trainer;
 mod tuning;
 
-pub use device::{DeviceChoice, DeviceError};
+pub use device::DeviceError;
 pub use protocol::{Command, LaneView, Snapshot, Status};
 
 use crate::data::DataError;
 use crate::model::build::BuildError;
+use crate::options::{DeviceChoice, OnPluginError};
+use crate::record::folder::RunFolder;
 use crate::record::Observer;
 use crate::record::checkpoint::CheckpointError;
 use crate::strategy::Unknown;
@@ -31,18 +33,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use thiserror::Error;
-
-/// What happens when a plugin fails in a step.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnPluginError {
-    /// The lane stops; the others go on.
-    #[default]
-    Stop,
-    /// The step is skipped; the lane goes on.
-    Skip,
-    /// The run ends.
-    Abort,
-}
 
 /// Everything a session is started with.
 #[derive(Clone, Debug)]
@@ -60,7 +50,7 @@ pub struct Experiment {
     /// What happens when a plugin fails.
     pub on_plugin_error: OnPluginError,
     /// Folder that checkpoints go to; none are written without.
-    pub checkpoints: Option<PathBuf>,
+    pub folder: Option<Arc<RunFolder>>,
     /// Continue from the checkpoints there.
     pub resume: bool,
     /// Start paused.
@@ -83,7 +73,7 @@ impl Experiment {
             threads: None,
             plugin_paths: Vec::new(),
             on_plugin_error: OnPluginError::Stop,
-            checkpoints: None,
+            folder: None,
             resume: false,
             paused: false,
             keep_open: false,

@@ -4,7 +4,8 @@
 use super::lane::Shared;
 use super::protocol::{Command, Snapshot};
 use super::trainer::Trainer;
-use super::{DeviceChoice, Experiment, SessionError, Summary};
+use super::device;
+use super::{Experiment, SessionError, Summary};
 use crate::data::{Batches, Dataset, Layout};
 use crate::model::{Extent, build};
 use crate::objective::Loss;
@@ -25,7 +26,7 @@ pub(super) fn run(
     snapshot: Arc<ArcSwap<Snapshot>>,
     cancelled: Arc<AtomicBool>,
 ) -> Result<Summary, SessionError> {
-    let (device, chosen) = experiment.device.open()?;
+    let (device, device_name) = device::open(experiment.device)?;
     let dtype = match experiment.workspace.dtype {
         Precision::F32 => DType::F32,
         Precision::F64 => DType::F64,
@@ -46,7 +47,7 @@ pub(super) fn run(
     let pool = pool.build().map_err(|error| SessionError::Trainer(error.to_string()))?;
     let base = Snapshot {
         title,
-        device: if chosen == DeviceChoice::Cpu { format!("cpu×{threads}") } else { chosen.to_string() },
+        device: if device.is_cpu() { format!("cpu×{threads}") } else { device_name },
         ..Snapshot::clone(&snapshot.load())
     };
     let shared = Shared {
