@@ -5,6 +5,14 @@
 
 pub mod cli;
 pub mod data;
+pub mod estimate;
+pub mod kernel;
+pub mod measure;
+pub mod model;
+pub mod objective;
 pub mod options;
 pub mod record;
+pub mod session;
+pub mod strategy;
+pub mod tui;
 pub mod workspace;

@@ -1,6 +1,7 @@
 //! Networks as layers with forward, tangent and adjoint.
 //!
 //! Knows kernels and nothing above: no strategy, no optimizer, no file format but safetensors.
+#![forbid(unsafe_code)]
 
 pub mod build;
 pub mod graph;

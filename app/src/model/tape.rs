@@ -168,8 +168,8 @@ impl Tape {
         theta: &[Tensor],
         data: &Tensor,
         injection: Option<(Injection, f64)>,
-        mut on_site: impl FnMut(usize) -> Result<(), E>,
-    ) -> Result<(), E> {
+        mut on_site: impl FnMut(usize) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
         self.data.replace(Some(data.clone()));
         let mut waiting = None;
         for (index, node) in self.graph.nodes.iter().enumerate() {
@@ -301,7 +301,14 @@ impl Tape {
     ///
     /// # Errors
     /// Those of the layers; a wrong number of signals.
-    pub fn pull_back(&self, theta: &[Tensor], site: usize, signals: &[&Tensor], stack: usize, dst: &Tensor) -> Result<()> {
+    pub fn pull_back(
+        &self,
+        theta: &[Tensor],
+        site: usize,
+        signals: &[&Tensor],
+        stack: usize,
+        dst: &Tensor,
+    ) -> Result<()> {
         let place = &self.graph.sites[site];
         if place.following.is_empty() && signals.len() == 1 {
             return kernel::copy(dst, signals[0]);
@@ -333,7 +340,8 @@ impl Tape {
             let mut betas = [0.0; 2];
             for (slot, source) in node.inputs.iter().enumerate() {
                 if let Source::Node(earlier) = *source
-                    && (earlier == first || (place.region.binary_search(&earlier).is_ok() && self.graph.nodes[earlier].site.is_none()))
+                    && (earlier == first
+                        || (place.region.binary_search(&earlier).is_ok() && self.graph.nodes[earlier].site.is_none()))
                 {
                     if earlier == first {
                         betas[slot] = if written { 1.0 } else { 0.0 };
@@ -353,7 +361,9 @@ impl Tape {
                 .enumerate()
                 .map(|(slot, source)| match *source {
                     Source::Node(earlier) if earlier == first => Some((dst, betas[slot])),
-                    Source::Node(earlier) if earlier > first => carried[earlier - first].as_deref().map(|t| (t, betas[slot])),
+                    Source::Node(earlier) if earlier > first => {
+                        carried[earlier - first].as_deref().map(|t| (t, betas[slot]))
+                    }
                     _ => None,
                 })
                 .collect();

@@ -1,5 +1,24 @@
 //! What a run leaves behind: the description of what happened, and the sinks that write it.
+//!
+//! [`report`] says what happened; the sinks ([`jsonl`], [`csv`], [`log`]) and the [`summary`] are observers of it;
+//! [`checkpoint`] keeps a lane's state, [`folder`] keeps all of a run's files together, and [`recording`] opens the sinks
+//! of a run, new or resumed. `docs/records.md` describes every field.
 
+pub mod checkpoint;
+pub mod csv;
+pub mod folder;
+pub mod jsonl;
+pub mod log;
+pub mod number;
+pub mod observers;
+pub mod output;
+pub mod read;
+pub mod recording;
+pub mod replace;
 pub mod report;
+pub mod summary;
+pub mod table;
+pub mod time;
+pub mod truncate;
 
 pub use report::*;

@@ -58,6 +58,41 @@ pub enum Quantity {
 }
 
 impl Quantity {
+    /// All of them, in the order of records and columns.
+    pub const ALL: [Self; 21] = [
+        Self::Loss,
+        Self::Accuracy,
+        Self::EstimateNorm,
+        Self::LearningRate,
+        Self::TestLoss,
+        Self::TestAccuracy,
+        Self::ValidationLoss,
+        Self::ValidationAccuracy,
+        Self::TrainLoss,
+        Self::TrainAccuracy,
+        Self::Cosine,
+        Self::SignalCosine,
+        Self::NormRatio,
+        Self::SignAgreement,
+        Self::OneStep,
+        Self::OneStepRaw,
+        Self::EffectiveRank,
+        Self::StableRank,
+        Self::LargestSingular,
+        Self::MaskDensity,
+        Self::StepsPerSecond,
+    ];
+
+    /// The quantity of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|quantity| quantity.name() == name)
+    }
+
+    /// Whether a clock decides it, so that two runs of one experiment differ in it.
+    pub fn timed(self) -> bool {
+        self == Self::StepsPerSecond
+    }
+
     /// Its name in records, CSV headers and the screen.
     pub fn name(self) -> &'static str {
         match self {
@@ -126,6 +161,11 @@ impl StageSeconds {
     /// Sum of the training stages, measuring excluded.
     pub fn training(&self) -> f64 {
         self.forward + self.guess + self.tangent + self.update
+    }
+
+    /// Sum of all stages.
+    pub fn total(&self) -> f64 {
+        self.training() + self.measure
     }
 }
 
@@ -219,6 +259,34 @@ pub enum EndReason {
     Dropped,
 }
 
+impl EndReason {
+    /// Whether a resumed run leaves the lane ended. What was cut off by time or by a signal goes on.
+    pub fn is_final(&self) -> bool {
+        !matches!(self, Self::OutOfTime | Self::Interrupted)
+    }
+
+    /// One word: `done`, `diverged`, ….
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Diverged(_) => "diverged",
+            Self::Plugin(_) => "plugin",
+            Self::Failed(_) => "failed",
+            Self::OutOfTime => "out of time",
+            Self::Interrupted => "interrupted",
+            Self::Dropped => "dropped",
+        }
+    }
+
+    /// What went wrong, where something did.
+    pub fn detail(&self) -> Option<&str> {
+        match self {
+            Self::Diverged(text) | Self::Plugin(text) | Self::Failed(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
 /// A lane's end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LaneEnd {
@@ -272,4 +340,7 @@ pub trait Observer: Send {
     fn message(&mut self, _message: &Message) {}
     /// Now is a good time to write things out: a round of steps is complete.
     fn flush(&mut self) {}
+    /// A checkpoint is about to be written: everything told so far must be on the disk first, so that no record is
+    /// missing when the run resumes from it.
+    fn sync(&mut self) {}
 }

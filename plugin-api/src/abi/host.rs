@@ -70,7 +70,8 @@ pub struct gw_tensors {
     /// Size of this record as the host knows it.
     pub struct_size: u64,
     /// The input of `role` at `site` (ignored for logits, output error and labels). `index` is 0, except for the
-    /// previous estimate and update: 0 weight, 1 bias. Read-only.
+    /// previous estimate, the previous update and the gradient: 0 weight, 1 bias. Read-only; it keeps its content until the
+    /// call returns, whatever oracles are called.
     pub input: Option<
         unsafe extern "C" fn(
             ctx: *mut gw_context,
@@ -159,7 +160,9 @@ pub struct gw_ops {
     >,
     /// Carries signals at the sites that follow `site` (in the order of `gw_site.following`, each shaped as that
     /// site's S) back to the pre-activation of `site`: `dst ← adjoint`, weights, masks, pooling, norms and sums over
-    /// branches on the way. For the last site the source is a signal at the logits.
+    /// branches on the way. For the last site the source is a signal at the logits. In call mode `layer` it fails where
+    /// something on the way does not exist yet. A strategy that uses it names `GW_ROLE_WEIGHT` among its needs, so that
+    /// reports can say what it could know.
     pub pull_back: Option<
         unsafe extern "C" fn(
             ctx: *mut gw_context,
@@ -183,7 +186,8 @@ pub struct gw_ops {
     pub one_hot: Option<
         unsafe extern "C" fn(ctx: *mut gw_context, dst: gw_tensor, classes: gw_tensor, err: *mut gw_error) -> i32,
     >,
-    /// `dst ← c`, a class drawn from each row of `probabilities`: `dst` is rows × 1. Keyed as in [`gw_rng`].
+    /// `dst ← c`, a class drawn from each row of `probabilities`: `dst` is rows × 1. Keyed as in [`gw_rng`]: row i takes
+    /// the uniform element i, and the class at which the sum of the probabilities so far first exceeds that share of all.
     pub categorical: Option<
         unsafe extern "C" fn(
             ctx: *mut gw_context,
@@ -279,6 +283,16 @@ pub const GW_DRAW_RADEMACHER: u32 = 2;
 /// ```
 ///
 /// `GW_ALL_SITES` counts as site 65535. Any draw is a function of (seed, instance, step, site, guess, draw).
+///
+/// Known answers. Philox4x32-10 of counter 0 under key 0: 6627E8D5 E169C58D BC57AC4C 9B00DBD8. With seed 1, instance 2,
+/// step 3, site 4, guess 5, draw 6 (m = E06DD043328BD285) the first block and what becomes of it:
+///
+/// ```text
+/// words      930CE49B            F588FFBE             6591EBA3             16149271
+/// uniform    0.5744154815329239  0.9591216888511553   0.39675781957339495  0.08625140448566526
+/// normal     1.0184553768226643  -0.26749441785717437 1.164896038451401    0.7013384639391699
+/// rademacher -1                  -1                   +1                   +1
+/// ```
 #[repr(C)]
 pub struct gw_rng {
     /// Size of this record as the host knows it.

@@ -1,0 +1,129 @@
+//! FLOP of a step, counted from shapes: two a multiply-add pair of every matrix product, element-wise work left out.
+//!
+//! F = one forward pass, F⁻ = F without the layers that read the data. Source: math.md, "Costs on an MLP".
+#![forbid(unsafe_code)]
+
+use super::settings::{GuessKind, Settings};
+use crate::model::{Extent, Graph, Source};
+use crate::workspace::{OutputSignal, ScalarSource};
+
+/// FLOP of one forward pass of each node on a batch of `batch` examples.
+pub fn forward(graph: &Graph, batch: usize) -> Vec<u64> {
+    graph
+        .nodes
+        .iter()
+        .map(|node| {
+            let inputs: Vec<Extent> = node.inputs.iter().map(|source| extent(graph, *source)).collect();
+            node.layer.flop(&inputs) * batch as u64
+        })
+        .collect()
+}
+
+/// FLOP of a backpropagation step: forward, signals, gradients; 2F + F⁻.
+pub fn backprop(graph: &Graph, batch: usize) -> u64 {
+    let layers = forward(graph, batch);
+    let whole: u64 = layers.iter().sum();
+    2 * whole + carried(graph, &layers)
+}
+
+/// FLOP of a guess step without the strategy's own work: forward, scalars, outer products.
+pub fn guess(graph: &Graph, batch: usize, kind: GuessKind, settings: &Settings) -> u64 {
+    let layers = forward(graph, batch);
+    let whole: u64 = layers.iter().sum();
+    if kind == GuessKind::Estimate {
+        return whole;
+    }
+    let guesses = settings.guesses as u64;
+    let sites = graph.sites.len() as u64;
+    let separate = if settings.per_layer() { sites } else { 1 };
+    let injected = match kind {
+        GuessKind::Signal if settings.per_example() => 0,
+        GuessKind::Signal => site_sum(graph, &layers, |site| injection(graph, site, batch, settings.guesses).min_flop()),
+        _ => guesses * whole,
+    };
+    let scalars = match settings.source {
+        ScalarSource::Central(_) => 2 * guesses * separate * whole,
+        ScalarSource::Tangent => {
+            let tangents: u64 = if settings.per_layer() {
+                let before = |node: usize| graph.sites.iter().filter(|site| site.node < node).count() as u64;
+                graph.nodes.iter().enumerate().map(|(index, _)| before(index) * layers[index]).sum()
+            } else {
+                carried(graph, &layers)
+            };
+            guesses * tangents + injected
+        }
+    };
+    let outer = match kind {
+        GuessKind::Signal if settings.per_example() => whole,
+        GuessKind::Signal => site_sum(graph, &layers, |site| match injection(graph, site, batch, settings.guesses) {
+            Injected::Formed(_) => 0,
+            Injected::Gram(_) => layers[graph.sites[site].node],
+        }),
+        _ => 0,
+    };
+    let exact = match settings.output {
+        OutputSignal::Exact if !settings.per_example() => layers.last().copied().unwrap_or(0),
+        _ => 0,
+    };
+    whole + scalars + outer + exact
+}
+
+/// The cheaper way to the weight part of a tangent at batch and layer scope, with its FLOP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Injected {
+    /// V_l = E_lᵀX̃ is formed, then X̃V_lᵀ; the update is an axpy.
+    Formed(u64),
+    /// (X̃X̃ᵀ)E_l; the update is one more product.
+    Gram(u64),
+}
+
+impl Injected {
+    /// FLOP of the tangent's part.
+    pub fn min_flop(self) -> u64 {
+        match self {
+            Self::Formed(flop) | Self::Gram(flop) => flop,
+        }
+    }
+}
+
+/// Chooses between forming V_l and the Gram identity at `site`, from the counts over a whole step: with r rows, K
+/// guesses, widths n = n_l and m = n_{l-1}, forming takes 4Krnm and the identity 2r²m + 2Kr²n + 2rnm. At K = 1 the
+/// identity wins when r < nm/(n + m).
+pub fn injection(graph: &Graph, site: usize, batch: usize, guesses: usize) -> Injected {
+    use crate::model::LayerKind;
+    let node = graph.site_node(site);
+    let rows = (batch * node.extent.rows) as u64;
+    let width = node.extent.width as u64;
+    let guesses = guesses as u64;
+    let product = forward_of(graph, site, batch);
+    let formed = 2 * guesses * product;
+    if !matches!(node.layer.kind(), LayerKind::Linear | LayerKind::Conv2d) || product == 0 {
+        return Injected::Formed(formed);
+    }
+    let inner = product / (2 * rows * width);
+    let gram = 2 * rows * rows * inner + 2 * guesses * rows * rows * width;
+    if gram + product < formed { Injected::Gram(gram) } else { Injected::Formed(formed) }
+}
+
+fn forward_of(graph: &Graph, site: usize, batch: usize) -> u64 {
+    let node = graph.site_node(site);
+    let inputs: Vec<Extent> = node.inputs.iter().map(|source| extent(graph, *source)).collect();
+    node.layer.flop(&inputs) * batch as u64
+}
+
+fn site_sum(graph: &Graph, _layers: &[u64], of: impl Fn(usize) -> u64) -> u64 {
+    (0..graph.sites.len()).map(of).sum()
+}
+
+/// F⁻: the products of the layers that come after a site, whose input moves with the parameters.
+fn carried(graph: &Graph, layers: &[u64]) -> u64 {
+    let first = graph.sites.first().map_or(0, |site| site.node);
+    layers.iter().skip(first + 1).sum()
+}
+
+fn extent(graph: &Graph, source: Source) -> Extent {
+    match source {
+        Source::Data => graph.input,
+        Source::Node(node) => graph.nodes[node].extent,
+    }
+}

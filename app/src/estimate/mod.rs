@@ -1,0 +1,19 @@
+//! From guesses to an update: scopes, directional derivatives, combination of guesses, optimizers.
+//!
+//! Works on directions as plain tensors and knows nothing of where they came from: no plugin, no measurement, no file.
+
+pub mod combine;
+pub mod cost;
+pub mod directions;
+pub mod estimator;
+pub mod optimizer;
+pub mod scalars;
+pub mod schedule;
+pub mod settings;
+
+pub use directions::{Directions, Point};
+pub use estimator::Estimator;
+pub use optimizer::Optimizer;
+pub use scalars::Scalars;
+pub use schedule::factor;
+pub use settings::{GuessKind, Settings, SettingsError};

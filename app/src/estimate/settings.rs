@@ -1,0 +1,191 @@
+//! How a lane turns guesses into an estimate: scope, K, combination, scaling, normalisation, clip, source of the scalar,
+//! output signal. Combinations without meaning are refused here, by name, before anything runs.
+#![forbid(unsafe_code)]
+
+use crate::workspace::{Combine, GuessScaling, LaneSpec, Normalise, OutputSignal, ScalarSource, Scope};
+use thiserror::Error;
+
+/// What a strategy's guess is, as far as the estimate is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GuessKind {
+    /// A signal E_l at each site.
+    Signal,
+    /// A direction V_l in weight space.
+    Weight,
+    /// The estimate ĝ_l itself: nothing is left to choose.
+    Estimate,
+}
+
+/// Everything that combines with a guess, resolved.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// How many scalars share a guess.
+    pub scope: Scope,
+    /// Guesses a step, K.
+    pub guesses: usize,
+    /// How K guesses become one estimate.
+    pub combine: Combine,
+    /// `raw` or `unit`.
+    pub scaling: GuessScaling,
+    /// Normalisation of a guess' rows.
+    pub normalise: Normalise,
+    /// Clip of |B·d_i| or |d|.
+    pub clip: Option<f64>,
+    /// Where the scalar comes from.
+    pub source: ScalarSource,
+    /// The output layer's signal.
+    pub output: OutputSignal,
+}
+
+/// A combination of settings that has no meaning.
+#[derive(Clone, Debug, Error, PartialEq)]
+#[error("{field}: {reason}; {advice}")]
+pub struct SettingsError {
+    /// The lane's field.
+    pub field: &'static str,
+    /// Why it cannot be.
+    pub reason: String,
+    /// What to write instead.
+    pub advice: String,
+}
+
+fn refuse<T>(field: &'static str, reason: impl Into<String>, advice: impl Into<String>) -> Result<T, SettingsError> {
+    Err(SettingsError { field, reason: reason.into(), advice: advice.into() })
+}
+
+impl Settings {
+    /// One raw guess a step with exact scalars, at `scope`.
+    pub fn plain(scope: Scope) -> Self {
+        Self {
+            scope,
+            guesses: 1,
+            combine: Combine::Mean,
+            scaling: GuessScaling::Raw,
+            normalise: Normalise::None,
+            clip: None,
+            source: ScalarSource::Tangent,
+            output: OutputSignal::Guess,
+        }
+    }
+
+    /// The settings of a lane whose strategy makes guesses of `kind`.
+    ///
+    /// # Errors
+    /// When a combination has no meaning: names the field, the reason and what to write.
+    pub fn resolve(spec: &LaneSpec, kind: GuessKind) -> Result<Self, SettingsError> {
+        let default_scope = if kind == GuessKind::Signal { Scope::ExampleLayer } else { Scope::Batch };
+        let settings = Self {
+            scope: spec.scope.unwrap_or(default_scope),
+            guesses: spec.guesses.unwrap_or(1),
+            combine: spec.combine.unwrap_or_default(),
+            scaling: spec.scaling.unwrap_or_default(),
+            normalise: spec.normalise.unwrap_or_default(),
+            clip: spec.clip,
+            source: spec.source.unwrap_or_default(),
+            output: spec.output.unwrap_or_default(),
+        };
+        settings.check(kind)?;
+        Ok(settings)
+    }
+
+    fn check(&self, kind: GuessKind) -> Result<(), SettingsError> {
+        if self.guesses == 0 {
+            return refuse("guesses", "a step needs at least one guess", "write 1 or more");
+        }
+        if let Some(clip) = self.clip
+            && !(clip.is_finite() && clip > 0.0)
+        {
+            return refuse("clip", format!("{clip} is not a positive number"), "leave it out for no clip");
+        }
+        if let ScalarSource::Central(h) = self.source
+            && !(h.is_finite() && h > 0.0)
+        {
+            return refuse("source", format!("the step h = {h} is not a positive number"), "write central(0.001), say");
+        }
+        if self.combine == Combine::Span && self.scaling == GuessScaling::Unit {
+            return refuse("scaling", "the projection on a span does not depend on the length of a guess", "leave it raw");
+        }
+        match kind {
+            GuessKind::Signal => Ok(()),
+            GuessKind::Weight => {
+                if matches!(self.scope, Scope::Example | Scope::ExampleLayer) {
+                    return refuse(
+                        "scope",
+                        "a direction in weight space has one scalar for the batch or one a layer, none an example",
+                        "write batch or layer",
+                    );
+                }
+                if self.normalise != Normalise::None {
+                    return refuse("normalise", "it scales the rows of a signal guess, and this guess is in weight space", "write none");
+                }
+                if self.output == OutputSignal::Exact {
+                    return refuse("output", "it replaces the guessed signal at the logits, and this guess is in weight space", "write guess");
+                }
+                Ok(())
+            }
+            GuessKind::Estimate => {
+                if self.guesses != 1 || self.combine != Combine::Mean {
+                    return refuse("guesses", "the strategy gives one estimate a step", "leave guesses and combine out");
+                }
+                if self.scaling != GuessScaling::Raw || self.normalise != Normalise::None || self.clip.is_some() {
+                    return refuse(
+                        "scaling",
+                        "the strategy gives the estimate itself: there is no scalar to scale or clip and no row to normalise",
+                        "leave scaling, normalise and clip out",
+                    );
+                }
+                if self.source != ScalarSource::Tangent || self.output != OutputSignal::Guess {
+                    return refuse("source", "the strategy gives the estimate itself", "leave source and output out");
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether each site has a scalar of its own.
+    pub fn per_layer(&self) -> bool {
+        matches!(self.scope, Scope::Layer | Scope::ExampleLayer)
+    }
+
+    /// Whether each example has a scalar of its own: the guess perturbs signals, not weights.
+    pub fn per_example(&self) -> bool {
+        matches!(self.scope, Scope::Example | Scope::ExampleLayer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec() -> LaneSpec {
+        ron::from_str(r#"(strategy: "s")"#).unwrap()
+    }
+
+    #[test]
+    fn defaults_follow_the_kind() {
+        assert_eq!(Settings::resolve(&spec(), GuessKind::Signal).unwrap().scope, Scope::ExampleLayer);
+        assert_eq!(Settings::resolve(&spec(), GuessKind::Weight).unwrap().scope, Scope::Batch);
+    }
+
+    #[test]
+    fn combinations_without_meaning_are_refused_by_name() {
+        let refused = |change: &dyn Fn(&mut LaneSpec), kind| {
+            let mut lane = spec();
+            change(&mut lane);
+            Settings::resolve(&lane, kind).map_err(|error| error.field)
+        };
+        assert_eq!(refused(&|lane| lane.scope = Some(Scope::Example), GuessKind::Weight), Err("scope"));
+        assert_eq!(refused(&|lane| lane.normalise = Some(Normalise::Row), GuessKind::Weight), Err("normalise"));
+        assert_eq!(refused(&|lane| lane.output = Some(OutputSignal::Exact), GuessKind::Weight), Err("output"));
+        assert_eq!(refused(&|lane| lane.guesses = Some(0), GuessKind::Signal), Err("guesses"));
+        assert_eq!(refused(&|lane| lane.clip = Some(-1.0), GuessKind::Signal), Err("clip"));
+        assert_eq!(refused(&|lane| lane.guesses = Some(2), GuessKind::Estimate), Err("guesses"));
+        let central = |lane: &mut LaneSpec| lane.source = Some(ScalarSource::Central(f64::NAN));
+        assert_eq!(refused(&central, GuessKind::Signal), Err("source"));
+        let span = |lane: &mut LaneSpec| {
+            lane.combine = Some(Combine::Span);
+            lane.scaling = Some(GuessScaling::Unit);
+        };
+        assert_eq!(refused(&span, GuessKind::Signal), Err("scaling"));
+    }
+}

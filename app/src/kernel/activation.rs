@@ -1,0 +1,72 @@
+//! Activation functions with their derivatives, in one pass.
+
+use super::access::{same_shape, update};
+use super::general;
+use super::parallel::pairs;
+use super::real::{Real, on_real};
+use super::wide::wide;
+use candle_core::{Result, Tensor};
+
+/// φ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// max(0, s), with derivative 1 for s > 0 and else 0.
+    Relu,
+    /// tanh s.
+    Tanh,
+    /// s·Φ(s), exact.
+    Gelu,
+    /// s.
+    Identity,
+}
+
+wide! {
+    fn activation_pass<T: Real>(kind: Activation, s: &[T], x: &mut [T], m: &mut [T]) {
+        let places = s.iter().zip(x).zip(m);
+        match kind {
+            Activation::Relu => {
+                for ((s, x), m) in places {
+                    let positive = *s > T::ZERO;
+                    // A NaN goes through, so that it is seen.
+                    *x = if *s <= T::ZERO { T::ZERO } else { *s };
+                    *m = if positive { T::ONE } else { T::ZERO };
+                }
+            }
+            Activation::Tanh => {
+                for ((s, x), m) in places {
+                    let tanh = Real::tanh(*s);
+                    *x = tanh;
+                    *m = T::ONE - tanh * tanh;
+                }
+            }
+            Activation::Gelu => {
+                for ((s, x), m) in places {
+                    let (cumulative, density) = s.normal_distribution();
+                    *x = *s * cumulative;
+                    *m = cumulative + *s * density;
+                }
+            }
+            Activation::Identity => {
+                for ((s, x), m) in places {
+                    *x = *s;
+                    *m = T::ONE;
+                }
+            }
+        }
+    }
+}
+
+/// `x ← φ(s)`, `m ← φ'(s)`.
+///
+/// # Errors
+/// When the extents or types differ, or two operands share a storage.
+pub fn activation(kind: Activation, s: &Tensor, x: &Tensor, m: &Tensor) -> Result<()> {
+    same_shape("activation", x, s)?;
+    same_shape("activation", m, s)?;
+    if general::takes(x) {
+        return general::activation(kind, s, x, m);
+    }
+    on_real!(x, T => update::<T, _, 2, 1>("activation", [x, m], [s], |[x, m], [s]| {
+        pairs(x, m, |start, x, m| activation_pass(kind, &s[start..start + x.len()], x, m));
+    }))
+}

@@ -1,0 +1,155 @@
+//! Measurements: the analysis side, and the only place where backpropagation may run beside a guess lane.
+//!
+//! Each has a cadence; none is computed when it is not due. What they cost is accounted apart from training.
+#![forbid(unsafe_code)]
+
+pub mod alignment;
+pub mod evaluate;
+pub mod one_step;
+pub mod spectrum;
+
+use crate::data::Prepared;
+use crate::estimate::{Estimator, Point};
+use crate::kernel;
+use crate::model::{Network, Tape};
+use crate::objective::Loss;
+use crate::record::{Key, Quantity};
+use crate::workspace::Measure;
+use candle_core::{Result, Tensor};
+use evaluate::Evaluator;
+
+/// Everything a measurement may look at: a point, the estimate made there and the data.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    /// The step's point, before the update.
+    pub point: Point<'a>,
+    /// The lane's model.
+    pub network: &'a Network,
+    /// Loss of the batch at the point.
+    pub loss: f64,
+    /// ĝ, shaped as the parameters.
+    pub estimate: &'a [Tensor],
+    /// What made the estimate; `None` when ĝ is the exact gradient or came from the strategy whole.
+    pub estimator: Option<&'a Estimator>,
+    /// Whether ĝ is the exact gradient itself.
+    pub exact: bool,
+    /// The data set.
+    pub data: &'a Prepared,
+}
+
+/// The measurements of one lane, with the buffers they take.
+#[derive(Debug)]
+pub struct Measurer {
+    cadence: Measure,
+    gradient: Option<Vec<Tensor>>,
+    probe: Option<(Tape, Vec<Tensor>)>,
+    evaluator: Evaluator,
+}
+
+impl Measurer {
+    /// Measurements at the given cadences; buffers are planned when first needed.
+    pub fn new(cadence: Measure) -> Self {
+        Self { cadence, gradient: None, probe: None, evaluator: Evaluator::default() }
+    }
+
+    /// Whether anything is to be measured at `step`.
+    pub fn due(&self, step: u64) -> bool {
+        let c = &self.cadence;
+        [c.alignment, c.one_step, c.spectrum, c.mask_density, c.test, c.train].iter().any(|&every| is_due(every, step))
+    }
+
+    /// Measures what is due at `step` and appends it to `values`.
+    ///
+    /// # Errors
+    /// As the kernels do.
+    pub fn measure(&mut self, view: View, step: u64, values: &mut Values) -> Result<()> {
+        let cadence = self.cadence;
+        let (align, one_step) = (is_due(cadence.alignment, step), is_due(cadence.one_step, step));
+        if align || one_step {
+            let gradient = match &mut self.gradient {
+                Some(gradient) => gradient,
+                None => self.gradient.insert(view.network.zeros_like()?),
+            };
+            let Point { tape, theta, delta, .. } = view.point;
+            if view.exact {
+                for (into, estimate) in gradient.iter().zip(view.estimate) {
+                    kernel::copy(into, estimate)?;
+                }
+            } else {
+                tape.adjoint(theta, delta, Some(gradient))?;
+            }
+            if align {
+                alignment::measure(view, gradient, values)?;
+            }
+            if one_step {
+                let (probe, theta) = match &mut self.probe {
+                    Some(probe) => probe,
+                    None => {
+                        let fresh = Tape::new(tape.graph().clone(), tape.batch(), tape.dtype(), tape.device())?;
+                        self.probe.insert((fresh, view.network.zeros_like()?))
+                    }
+                };
+                one_step::measure(view, gradient, cadence.one_step_rate, probe, theta, values)?;
+            }
+        }
+        if is_due(cadence.spectrum, step) {
+            spectrum::measure(view.network, values)?;
+        }
+        if is_due(cadence.mask_density, step) {
+            mask_density(view.point.tape, values)?;
+        }
+        if is_due(cadence.test, step) {
+            self.held_out(view.network, view.point.loss, view.data, values)?;
+        }
+        if is_due(cadence.train, step) {
+            self.training(view.network, view.point.loss, view.data, values)?;
+        }
+        Ok(())
+    }
+
+    /// Loss and accuracy of every split, for the end of a run.
+    ///
+    /// # Errors
+    /// As the kernels do.
+    pub fn last(&mut self, network: &Network, loss: Loss, data: &Prepared, values: &mut Values) -> Result<()> {
+        self.held_out(network, loss, data, values)?;
+        self.training(network, loss, data, values)
+    }
+
+    fn held_out(&mut self, network: &Network, loss: Loss, data: &Prepared, values: &mut Values) -> Result<()> {
+        let found = self.evaluator.evaluate(network, loss, &data.test)?;
+        values.push((Key::whole(Quantity::TestLoss), found.loss));
+        values.push((Key::whole(Quantity::TestAccuracy), found.accuracy));
+        if let Some(split) = &data.validation {
+            let found = self.evaluator.evaluate(network, loss, split)?;
+            values.push((Key::whole(Quantity::ValidationLoss), found.loss));
+            values.push((Key::whole(Quantity::ValidationAccuracy), found.accuracy));
+        }
+        Ok(())
+    }
+
+    fn training(&mut self, network: &Network, loss: Loss, data: &Prepared, values: &mut Values) -> Result<()> {
+        let found = self.evaluator.evaluate(network, loss, &data.train)?;
+        values.push((Key::whole(Quantity::TrainLoss), found.loss));
+        values.push((Key::whole(Quantity::TrainAccuracy), found.accuracy));
+        Ok(())
+    }
+}
+
+/// Measured quantities, in the order they were taken.
+pub type Values = Vec<(Key, f64)>;
+
+fn is_due(every: u64, step: u64) -> bool {
+    every > 0 && step.is_multiple_of(every)
+}
+
+/// Mean of M_l of every site that an activation follows.
+fn mask_density(tape: &Tape, values: &mut Values) -> Result<()> {
+    for site in 0..tape.graph().sites.len() {
+        if let Some(mask) = tape.derivative(site) {
+            let mean = kernel::sum(mask)? / mask.elem_count() as f64;
+            values.push((Key::site(Quantity::MaskDensity, site), mean));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! The element-wise activation: X = φ(S), with M = φ'(S) saved in the same pass.
+
+use super::{first, only};
+use crate::kernel::{self, Activation};
+use crate::model::layer::{At, Extent, Layer, LayerKind};
+use candle_core::{Result, Tensor};
+
+/// An activation function applied to every element.
+#[derive(Clone, Debug)]
+pub struct ActivationLayer {
+    /// φ.
+    pub function: Activation,
+}
+
+impl Layer for ActivationLayer {
+    fn kind(&self) -> LayerKind {
+        LayerKind::Activation
+    }
+
+    fn output(&self, inputs: &[Extent]) -> Result<Extent> {
+        only(inputs)
+    }
+
+    /// M.
+    fn saved(&self, batch: usize, inputs: &[Extent]) -> Vec<[usize; 2]> {
+        inputs.first().map(|input| [batch * input.rows, input.width]).into_iter().collect()
+    }
+
+    fn forward(&self, at: At) -> Result<()> {
+        kernel::activation(self.function, at.x[0], at.y, &at.saved[0])
+    }
+
+    fn tangent(&self, at: At, _stack: usize, dx: &[Option<&Tensor>], dy: &Tensor) -> Result<()> {
+        match first(dx) {
+            Some(dx) => kernel::hadamard(dy, dx, &at.saved[0]),
+            None => kernel::fill(dy, 0.0),
+        }
+    }
+
+    fn adjoint(&self, at: At, _stack: usize, dy: &Tensor, dx: &[Option<(&Tensor, f64)>]) -> Result<()> {
+        match first(dx) {
+            Some((dx, beta)) => kernel::hadamard_add(dx, beta, dy, &at.saved[0]),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The dense layer on the last dimension: y = x Wᵀ + 1 bᵀ, W n_l × n_{l-1}.
+
+use super::{first, only};
+use crate::kernel;
+use crate::model::layer::{At, Extent, Layer, LayerKind, ParameterSpec, Start};
+use candle_core::{Result, Tensor, bail};
+
+/// A dense layer; it acts on every row alike.
+#[derive(Clone, Debug)]
+pub struct Linear {
+    /// Width of the input, n_{l-1}.
+    pub inputs: usize,
+    /// Width of the output, n_l.
+    pub outputs: usize,
+    /// How the weight starts.
+    pub weight: Start,
+    /// How the bias starts.
+    pub bias: Start,
+}
+
+impl Layer for Linear {
+    fn kind(&self) -> LayerKind {
+        LayerKind::Linear
+    }
+
+    fn parameters(&self) -> Vec<ParameterSpec> {
+        vec![
+            ParameterSpec { name: "weight", shape: vec![self.outputs, self.inputs], start: self.weight },
+            ParameterSpec { name: "bias", shape: vec![self.outputs], start: self.bias },
+        ]
+    }
+
+    fn output(&self, inputs: &[Extent]) -> Result<Extent> {
+        let input = only(inputs)?;
+        if input.width != self.inputs {
+            bail!("takes rows of width {}, not {}", self.inputs, input.width);
+        }
+        Ok(Extent { width: self.outputs, ..input })
+    }
+
+    fn forward(&self, at: At) -> Result<()> {
+        kernel::repeat_row(at.y, &at.theta[1])?;
+        kernel::gemm(at.y, 1.0, 1.0, at.x[0], false, &at.theta[0], true)
+    }
+
+    fn tangent(&self, at: At, _stack: usize, dx: &[Option<&Tensor>], dy: &Tensor) -> Result<()> {
+        match first(dx) {
+            Some(dx) => kernel::gemm(dy, 0.0, 1.0, dx, false, &at.theta[0], true),
+            None => kernel::fill(dy, 0.0),
+        }
+    }
+
+    fn adjoint(&self, at: At, _stack: usize, dy: &Tensor, dx: &[Option<(&Tensor, f64)>]) -> Result<()> {
+        match first(dx) {
+            Some((dx, beta)) => kernel::gemm(dx, beta, 1.0, dy, false, &at.theta[0], false),
+            None => Ok(()),
+        }
+    }
+
+    fn tangent_parameters(&self, at: At, v: &[Tensor], beta: f64, dy: &Tensor) -> Result<()> {
+        kernel::gemm(dy, beta, 1.0, at.x[0], false, &v[0], true)?;
+        kernel::add_row(dy, 1.0, &v[1])
+    }
+
+    fn adjoint_parameters(&self, at: At, alpha: f64, dy: &Tensor, beta: f64, dtheta: &[Tensor]) -> Result<()> {
+        kernel::gemm(&dtheta[0], beta, alpha, dy, true, at.x[0], false)?;
+        kernel::column_sum(&dtheta[1], beta, alpha, dy)
+    }
+
+    fn flop(&self, inputs: &[Extent]) -> u64 {
+        let rows: usize = inputs.iter().map(|input| input.rows).sum();
+        2 * (rows * self.inputs * self.outputs) as u64
+    }
+}

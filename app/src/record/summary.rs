@@ -1,0 +1,431 @@
+//! How a run came out: per lane, and over the seeds of lanes that share a name.
+//!
+//! Trials of the tuning stage are left out; the value that they chose stands with the lanes that run with it.
+#![forbid(unsafe_code)]
+
+use super::number::Number;
+use super::{EndReason, Key, LaneEnd, LaneId, LaneInfo, Observer, Quantity, StageSeconds, StepReport};
+use crate::workspace::{LaneSpec, Scope};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Weight of the past in the running means of training loss and accuracy.
+pub const EMA: f64 = 0.9;
+
+/// A whole run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// The workspace's name.
+    pub name: String,
+    /// Whether the run was cut off by a signal, a time limit or a closed pipe.
+    pub interrupted: bool,
+    /// Every lane, in order, trials left out.
+    pub lanes: Vec<LaneSummary>,
+    /// Lanes of one name together, in order of their first.
+    pub groups: Vec<GroupSummary>,
+}
+
+/// One lane.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LaneSummary {
+    /// Its number.
+    pub lane: LaneId,
+    /// Name for people, without the seed.
+    pub name: String,
+    /// Id of the strategy.
+    pub strategy: String,
+    /// Scope it ran at.
+    pub scope: Option<Scope>,
+    /// Seed.
+    pub seed: u64,
+    /// Steps taken.
+    pub steps: u64,
+    /// Why it ended; `None` when the run was cut off before it did.
+    pub reason: Option<EndReason>,
+    /// What the tuning stage chose: field and value.
+    pub chosen: BTreeMap<String, String>,
+    /// The results that were measured.
+    pub figures: BTreeMap<Figure, Number>,
+    /// Time.
+    pub time: LaneTime,
+}
+
+/// Lanes of one name: the same settings with several seeds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GroupSummary {
+    /// Their name.
+    pub name: String,
+    /// Id of the strategy.
+    pub strategy: String,
+    /// Scope.
+    pub scope: Option<Scope>,
+    /// Number of lanes.
+    pub seeds: usize,
+    /// Fewest and most steps that one of them took.
+    pub steps: (u64, u64),
+    /// How many ended for which reason; `running` for those that were cut off.
+    pub reasons: BTreeMap<String, usize>,
+    /// What the tuning stage chose; several values, where lanes differ, with `/` between them.
+    pub chosen: BTreeMap<String, String>,
+    /// Mean and standard error of each result.
+    pub figures: BTreeMap<Figure, Mean>,
+    /// Time, as means over the lanes.
+    pub time: LaneTime,
+}
+
+/// A result of a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Figure {
+    /// Running mean ([`EMA`], debiased) of the training batches' loss.
+    TrainLoss,
+    /// Running mean of the training batches' accuracy.
+    TrainAccuracy,
+    /// Last loss on the whole training split.
+    TrainSplitLoss,
+    /// Last accuracy on the whole training split.
+    TrainSplitAccuracy,
+    /// Last loss on the validation split.
+    ValidationLoss,
+    /// Last accuracy on the validation split.
+    ValidationAccuracy,
+    /// Last loss on the test split.
+    TestLoss,
+    /// Last accuracy on the test split.
+    TestAccuracy,
+    /// Best accuracy on the test split.
+    BestTestAccuracy,
+    /// Mean over the run of cos(ĝ, g) of the whole model.
+    MeanCosine,
+}
+
+/// Time that a lane took. All of it is decided by a clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LaneTime {
+    /// Seconds of training, measuring excluded.
+    pub training: f64,
+    /// Seconds of measuring.
+    pub measuring: f64,
+    /// Steps a second of training.
+    pub steps_per_second: f64,
+    /// Share of the time that measuring took, 0 to 1.
+    pub measuring_share: f64,
+}
+
+/// A mean over seeds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mean {
+    /// The mean. NaN when one of the values is.
+    pub mean: Number,
+    /// Its standard error s/√n, with s² = Σ(x − x̄)²/(n − 1); `None` for one value.
+    pub error: Option<Number>,
+    /// Number of values.
+    pub n: usize,
+}
+
+impl Mean {
+    /// Of `values`; `None` of none.
+    pub fn of(values: &[f64]) -> Option<Self> {
+        let n = values.len();
+        if n == 0 {
+            return None;
+        }
+        let mean = values.iter().sum::<f64>() / n as f64;
+        let error = (n > 1).then(|| {
+            let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+            Number((squares / (n - 1) as f64 / n as f64).sqrt())
+        });
+        Some(Self { mean: Number(mean), error, n })
+    }
+}
+
+impl LaneTime {
+    fn new(seconds: StageSeconds, steps: u64) -> Self {
+        let share = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
+        Self {
+            training: seconds.training(),
+            measuring: seconds.measure,
+            steps_per_second: share(steps as f64, seconds.training()),
+            measuring_share: share(seconds.measure, seconds.total()),
+        }
+    }
+}
+
+/// Collects a [`Summary`] while the run goes on.
+#[derive(Debug, Default)]
+pub struct Tally {
+    name: String,
+    tuned: Option<String>,
+    lanes: BTreeMap<LaneId, LaneTally>,
+}
+
+#[derive(Debug)]
+struct LaneTally {
+    summary: LaneSummary,
+    loss: RunningMean,
+    accuracy: RunningMean,
+    cosine: (f64, u64),
+    seconds: StageSeconds,
+}
+
+/// An exponential running mean, debiased: the weights of the values so far sum to 1.
+#[derive(Debug, Default)]
+struct RunningMean {
+    mean: f64,
+    weight: f64,
+}
+
+impl RunningMean {
+    fn add(&mut self, value: f64) -> Number {
+        self.mean = EMA * self.mean + (1.0 - EMA) * value;
+        self.weight = EMA * self.weight + (1.0 - EMA);
+        Number(self.mean / self.weight)
+    }
+}
+
+impl Tally {
+    /// For the workspace of that name; `tuned` is the lanes' field that its tuning stage chooses, as in `Tune::over`.
+    pub fn new(name: impl Into<String>, tuned: Option<&str>) -> Self {
+        Self { name: name.into(), tuned: tuned.map(Into::into), lanes: BTreeMap::new() }
+    }
+
+    /// How things stand.
+    pub fn summary(&self, interrupted: bool) -> Summary {
+        let lanes: Vec<_> = self
+            .lanes
+            .values()
+            .map(|lane| LaneSummary { time: LaneTime::new(lane.seconds, lane.summary.steps), ..lane.summary.clone() })
+            .collect();
+        Summary { name: self.name.clone(), interrupted, groups: groups(&lanes), lanes }
+    }
+}
+
+impl Observer for Tally {
+    fn lane_started(&mut self, info: &LaneInfo) {
+        if info.trial {
+            return;
+        }
+        let chosen = self.tuned.iter().filter_map(|path| Some((path.clone(), field(&info.spec, path)?))).collect();
+        let summary = LaneSummary {
+            lane: info.lane,
+            name: info.name.clone(),
+            strategy: info.spec.strategy.clone(),
+            scope: info.scope,
+            seed: info.seed,
+            steps: 0,
+            reason: None,
+            chosen,
+            figures: BTreeMap::new(),
+            time: LaneTime::default(),
+        };
+        let lane = LaneTally {
+            summary,
+            loss: RunningMean::default(),
+            accuracy: RunningMean::default(),
+            cosine: (0.0, 0),
+            seconds: StageSeconds::default(),
+        };
+        self.lanes.insert(info.lane, lane);
+    }
+
+    fn step(&mut self, report: &StepReport) {
+        if let Some(lane) = self.lanes.get_mut(&report.lane) {
+            lane.step(report);
+        }
+    }
+
+    fn lane_ended(&mut self, end: &LaneEnd) {
+        if let Some(lane) = self.lanes.get_mut(&end.lane) {
+            lane.summary.steps = end.steps;
+            lane.summary.reason = Some(end.reason.clone());
+            lane.seconds = end.seconds;
+        }
+    }
+}
+
+impl LaneTally {
+    fn step(&mut self, report: &StepReport) {
+        self.summary.steps = report.step + 1;
+        self.summary.reason = None;
+        let seconds = &mut self.seconds;
+        seconds.forward += report.seconds.forward;
+        seconds.guess += report.seconds.guess;
+        seconds.tangent += report.seconds.tangent;
+        seconds.update += report.seconds.update;
+        seconds.measure += report.seconds.measure;
+        for &(key, value) in &report.values {
+            if key.site.is_none() {
+                self.value(key, value);
+            }
+        }
+    }
+
+    fn value(&mut self, key: Key, value: f64) {
+        let figures = &mut self.summary.figures;
+        let (figure, result) = match key.quantity {
+            Quantity::Loss => (Figure::TrainLoss, self.loss.add(value)),
+            Quantity::Accuracy => (Figure::TrainAccuracy, self.accuracy.add(value)),
+            Quantity::TrainLoss => (Figure::TrainSplitLoss, Number(value)),
+            Quantity::TrainAccuracy => (Figure::TrainSplitAccuracy, Number(value)),
+            Quantity::ValidationLoss => (Figure::ValidationLoss, Number(value)),
+            Quantity::ValidationAccuracy => (Figure::ValidationAccuracy, Number(value)),
+            Quantity::TestLoss => (Figure::TestLoss, Number(value)),
+            Quantity::TestAccuracy => {
+                let best = figures.get(&Figure::BestTestAccuracy).map_or(value, |best| best.0.max(value));
+                figures.insert(Figure::BestTestAccuracy, Number(best));
+                (Figure::TestAccuracy, Number(value))
+            }
+            Quantity::Cosine => {
+                self.cosine = (self.cosine.0 + value, self.cosine.1 + 1);
+                (Figure::MeanCosine, Number(self.cosine.0 / self.cosine.1 as f64))
+            }
+            _ => return,
+        };
+        figures.insert(figure, result);
+    }
+}
+
+/// A lane's field by its path, `lr` or as the workspace file nests it, as text.
+fn field(spec: &LaneSpec, path: &str) -> Option<String> {
+    if path == "lr" {
+        return Some(spec.optimizer?.lr().to_string());
+    }
+    let whole = serde_json::to_value(spec).ok()?;
+    let found = path.split('.').try_fold(&whole, |value, key| value.get(key))?;
+    match found {
+        serde_json::Value::Null => None,
+        serde_json::Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    }
+}
+
+fn groups(lanes: &[LaneSummary]) -> Vec<GroupSummary> {
+    let mut names: Vec<&str> = Vec::new();
+    for lane in lanes {
+        if !names.contains(&lane.name.as_str()) {
+            names.push(&lane.name);
+        }
+    }
+    let of = |name: &str| lanes.iter().filter(|lane| lane.name == name).collect::<Vec<_>>();
+    names.into_iter().filter_map(|name| group(&of(name))).collect()
+}
+
+fn group(lanes: &[&LaneSummary]) -> Option<GroupSummary> {
+    let first = lanes.first()?;
+    let mut reasons = BTreeMap::new();
+    let mut chosen: BTreeMap<String, String> = BTreeMap::new();
+    let mut values: BTreeMap<Figure, Vec<f64>> = BTreeMap::new();
+    for lane in lanes {
+        let word = lane.reason.as_ref().map_or("running", EndReason::word);
+        *reasons.entry(word.to_owned()).or_insert(0) += 1;
+        for (figure, Number(value)) in &lane.figures {
+            values.entry(*figure).or_default().push(*value);
+        }
+        for (path, value) in &lane.chosen {
+            let all = chosen.entry(path.clone()).or_insert_with(|| value.clone());
+            if !all.split('/').any(|other| other == value) {
+                *all = format!("{all}/{value}");
+            }
+        }
+    }
+    let average =
+        |value: fn(&LaneTime) -> f64| lanes.iter().map(|lane| value(&lane.time)).sum::<f64>() / lanes.len() as f64;
+    Some(GroupSummary {
+        name: first.name.clone(),
+        strategy: first.strategy.clone(),
+        scope: first.scope,
+        seeds: lanes.len(),
+        steps: lanes.iter().fold((u64::MAX, 0), |(low, high), lane| (low.min(lane.steps), high.max(lane.steps))),
+        reasons,
+        chosen,
+        figures: values.into_iter().filter_map(|(figure, values)| Some((figure, Mean::of(&values)?))).collect(),
+        time: LaneTime {
+            training: average(|time| time.training),
+            measuring: average(|time| time.measuring),
+            steps_per_second: average(|time| time.steps_per_second),
+            measuring_share: average(|time| time.measuring_share),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::jsonl::tests::{lane, report};
+
+    #[test]
+    fn standard_error_of_known_values() {
+        let mean = Mean::of(&[1.0, 2.0, 3.0, 4.0]).expect("four values");
+        assert_eq!(mean.mean, Number(2.5));
+        // s² = 5/3, s/√4 = √(5/12).
+        assert!((mean.error.expect("n > 1").0 - (5.0f64 / 12.0).sqrt()).abs() < 1e-15);
+        assert_eq!(Mean::of(&[7.0]).expect("one").error, None);
+        assert_eq!(Mean::of(&[]), None);
+        assert!(Mean::of(&[1.0, f64::NAN]).expect("two").mean.0.is_nan());
+    }
+
+    #[test]
+    fn the_running_mean_starts_unbiased() {
+        let mut mean = RunningMean::default();
+        assert!((mean.add(3.0).0 - 3.0).abs() < 1e-15);
+        // (0.9·3 + 1·5)/1.9 with weights 0.09 and 0.1.
+        assert!((mean.add(5.0).0 - (0.9 * 3.0 + 5.0) / 1.9).abs() < 1e-12);
+    }
+
+    fn run(tally: &mut Tally, id: usize, seed: u64, accuracies: &[f64]) {
+        tally.lane_started(&lane(id, "weight-transpose", seed));
+        for (step, accuracy) in accuracies.iter().enumerate() {
+            let mut report = report(id, step as u64, 1.0);
+            report.values.push((Key::whole(Quantity::TestAccuracy), *accuracy));
+            report.values.push((Key::whole(Quantity::Cosine), 0.1 * step as f64));
+            report.seconds = StageSeconds { forward: 1.0, measure: 1.0, ..StageSeconds::default() };
+            tally.step(&report);
+        }
+    }
+
+    #[test]
+    fn seeds_fold_and_trials_stay_out() {
+        let mut tally = Tally::new("tiny", Some("lr"));
+        let mut trial = lane(0, "weight-transpose lr=0.3", 0);
+        trial.trial = true;
+        tally.lane_started(&trial);
+        tally.step(&report(0, 0, 9.0));
+        run(&mut tally, 1, 0, &[0.2, 0.8, 0.6]);
+        run(&mut tally, 2, 1, &[0.2, 0.4, 0.5]);
+        let seconds = StageSeconds { forward: 2.0, measure: 6.0, ..StageSeconds::default() };
+        tally.lane_ended(&LaneEnd { lane: 1, steps: 3, reason: EndReason::Done, seconds });
+        let summary = tally.summary(true);
+        assert_eq!(summary.lanes.len(), 2);
+        assert_eq!(summary.lanes[0].figures[&Figure::BestTestAccuracy], Number(0.8));
+        assert_eq!(summary.lanes[0].time.steps_per_second, 1.5);
+        assert_eq!(summary.lanes[0].time.measuring_share, 0.75);
+        assert_eq!(summary.lanes[1].time.steps_per_second, 1.0, "of steps, before the end");
+        let [group] = summary.groups.as_slice() else { panic!("one group: {:?}", summary.groups) };
+        assert_eq!((group.seeds, group.steps), (2, (3, 3)));
+        assert!((group.figures[&Figure::TestAccuracy].mean.0 - 0.55).abs() < 1e-12);
+        assert!((group.figures[&Figure::MeanCosine].mean.0 - 0.1).abs() < 1e-12);
+        assert_eq!(group.reasons, BTreeMap::from([("done".into(), 1), ("running".into(), 1)]));
+        assert_eq!(group.chosen["lr"], "0.25");
+        let text = serde_json::to_string(&summary).expect("JSON");
+        assert_eq!(serde_json::from_str::<Summary>(&text).expect("read"), summary);
+    }
+
+    #[test]
+    fn a_reset_lane_counts_anew() {
+        let mut tally = Tally::new("tiny", None);
+        run(&mut tally, 0, 0, &[0.9, 0.9]);
+        run(&mut tally, 0, 0, &[0.1]);
+        let summary = tally.summary(false);
+        assert_eq!(summary.lanes[0].steps, 1);
+        assert_eq!(summary.lanes[0].figures[&Figure::BestTestAccuracy], Number(0.1));
+    }
+
+    #[test]
+    fn fields_by_path() {
+        let spec = lane(0, "x", 0).spec;
+        assert_eq!(field(&spec, "lr").as_deref(), Some("0.25"));
+        assert_eq!(field(&spec, "params.depth").as_deref(), Some("2"));
+        assert_eq!(field(&spec, "scope").as_deref(), Some("example_layer"));
+        assert_eq!(field(&spec, "params.width"), None);
+    }
+}

@@ -1,0 +1,116 @@
+//! A lane's state on disk and back, so that a resumed lane goes on bit for bit.
+//!
+//! Kept: parameters, optimizer moments, the last estimate, the strategy's own state, where the lane stands. Batches and
+//! draws are functions of their keys and need no keeping.
+#![forbid(unsafe_code)]
+
+use super::SessionError;
+use super::lane::{Lane, LaneFailure};
+use super::tuning::Validation;
+use crate::kernel;
+use crate::record::EndReason;
+use crate::record::checkpoint::{self, CheckpointError, LaneCheckpoint, Loaded};
+use candle_core::Tensor;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+impl Lane {
+    /// Writes the lane's checkpoint into `folder`.
+    pub(super) fn checkpoint(&mut self, folder: &Path, ended: Option<&EndReason>) -> Result<(), SessionError> {
+        let mut tensors = BTreeMap::new();
+        for (name, theta) in self.network.names().iter().zip(self.network.theta()) {
+            tensors.insert(format!("model.{name}"), theta.clone());
+        }
+        for (name, estimate) in self.network.names().iter().zip(&self.estimate) {
+            tensors.insert(format!("estimate.{name}"), estimate.clone());
+        }
+        for (name, tensor) in self.optimizer.state() {
+            tensors.insert(format!("optimizer.{name}"), tensor);
+        }
+        let mut plugin_state = Vec::new();
+        if let Some(guesser) = &mut self.guesser {
+            let (bytes, kept) = guesser.state().map_err(|failure| SessionError::Plugin {
+                lane: self.plan.name.clone(),
+                reason: failure.to_string(),
+            })?;
+            plugin_state = bytes;
+            tensors.extend(kept.into_iter().map(|(name, tensor)| (format!("strategy.{name}"), tensor)));
+        }
+        let mut extras = BTreeMap::new();
+        extras.insert("optimizer_steps".to_owned(), self.optimizer.steps().to_string());
+        extras.insert("learning_rate".to_owned(), exact(self.optimizer.spec().lr()));
+        if let Some(loss) = self.first_loss {
+            extras.insert("first_loss".to_owned(), exact(loss));
+        }
+        if let Some(found) = self.validation {
+            extras.insert("validation_loss".to_owned(), exact(found.loss));
+            extras.insert("validation_accuracy".to_owned(), exact(found.accuracy));
+        }
+        let meta = LaneCheckpoint {
+            lane: self.plan.lane,
+            step: self.steps_taken,
+            seed: self.plan.seed,
+            strategy: self.plan.spec.strategy.clone(),
+            version: self.info.card.version.clone(),
+            ended: ended.filter(|reason| reason.is_final()).cloned(),
+            seconds: self.seconds,
+            plugin_state,
+            extras,
+        };
+        Ok(checkpoint::save(&checkpoint::path(folder, self.plan.lane), &meta, &tensors)?)
+    }
+
+    /// Goes to where the lane's checkpoint in `folder` stands; stays at the start when there is none. Returns why the
+    /// lane had ended for good, if it had.
+    pub(super) fn restore(&mut self, folder: &Path) -> Result<Option<EndReason>, SessionError> {
+        let path = checkpoint::path(folder, self.plan.lane);
+        let loaded = match checkpoint::load(&path, self.plan.lane, self.tape.device()) {
+            Ok(loaded) => loaded,
+            Err(CheckpointError::Missing { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        loaded.check(self.plan.seed, &self.plan.spec.strategy, &self.info.card.version)?;
+        for (index, name) in self.network.names().iter().enumerate() {
+            take(&loaded, &format!("model.{name}"), &self.network.theta()[index])?;
+            take(&loaded, &format!("estimate.{name}"), &self.estimate[index])?;
+        }
+        for (name, tensor) in self.optimizer.state() {
+            take(&loaded, &format!("optimizer.{name}"), &tensor)?;
+        }
+        let number = |key: &str| loaded.meta.extras.get(key).and_then(|text| text.parse::<f64>().ok());
+        let steps = loaded.meta.extras.get("optimizer_steps").and_then(|text| text.parse().ok());
+        self.optimizer.set_steps(steps.unwrap_or(loaded.meta.step));
+        if let Some(lr) = number("learning_rate")
+            && lr != self.optimizer.spec().lr()
+        {
+            self.set_learning_rate(lr);
+        }
+        self.first_loss = number("first_loss");
+        if let (Some(loss), Some(accuracy)) = (number("validation_loss"), number("validation_accuracy")) {
+            self.validation = Some(Validation { loss, accuracy });
+        }
+        if let Some(guesser) = &mut self.guesser {
+            let find = |name: &str, like: &Tensor| {
+                take(&loaded, &format!("strategy.{name}"), like).map_err(|error| LaneFailure::engine(&error.to_string()))
+            };
+            guesser.restore(&loaded.meta.plugin_state, &self.network, find).map_err(|failure| SessionError::Plugin {
+                lane: self.plan.name.clone(),
+                reason: failure.to_string(),
+            })?;
+        }
+        self.steps_taken = loaded.meta.step;
+        self.seconds = loaded.meta.seconds;
+        Ok(loaded.meta.ended)
+    }
+}
+
+/// Copies the checkpoint's tensor of that name into `into`.
+fn take(loaded: &Loaded, name: &str, into: &Tensor) -> Result<(), SessionError> {
+    let tensor = loaded.tensor(name, into.dims(), into.dtype())?;
+    Ok(kernel::copy(into, tensor)?)
+}
+
+/// A number that reads back to the same bits.
+fn exact(value: f64) -> String {
+    format!("{value:?}")
+}

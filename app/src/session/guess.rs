@@ -1,0 +1,355 @@
+//! A lane's strategy at work: calls the plugin, holds what it wrote, hands it to the estimator as directions.
+#![forbid(unsafe_code)]
+
+use super::SessionError;
+use super::lane::{LaneFailure, LanePlan, Shared};
+use super::oracle::PointOracle;
+use crate::data::Batch;
+use crate::estimate::{Directions, Estimator, GuessKind, Point, Settings};
+use crate::kernel;
+use crate::model::{Network, Tape};
+use crate::record::{EndReason, StrategyCard};
+use crate::strategy::{
+    Call, CallMode, Direction, Events, Inputs, Instance, Kind, Oracle, Outcome, Outputs, Params, Plan, PluginError, RunFacts, SignalAt,
+    StrategyInfo,
+};
+use guesswork_plugin::abi::{GW_ROLE_OUTPUT_ERROR, GW_ROLE_PREVIOUS_UPDATE};
+use candle_core::Tensor;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// One prepared strategy.
+pub(super) struct Guesser {
+    instance: Instance,
+    plan: Plan,
+    outputs: Outputs,
+    settings: Settings,
+    kind: GuessKind,
+    card: StrategyCard,
+    signals: Vec<Tensor>,
+    weights: Vec<Vec<Tensor>>,
+    error: Option<Tensor>,
+    update: Option<Update>,
+    oracle: Option<PointOracle>,
+    step: u64,
+    progress: f64,
+}
+
+/// What the formula card shows, from the strategy's own metadata.
+fn card(info: &StrategyInfo) -> StrategyCard {
+    StrategyCard {
+        name: info.name.clone(),
+        version: info.version.clone(),
+        kind: info.kind.name().to_owned(),
+        formula: info.formula.clone(),
+        description: info.description.clone(),
+        citation: info.citation.clone(),
+        library: info.library.display().to_string(),
+    }
+}
+
+/// The update of the step before, kept only for a strategy that was granted it.
+struct Update {
+    theta: Vec<Tensor>,
+    change: Vec<Tensor>,
+}
+
+impl From<PluginError> for LaneFailure {
+    fn from(error: PluginError) -> Self {
+        if error.cancelled() {
+            return Self { reason: EndReason::Interrupted, fatal: false };
+        }
+        Self { fatal: error.fatal_for_run(), reason: EndReason::Plugin(error.to_string()) }
+    }
+}
+
+impl Guesser {
+    /// Finds the strategy, checks its parameters and the lane's settings, and prepares it for the model.
+    pub(super) fn new(
+        shared: &Shared,
+        plan: &LanePlan,
+        network: &Network,
+        tape: &Tape,
+        cancelled: Arc<AtomicBool>,
+    ) -> Result<Self, SessionError> {
+        let info = shared.catalog.get(&plan.spec.strategy)?;
+        let card = card(info);
+        let lane = || plan.name.clone();
+        let kind = match info.kind {
+            Kind::Signal => GuessKind::Signal,
+            Kind::Weight => GuessKind::Weight,
+            Kind::Estimate => GuessKind::Estimate,
+            Kind::Search => {
+                let reason = format!(
+                    "strategy `{}` is of kind search, which moves the parameters itself; lanes of this version run signal, weight and estimate strategies",
+                    info.id
+                );
+                return Err(SessionError::Lane { lane: lane(), reason });
+            }
+        };
+        let settings = Settings::resolve(&plan.spec, kind)
+            .map_err(|error| SessionError::Lane { lane: lane(), reason: error.to_string() })?;
+        let params = Params::check(&info.id, &info.params, &plan.spec.params)
+            .map_err(|error| SessionError::Lane { lane: lane(), reason: error.to_string() })?;
+        let refused = |error: PluginError| SessionError::Plugin { lane: plan.name.clone(), reason: error.to_string() };
+        let mut instance = Instance::create(info, &params).map_err(refused)?;
+        let facts = RunFacts {
+            scope: settings.scope,
+            guesses: settings.guesses,
+            seed: plan.seed,
+            instance: 0,
+            diagnostic: shared.diagnostic,
+            oracle: true,
+            cancelled,
+        };
+        let prepared = instance.prepare(network.graph(), tape, &facts).map_err(refused)?;
+        let outputs = instance.outputs(tape).map_err(refused)?;
+        let granted = |role| prepared.granted.has(role);
+        let error = if granted(GW_ROLE_OUTPUT_ERROR) { Some(tape.logits().zeros_like()?) } else { None };
+        let update = if granted(GW_ROLE_PREVIOUS_UPDATE) {
+            let theta = network.theta().iter().map(Tensor::copy).collect::<candle_core::Result<_>>()?;
+            Some(Update { theta, change: network.zeros_like()? })
+        } else {
+            None
+        };
+        let signals: Vec<Tensor> = outputs.signals().iter().flatten().cloned().collect();
+        let weights = match (kind, prepared.direction) {
+            (GuessKind::Weight, Direction::Dense) => outputs.directions().to_vec(),
+            (GuessKind::Weight, _) => {
+                (0..settings.guesses).map(|_| network.zeros_like()).collect::<candle_core::Result<_>>()?
+            }
+            _ => Vec::new(),
+        };
+        let oracle = if prepared.oracle_budget > 0.0 {
+            Some(PointOracle::new(network, tape, outputs.directions().to_vec())?)
+        } else {
+            None
+        };
+        Ok(Self {
+            instance,
+            plan: prepared,
+            outputs,
+            settings,
+            kind,
+            card,
+            signals,
+            weights,
+            error,
+            update,
+            oracle,
+            step: 0,
+            progress: 0.0,
+        })
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(super) fn kind(&self) -> GuessKind {
+        self.kind
+    }
+
+    pub(super) fn card(&self) -> &StrategyCard {
+        &self.card
+    }
+
+    pub(super) fn needs_estimator(&self) -> bool {
+        self.kind != GuessKind::Estimate
+    }
+
+    pub(super) fn gradient_capable(&self) -> bool {
+        self.plan.gradient_capable
+    }
+
+    /// Whether the strategy is called site by site during the forward pass.
+    pub(super) fn by_layer(&self) -> bool {
+        self.plan.call_mode == CallMode::Layer
+    }
+
+    /// A step begins.
+    pub(super) fn begin(&mut self, step: u64, steps: u64) {
+        self.step = step;
+        self.progress = step as f64 / steps.max(1) as f64;
+    }
+
+    /// Call mode `layer`: `site` and its activation exist.
+    pub(super) fn at_site(
+        &mut self,
+        site: usize,
+        network: &Network,
+        tape: &Tape,
+        estimate: &[Tensor],
+        batch: &Batch,
+    ) -> Result<(), LaneFailure> {
+        let inputs = Inputs {
+            labels: Some(&batch.labels),
+            previous_estimate: Some(estimate),
+            previous_update: self.update.as_ref().map(|update| &update.change[..]),
+            ..Inputs::default()
+        };
+        let mut call = Call {
+            tape,
+            theta: network.theta(),
+            step: self.step,
+            site: Some(site),
+            progress: self.progress,
+            inputs,
+            outputs: Some(&mut self.outputs),
+            oracle: None,
+        };
+        Ok(self.instance.propose(&mut call)?)
+    }
+
+    /// Call mode `model`: the whole forward pass is done.
+    pub(super) fn whole(
+        &mut self,
+        network: &Network,
+        point: Point,
+        estimate: &[Tensor],
+        batch: &Batch,
+    ) -> Result<(), LaneFailure> {
+        if let Some(error) = &self.error {
+            kernel::copy(error, point.delta)?;
+            kernel::scale(error, point.tape.batch() as f64)?;
+        }
+        if let Some(oracle) = &mut self.oracle {
+            oracle.aim(point);
+        }
+        let inputs = Inputs {
+            labels: Some(&batch.labels),
+            output_error: self.error.as_ref(),
+            previous_estimate: Some(estimate),
+            previous_update: self.update.as_ref().map(|update| &update.change[..]),
+            ..Inputs::default()
+        };
+        let mut call = Call {
+            tape: point.tape,
+            theta: network.theta(),
+            step: self.step,
+            site: None,
+            progress: self.progress,
+            inputs,
+            outputs: Some(&mut self.outputs),
+            oracle: self.oracle.as_mut().map(|oracle| oracle as &mut dyn Oracle),
+        };
+        Ok(self.instance.propose(&mut call)?)
+    }
+
+    /// Makes the guess ready: masks a guess given at the activation, normalises rows, draws seeded directions.
+    pub(super) fn finish(&mut self, tape: &Tape, estimator: &Estimator) -> Result<(), LaneFailure> {
+        for (site, guess) in self.signals.iter().enumerate() {
+            if self.plan.signal_at == SignalAt::Activation
+                && let Some(mask) = tape.derivative(site)
+            {
+                kernel::hadamard_assign(guess, mask)?;
+            }
+            estimator.normalise(guess)?;
+        }
+        if self.plan.direction != Direction::Dense {
+            for (guess, v) in self.weights.iter().enumerate() {
+                self.outputs.direction_into(guess, v)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The guesses as the estimator takes them.
+    pub(super) fn directions(&self) -> Directions<'_> {
+        match self.kind {
+            GuessKind::Weight => Directions::Weight(&self.weights),
+            _ => Directions::Signal(&self.signals),
+        }
+    }
+
+    /// Kind `estimate`: ĝ as the strategy wrote it.
+    pub(super) fn write_estimate(&self, estimate: &[Tensor]) -> Result<(), LaneFailure> {
+        for (into, from) in estimate.iter().zip(self.outputs.estimate()) {
+            kernel::copy(into, from)?;
+        }
+        Ok(())
+    }
+
+    /// Called when a number that came of the guess is not finite: an error that names the element, if the strategy wrote it.
+    pub(super) fn blame(&self, what: &str) -> Result<(), LaneFailure> {
+        match self.instance.scan(&self.outputs, self.step) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let text = format!("{error}; found because {what} was not finite");
+                Err(LaneFailure { reason: EndReason::Plugin(text), fatal: error.fatal_for_run() })
+            }
+        }
+    }
+
+    /// Tells the strategy what came of its guess.
+    pub(super) fn observe(
+        &mut self,
+        network: &Network,
+        tape: &Tape,
+        loss: f64,
+        estimate_norm: f64,
+        estimator: Option<&Estimator>,
+    ) -> Result<(), LaneFailure> {
+        if !self.instance.observes() {
+            return Ok(());
+        }
+        let scalars = estimator.map_or(&[][..], |estimator| &estimator.scalars().values);
+        let outcome = Outcome { loss, scalars, estimate_norm };
+        let mut call = Call {
+            tape,
+            theta: network.theta(),
+            step: self.step,
+            site: None,
+            progress: self.progress,
+            inputs: Inputs::default(),
+            outputs: None,
+            oracle: None,
+        };
+        Ok(self.instance.observe(&mut call, &outcome)?)
+    }
+
+    /// A step has ended: the parameters have moved.
+    pub(super) fn end(&mut self, network: &Network) -> Result<(), LaneFailure> {
+        if let Some(Update { theta, change }) = &self.update {
+            for ((old, change), new) in theta.iter().zip(change).zip(network.theta()) {
+                kernel::copy(change, new)?;
+                kernel::axpy(change, -1.0, old)?;
+                kernel::copy(old, new)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Metrics and messages of the strategy since the last call.
+    pub(super) fn take_events(&mut self) -> Events {
+        self.instance.take_events()
+    }
+
+    /// What must be kept to go on later: the instance's bytes, and named tensors.
+    pub(super) fn state(&mut self) -> Result<(Vec<u8>, Vec<(String, Tensor)>), LaneFailure> {
+        let mut tensors = self.instance.state();
+        if let Some(update) = &self.update {
+            tensors.extend(update.change.iter().enumerate().map(|(index, tensor)| (format!("update.{index}"), tensor.clone())));
+        }
+        Ok((self.instance.save()?, tensors))
+    }
+
+    /// Restores what [`Guesser::state`] gave, at the parameters of `network`; `take` fills a tensor by its name.
+    pub(super) fn restore(
+        &mut self,
+        bytes: &[u8],
+        network: &Network,
+        take: impl Fn(&str, &Tensor) -> Result<(), LaneFailure>,
+    ) -> Result<(), LaneFailure> {
+        for (name, tensor) in self.instance.state() {
+            take(&name, &tensor)?;
+        }
+        if let Some(update) = &self.update {
+            for (index, change) in update.change.iter().enumerate() {
+                take(&format!("update.{index}"), change)?;
+                kernel::copy(&update.theta[index], &network.theta()[index])?;
+            }
+        }
+        Ok(self.instance.load(bytes)?)
+    }
+}

@@ -1,0 +1,415 @@
+//! A lane: one strategy with its settings, seed and model, stepped on the batches that all lanes see.
+//!
+//! The flow of a step: forward → guess → scalars → estimate → measurements if due → optimizer. The true gradient is
+//! computed only when a measurement needs it, or when the lane is the backprop reference.
+#![forbid(unsafe_code)]
+
+use super::SessionError;
+use super::guess::Guesser;
+use super::tuning::Validation;
+use crate::data::{Batch, Batches, Prepared};
+use crate::estimate::{Directions, Estimator, Optimizer, Point, cost, factor};
+use crate::kernel;
+use crate::measure::{Measurer, View};
+use crate::model::{Graph, Network, Tape};
+use crate::objective::Loss;
+use crate::record::{EndReason, Key, LaneId, LaneInfo, Level, Message, Quantity, StageSeconds, StepReport, StrategyCard};
+use crate::strategy::Catalog;
+use crate::workspace::{BACKPROP, LaneRun, LaneSpec, Measure, ScheduleSpec, Workspace};
+use candle_core::{DType, Device, Tensor};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+/// A loss this many times the first one counts as diverged.
+const DIVERGED: f64 = 1e4;
+
+/// What all lanes of a session share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) graph: Arc<Graph>,
+    pub(super) data: Prepared,
+    pub(super) batches: Batches,
+    pub(super) catalog: Catalog,
+    pub(super) dtype: DType,
+    pub(super) device: Device,
+    pub(super) batch: usize,
+    pub(super) loss: Loss,
+    pub(super) measure: Measure,
+    pub(super) diagnostic: bool,
+}
+
+/// A lane before it runs.
+#[derive(Clone, Debug)]
+pub(super) struct LanePlan {
+    pub(super) lane: LaneId,
+    pub(super) name: String,
+    pub(super) spec: LaneSpec,
+    pub(super) seed: u64,
+    pub(super) steps: u64,
+    pub(super) trial: bool,
+}
+
+impl LanePlan {
+    /// A lane of the workspace's grid.
+    pub(super) fn real(lane: LaneId, run: LaneRun, steps: u64) -> Self {
+        Self { lane, name: run.name, spec: run.spec, seed: run.seed, steps, trial: false }
+    }
+
+    /// A lane that was added while running.
+    pub(super) fn added(lane: LaneId, spec: LaneSpec, workspace: &Workspace) -> Self {
+        let name = spec.name.clone().unwrap_or_else(|| spec.strategy.clone());
+        let seed = spec.seeds.as_ref().and_then(|seeds| seeds.first()).or(workspace.seeds.first()).copied().unwrap_or(0);
+        Self { lane, name, spec, seed, steps: workspace.steps, trial: false }
+    }
+}
+
+/// Why a step failed.
+#[derive(Clone, Debug)]
+pub(super) struct LaneFailure {
+    /// What the lane ends with.
+    pub(super) reason: EndReason,
+    /// Whether memory is no longer trusted, so that the whole run must end.
+    pub(super) fatal: bool,
+}
+
+impl LaneFailure {
+    pub(super) fn engine(text: &str) -> Self {
+        Self { reason: EndReason::Failed(text.to_owned()), fatal: false }
+    }
+
+    fn diverged(text: String) -> Self {
+        Self { reason: EndReason::Diverged(text), fatal: false }
+    }
+}
+
+impl From<candle_core::Error> for LaneFailure {
+    fn from(error: candle_core::Error) -> Self {
+        Self::engine(&error.to_string())
+    }
+}
+
+impl fmt::Display for LaneFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.reason {
+            EndReason::Diverged(text) => write!(f, "diverged: {text}"),
+            EndReason::Plugin(text) | EndReason::Failed(text) => f.write_str(text),
+            other => write!(f, "{other:?}"),
+        }
+    }
+}
+
+/// A running lane.
+pub(super) struct Lane {
+    pub(super) plan: LanePlan,
+    pub(super) info: Arc<LaneInfo>,
+    pub(super) network: Network,
+    pub(super) tape: Tape,
+    pub(super) loss: Loss,
+    pub(super) delta: Tensor,
+    pub(super) guesser: Option<Guesser>,
+    pub(super) estimator: Option<Estimator>,
+    pub(super) estimate: Vec<Tensor>,
+    pub(super) optimizer: Optimizer,
+    pub(super) schedule: ScheduleSpec,
+    pub(super) measurer: Measurer,
+    pub(super) steps_taken: u64,
+    pub(super) seconds: StageSeconds,
+    pub(super) first_loss: Option<f64>,
+    pub(super) validation: Option<Validation>,
+    pub(super) messages: Vec<Message>,
+}
+
+impl Lane {
+    /// Builds model, guesser, estimator and optimizer; refuses what has no meaning, by name.
+    pub(super) fn new(shared: &Shared, plan: LanePlan, cancelled: Arc<AtomicBool>) -> Result<Self, SessionError> {
+        let network = Network::new(shared.graph.clone(), shared.dtype, &shared.device, plan.seed)?;
+        let tape = Tape::new(shared.graph.clone(), shared.batch, shared.dtype, &shared.device)?;
+        let reference = plan.spec.strategy == BACKPROP;
+        let guesser = if reference { None } else { Some(Guesser::new(shared, &plan, &network, &tape, cancelled)?) };
+        let settings = guesser.as_ref().map(|guesser| *guesser.settings());
+        let estimator = match &guesser {
+            Some(guesser) if guesser.needs_estimator() => {
+                Some(Estimator::new(*guesser.settings(), guesser.kind(), &tape, network.theta())?)
+            }
+            _ => None,
+        };
+        let estimate = network.zeros_like()?;
+        let optimizer = Optimizer::new(plan.spec.optimizer.unwrap_or_default(), network.theta())?;
+        let graph = &shared.graph;
+        let site_parameters = |site: usize| {
+            let node = graph.site_node(site);
+            let range = node.first_parameter..node.first_parameter + node.parameters;
+            network.theta()[range].iter().map(Tensor::elem_count).sum()
+        };
+        let info = LaneInfo {
+            lane: plan.lane,
+            name: plan.name.clone(),
+            spec: plan.spec.clone(),
+            seed: plan.seed,
+            scope: estimator.as_ref().and(settings).map(|settings| settings.scope),
+            sites: (0..graph.sites.len()).map(|site| graph.site_node(site).name.clone()).collect(),
+            site_parameters: (0..graph.sites.len()).map(site_parameters).collect(),
+            parameters: network.parameter_count(),
+            card: guesser.as_ref().map_or_else(reference_card, |guesser| guesser.card().clone()),
+            flop: match &guesser {
+                None => cost::backprop(graph, shared.batch),
+                Some(guesser) => cost::guess(graph, shared.batch, guesser.kind(), guesser.settings()),
+            },
+            gradient_capable: guesser.as_ref().is_none_or(Guesser::gradient_capable),
+            trial: plan.trial,
+        };
+        let delta = tape.logits().zeros_like()?;
+        Ok(Self {
+            schedule: plan.spec.schedule.unwrap_or_default(),
+            plan,
+            info: Arc::new(info),
+            network,
+            tape,
+            loss: shared.loss,
+            delta,
+            guesser,
+            estimator,
+            estimate,
+            optimizer,
+            measurer: Measurer::new(shared.measure),
+            steps_taken: 0,
+            seconds: StageSeconds::default(),
+            first_loss: None,
+            validation: None,
+            messages: Vec::new(),
+        })
+    }
+
+    pub(super) fn info(&self) -> &Arc<LaneInfo> {
+        &self.info
+    }
+
+    pub(super) fn plan(&self) -> &LanePlan {
+        &self.plan
+    }
+
+    pub(super) fn steps_taken(&self) -> u64 {
+        self.steps_taken
+    }
+
+    pub(super) fn steps(&self) -> u64 {
+        self.plan.steps
+    }
+
+    pub(super) fn seconds(&self) -> StageSeconds {
+        self.seconds
+    }
+
+    /// Loss and accuracy on the validation split when last measured.
+    pub(super) fn last_validation(&self) -> Option<Validation> {
+        self.validation
+    }
+
+    /// What the strategy had to say since the last call.
+    pub(super) fn take_messages(&mut self) -> Vec<Message> {
+        std::mem::take(&mut self.messages)
+    }
+
+    pub(super) fn set_learning_rate(&mut self, lr: f64) {
+        self.optimizer.set_lr(lr);
+        let mut info = LaneInfo::clone(&self.info);
+        info.spec.optimizer = Some(self.optimizer.spec());
+        self.plan.spec.optimizer = info.spec.optimizer;
+        self.info = Arc::new(info);
+    }
+
+    /// Leaves a step out; returns the steps taken with it.
+    pub(super) fn skip(&mut self) -> u64 {
+        self.steps_taken += 1;
+        self.steps_taken
+    }
+
+    /// One step on `batch`.
+    pub(super) fn step(&mut self, batch: &Batch, data: &Prepared) -> Result<StepReport, LaneFailure> {
+        let step = self.steps_taken;
+        let mut clock = Clock::start();
+        let mut seconds = StageSeconds::default();
+        let theta = self.network.theta();
+        let mut guess_seconds = 0.0;
+        match &mut self.guesser {
+            Some(guesser) if guesser.by_layer() => {
+                guesser.begin(step, self.plan.steps);
+                let (network, tape, estimate) = (&self.network, &self.tape, &self.estimate[..]);
+                tape.forward(theta, &batch.x, None, |site| {
+                    let start = Instant::now();
+                    let result = guesser.at_site(site, network, tape, estimate, batch);
+                    guess_seconds += start.elapsed().as_secs_f64();
+                    result
+                })?;
+            }
+            _ => self.tape.forward(theta, &batch.x, None, |_| Ok::<(), LaneFailure>(()))?,
+        }
+        let found = self.loss.evaluate(self.tape.logits(), &batch.labels, Some(&self.delta))?;
+        seconds.forward = (clock.lap() - guess_seconds).max(0.0);
+        check_loss(&mut self.first_loss, found.loss, step)?;
+
+        let point = Point {
+            tape: &self.tape,
+            theta,
+            data: &batch.x,
+            labels: &batch.labels,
+            loss: self.loss,
+            delta: &self.delta,
+        };
+        match &mut self.guesser {
+            None => {
+                self.tape.adjoint(theta, &self.delta, Some(&self.estimate))?;
+                seconds.update = clock.lap();
+            }
+            Some(guesser) => {
+                if !guesser.by_layer() {
+                    guesser.begin(step, self.plan.steps);
+                    guesser.whole(&self.network, point, &self.estimate, batch)?;
+                }
+                if let Some(estimator) = &mut self.estimator {
+                    guesser.finish(&self.tape, estimator)?;
+                    seconds.guess = guess_seconds + clock.lap();
+                    let directions: Directions = guesser.directions();
+                    estimator.derive(point, directions)?;
+                    seconds.tangent = clock.lap();
+                    if !estimator.scalars().all_finite() {
+                        guesser.blame("a directional derivative")?;
+                        return Err(LaneFailure::diverged(format!("a directional derivative is not finite at step {step}")));
+                    }
+                    estimator.combine(point, directions, &self.estimate)?;
+                } else {
+                    guesser.write_estimate(&self.estimate)?;
+                    seconds.guess = guess_seconds + clock.lap();
+                }
+                seconds.update = clock.lap();
+            }
+        }
+        let mut squared = 0.0;
+        for tensor in &self.estimate {
+            squared += kernel::norm_squared(tensor)?;
+        }
+        let norm = squared.sqrt();
+        if !norm.is_finite() {
+            if let Some(guesser) = &mut self.guesser {
+                guesser.blame("the estimate")?;
+            }
+            return Err(LaneFailure::diverged(format!("‖ĝ‖ is not finite at step {step}")));
+        }
+        seconds.update += clock.lap();
+
+        let rate = factor(self.schedule, step, self.plan.steps);
+        let mut values = vec![
+            (Key::whole(Quantity::Loss), found.loss),
+            (Key::whole(Quantity::Accuracy), found.correct as f64 / self.tape.batch() as f64),
+            (Key::whole(Quantity::EstimateNorm), norm),
+            (Key::whole(Quantity::LearningRate), self.optimizer.spec().lr() * rate),
+        ];
+        if self.measurer.due(step) {
+            let view = View {
+                point,
+                network: &self.network,
+                loss: found.loss,
+                estimate: &self.estimate,
+                estimator: self.estimator.as_ref(),
+                exact: self.guesser.is_none(),
+                data,
+            };
+            self.measurer.measure(view, step, &mut values)?;
+            self.validation = validation(&values).or(self.validation);
+        }
+        seconds.measure = clock.lap();
+        let mut metrics = Vec::new();
+        if let Some(guesser) = &mut self.guesser {
+            guesser.observe(&self.network, &self.tape, found.loss, norm, self.estimator.as_ref())?;
+            let events = guesser.take_events();
+            metrics = events.metrics;
+            for (level, text) in events.messages {
+                self.messages.push(Message { lane: Some(self.plan.lane), step: Some(step), level: grave(level), text });
+            }
+        }
+        seconds.guess += clock.lap();
+        self.optimizer.step(theta, &self.estimate, rate)?;
+        seconds.update += clock.lap();
+        if let Some(guesser) = &mut self.guesser {
+            guesser.end(&self.network)?;
+        }
+        self.steps_taken += 1;
+        add(&mut self.seconds, &seconds);
+        Ok(StepReport { lane: self.plan.lane, step, values, metrics, seconds })
+    }
+
+    /// The measurements at the end of a run: every split, at the final parameters.
+    pub(super) fn last_report(&mut self, data: &Prepared) -> Result<StepReport, LaneFailure> {
+        let mut clock = Clock::start();
+        let mut values = Vec::new();
+        self.measurer.last(&self.network, self.loss, data, &mut values)?;
+        self.validation = validation(&values).or(self.validation);
+        let seconds = StageSeconds { measure: clock.lap(), ..StageSeconds::default() };
+        add(&mut self.seconds, &seconds);
+        Ok(StepReport { lane: self.plan.lane, step: self.steps_taken, values, metrics: Vec::new(), seconds })
+    }
+}
+
+fn check_loss(first: &mut Option<f64>, loss: f64, step: u64) -> Result<(), LaneFailure> {
+    let first = *first.get_or_insert(loss);
+    if !loss.is_finite() {
+        return Err(LaneFailure::diverged(format!("the training loss is {loss} at step {step}")));
+    }
+    if loss > DIVERGED * first.max(1.0) {
+        let text = format!("the training loss is {loss:.3e} at step {step}, from {first:.3} at the start");
+        return Err(LaneFailure::diverged(text));
+    }
+    Ok(())
+}
+
+fn validation(values: &[(Key, f64)]) -> Option<Validation> {
+    let find = |quantity| values.iter().find(|(key, _)| *key == Key::whole(quantity)).map(|(_, value)| *value);
+    Some(Validation { loss: find(Quantity::ValidationLoss)?, accuracy: find(Quantity::ValidationAccuracy)? })
+}
+
+fn add(total: &mut StageSeconds, part: &StageSeconds) {
+    total.forward += part.forward;
+    total.guess += part.guess;
+    total.tangent += part.tangent;
+    total.update += part.update;
+    total.measure += part.measure;
+}
+
+fn grave(level: crate::strategy::Level) -> Level {
+    match level {
+        crate::strategy::Level::Error => Level::Error,
+        crate::strategy::Level::Warn => Level::Warn,
+        crate::strategy::Level::Info => Level::Info,
+        crate::strategy::Level::Debug => Level::Debug,
+    }
+}
+
+fn reference_card() -> StrategyCard {
+    StrategyCard {
+        name: "Backpropagation".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        kind: "reference".to_owned(),
+        formula: "g_l = δ_lᵀ X_{l−1},  δ_l = (δ_{l+1} W_{l+1}) ⊙ M_l".to_owned(),
+        description: "The exact gradient by the adjoint: the reference that guesses are measured against.".to_owned(),
+        citation: "Rumelhart, Hinton and Williams 1986".to_owned(),
+        library: "built in".to_owned(),
+    }
+}
+
+/// Seconds between laps.
+struct Clock(Instant);
+
+impl Clock {
+    fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    fn lap(&mut self) -> f64 {
+        let now = Instant::now();
+        let seconds = (now - self.0).as_secs_f64();
+        self.0 = now;
+        seconds
+    }
+}

@@ -1,0 +1,221 @@
+//! A session: lanes on one trainer thread; commands in, snapshots and events out.
+//!
+//! Both faces, the screen and the batch, drive a session the same way and neither knows the other.
+#![forbid(unsafe_code)]
+
+pub mod device;
+mod checkpoint;
+mod guess;
+pub mod history;
+mod lane;
+mod oracle;
+pub mod protocol;
+mod shared;
+mod trainer;
+mod tuning;
+
+pub use device::{DeviceChoice, DeviceError};
+pub use protocol::{Command, LaneView, Snapshot, Status};
+
+use crate::data::DataError;
+use crate::model::build::BuildError;
+use crate::record::Observer;
+use crate::record::checkpoint::CheckpointError;
+use crate::strategy::Unknown;
+use crate::workspace::{EditError, Workspace};
+use arc_swap::ArcSwap;
+use crossbeam_channel::{Sender, bounded};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use thiserror::Error;
+
+/// What happens when a plugin fails in a step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnPluginError {
+    /// The lane stops; the others go on.
+    #[default]
+    Stop,
+    /// The step is skipped; the lane goes on.
+    Skip,
+    /// The run ends.
+    Abort,
+}
+
+/// Everything a session is started with.
+#[derive(Clone, Debug)]
+pub struct Experiment {
+    /// What to run.
+    pub workspace: Workspace,
+    /// Where the workspace file lies: relative paths and plugins are looked for beside it.
+    pub path: Option<PathBuf>,
+    /// Where to compute.
+    pub device: DeviceChoice,
+    /// Threads of the pool; all cores when `None`.
+    pub threads: Option<usize>,
+    /// Folders and files to look for plugins in, before all others.
+    pub plugin_paths: Vec<PathBuf>,
+    /// What happens when a plugin fails.
+    pub on_plugin_error: OnPluginError,
+    /// Folder that checkpoints go to; none are written without.
+    pub checkpoints: Option<PathBuf>,
+    /// Continue from the checkpoints there.
+    pub resume: bool,
+    /// Start paused.
+    pub paused: bool,
+    /// Stay open for commands when all lanes have ended.
+    pub keep_open: bool,
+    /// Keep series in memory for a screen.
+    pub history: bool,
+    /// Lanes that step at the same time; the others wait.
+    pub concurrent: usize,
+}
+
+impl Experiment {
+    /// An experiment with every choice at its default.
+    pub fn new(workspace: Workspace) -> Self {
+        Self {
+            workspace,
+            path: None,
+            device: DeviceChoice::Auto,
+            threads: None,
+            plugin_paths: Vec::new(),
+            on_plugin_error: OnPluginError::Stop,
+            checkpoints: None,
+            resume: false,
+            paused: false,
+            keep_open: false,
+            history: false,
+            concurrent: usize::MAX,
+        }
+    }
+}
+
+/// Why a session could not start or go on.
+#[derive(Debug, Error)]
+pub enum SessionError {
+    /// The workspace asks for something that cannot be.
+    #[error(transparent)]
+    Workspace(#[from] EditError),
+    /// The architecture does not fit the data.
+    #[error("problem.model: {0}")]
+    Model(#[from] BuildError),
+    /// A lane asks for something that cannot be.
+    #[error("lane `{lane}`: {reason}")]
+    Lane {
+        /// Name of the lane.
+        lane: String,
+        /// Why, and what to write instead.
+        reason: String,
+    },
+    /// The data cannot be had.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// No such strategy, or its library was refused.
+    #[error(transparent)]
+    Catalog(#[from] Unknown),
+    /// A plugin refused the run.
+    #[error("lane `{lane}`: {reason}")]
+    Plugin {
+        /// Name of the lane.
+        lane: String,
+        /// What it said.
+        reason: String,
+    },
+    /// The device cannot be had.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// A checkpoint cannot be read or written.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The engine failed.
+    #[error("the engine failed: {0}")]
+    Engine(#[from] candle_core::Error),
+    /// The thread pool or the trainer thread could not be made, or the trainer died.
+    #[error("the trainer failed: {0}")]
+    Trainer(String),
+}
+
+/// What a session came to.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// The lanes as they ended.
+    pub lanes: Vec<LaneView>,
+    /// Whether it was stopped from outside.
+    pub interrupted: bool,
+    /// Whether it was ended by a failure that no lane can survive.
+    pub failed: bool,
+}
+
+/// A running session: the handle a face holds.
+#[derive(Debug)]
+pub struct Session {
+    commands: Sender<Command>,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    cancelled: Arc<AtomicBool>,
+    thread: JoinHandle<Result<Summary, SessionError>>,
+}
+
+impl Session {
+    /// Starts the trainer thread. Data, plugins and models are loaded there; a failure shows as [`Status::Failed`] and
+    /// is returned by [`Session::join`].
+    ///
+    /// # Errors
+    /// When the thread cannot be made.
+    pub fn start(experiment: Experiment, observers: Vec<Box<dyn Observer>>) -> Result<Self, SessionError> {
+        let (sender, receiver) = bounded(256);
+        let first = Snapshot { name: experiment.workspace.name.clone(), steps: experiment.workspace.steps, ..Snapshot::default() };
+        let snapshot = Arc::new(ArcSwap::from_pointee(first));
+        let cancelled = Arc::new(AtomicBool::new(false));
+        let (into, stop) = (snapshot.clone(), cancelled.clone());
+        let body = move || {
+            let work = std::panic::AssertUnwindSafe(|| shared::run(experiment, observers, receiver, into.clone(), stop));
+            let result = std::panic::catch_unwind(work).unwrap_or_else(|panic| Err(SessionError::Trainer(trainer::panic_text(&*panic))));
+            if let Err(error) = &result {
+                let mut last = Snapshot::clone(&into.load());
+                last.revision += 1;
+                last.status = Status::Failed(error.to_string());
+                into.store(Arc::new(last));
+            }
+            result
+        };
+        let thread = std::thread::Builder::new().name("trainer".to_owned()).spawn(body);
+        let thread = thread.map_err(|error| SessionError::Trainer(error.to_string()))?;
+        Ok(Self { commands: sender, snapshot, cancelled, thread })
+    }
+
+    /// Sends a command, applied between steps. False when the trainer is gone or 256 commands are waiting.
+    pub fn send(&self, command: Command) -> bool {
+        if command == Command::Stop {
+            self.cancelled.store(true, Ordering::Relaxed);
+        }
+        self.commands.try_send(command).is_ok()
+    }
+
+    /// The session at this moment.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// Waits until the trainer has ended, at most so long; true when it has.
+    pub fn wait(&self, timeout: Duration) -> bool {
+        let end = std::time::Instant::now() + timeout;
+        while !self.thread.is_finished() && std::time::Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(10).min(timeout));
+        }
+        self.thread.is_finished()
+    }
+
+    /// Waits for the end.
+    ///
+    /// # Errors
+    /// What ended the trainer, when it did not end by itself.
+    pub fn join(self) -> Result<Summary, SessionError> {
+        match self.thread.join() {
+            Ok(result) => result,
+            Err(panic) => Err(SessionError::Trainer(trainer::panic_text(&*panic))),
+        }
+    }
+}

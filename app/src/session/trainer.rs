@@ -1,0 +1,481 @@
+//! The trainer: one thread that owns the lanes, steps them in rounds and tells what happened.
+//!
+//! A round is one step of every active lane, spread over the pool; commands are applied between rounds. The trainer
+//! never waits for a face: snapshots are swapped in, events go to observers that do not block.
+#![forbid(unsafe_code)]
+
+use super::lane::{Lane, LaneFailure, LanePlan, Shared};
+use super::protocol::{Command, LaneView, Snapshot, Status};
+use super::tuning::Tuning;
+use super::{Experiment, OnPluginError, SessionError, Summary};
+use crate::data::{Batch, Batches};
+use super::history::LaneHistory;
+use crate::record::{EndReason, LaneEnd, LaneId, Level, Message, Observer, StepReport};
+use arc_swap::ArcSwap;
+use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
+use rayon::prelude::*;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Publications a second at most.
+const PUBLISH_EVERY: Duration = Duration::from_millis(16);
+/// Time between checkpoints of a running lane.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(20);
+/// Messages kept for the screen.
+const MESSAGES: usize = 1000;
+
+/// The state of the trainer thread.
+pub(super) struct Trainer {
+    experiment: Experiment,
+    shared: Arc<Shared>,
+    batches: Batches,
+    waiting: VecDeque<LanePlan>,
+    active: Vec<Lane>,
+    plans: Vec<LanePlan>,
+    tuning: Option<Tuning>,
+    views: Vec<LaneView>,
+    observers: Vec<Box<dyn Observer>>,
+    commands: Receiver<Command>,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    cancelled: Arc<AtomicBool>,
+    messages: Arc<Vec<Message>>,
+    dropped: u64,
+    base: Snapshot,
+    paused: bool,
+    steps_left: Option<u64>,
+    started: Instant,
+    published: Instant,
+    checkpointed: Instant,
+    rate: Rate,
+    interrupted: bool,
+    failed: bool,
+}
+
+/// Rounds a second over the last while.
+#[derive(Debug)]
+struct Rate {
+    since: Instant,
+    rounds: u64,
+    value: f64,
+}
+
+impl Rate {
+    fn new() -> Self {
+        Self { since: Instant::now(), rounds: 0, value: 0.0 }
+    }
+
+    fn restart(&mut self) {
+        (self.since, self.rounds) = (Instant::now(), 0);
+    }
+
+    fn count(&mut self) {
+        self.rounds += 1;
+        let elapsed = self.since.elapsed().as_secs_f64();
+        if elapsed > 0.5 {
+            self.value = self.rounds as f64 / elapsed;
+            self.restart();
+        }
+    }
+}
+
+impl Trainer {
+    /// Takes everything over; nothing has run yet.
+    pub(super) fn new(
+        experiment: Experiment,
+        shared: Arc<Shared>,
+        observers: Vec<Box<dyn Observer>>,
+        commands: Receiver<Command>,
+        snapshot: Arc<ArcSwap<Snapshot>>,
+        cancelled: Arc<AtomicBool>,
+        base: Snapshot,
+    ) -> Self {
+        let paused = experiment.paused;
+        let now = Instant::now();
+        Self {
+            batches: shared.batches.clone(),
+            experiment,
+            shared,
+            waiting: VecDeque::new(),
+            active: Vec::new(),
+            plans: Vec::new(),
+            tuning: None,
+            views: Vec::new(),
+            observers,
+            commands,
+            snapshot,
+            cancelled,
+            messages: Arc::default(),
+            dropped: 0,
+            base,
+            paused,
+            steps_left: None,
+            started: now,
+            published: now - PUBLISH_EVERY,
+            checkpointed: now,
+            rate: Rate::new(),
+            interrupted: false,
+            failed: false,
+        }
+    }
+
+    /// Runs until all lanes have ended (or, where the session stays open, until it is told to stop).
+    pub(super) fn run(mut self) -> Result<Summary, SessionError> {
+        let (plans, tuning) = Tuning::plan(&self.experiment.workspace)?;
+        self.tuning = tuning;
+        self.waiting = plans.into();
+        loop {
+            self.fill()?;
+            if self.active.is_empty() && self.waiting.is_empty() && self.next_stage() {
+                continue;
+            }
+            self.publish(false);
+            if !self.obey()? {
+                break;
+            }
+            let finished = self.active.is_empty() && self.waiting.is_empty();
+            if finished && !self.experiment.keep_open {
+                break;
+            }
+            if finished || self.paused {
+                continue;
+            }
+            self.round()?;
+            if self.failed {
+                break;
+            }
+        }
+        self.finish()
+    }
+
+    /// Starts waiting lanes while there is room.
+    fn fill(&mut self) -> Result<(), SessionError> {
+        while self.active.len() < self.experiment.concurrent.max(1) {
+            let Some(plan) = self.waiting.pop_front() else { break };
+            let mut lane = Lane::new(&self.shared, plan.clone(), self.cancelled.clone())?;
+            self.plans.push(plan);
+            let ended = match &self.experiment.checkpoints {
+                Some(folder) if self.experiment.resume => lane.restore(folder)?,
+                _ => None,
+            };
+            let view = LaneView {
+                info: lane.info().clone(),
+                step: lane.steps_taken(),
+                ended: ended.clone(),
+                seconds: lane.seconds(),
+                history: Arc::new(LaneHistory::default()),
+            };
+            let id = view.info.lane;
+            match self.views.iter_mut().find(|view| view.info.lane == id) {
+                Some(place) => *place = view,
+                None => self.views.push(view),
+            }
+            if lane.steps_taken() == 0 {
+                let info = lane.info().clone();
+                self.observers.iter_mut().for_each(|observer| observer.lane_started(&info));
+            }
+            match ended {
+                Some(reason) => {
+                    if let Some(tuning) = &mut self.tuning {
+                        tuning.ended(id, lane.last_validation(), &reason);
+                    }
+                }
+                None => self.active.push(lane),
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes from the trials to the real lanes; false when there is no stage left.
+    fn next_stage(&mut self) -> bool {
+        let Some(tuning) = self.tuning.take() else { return false };
+        let (plans, words) = tuning.choose(&self.experiment.workspace);
+        for text in words {
+            self.say(Message { lane: None, step: None, level: Level::Info, text });
+        }
+        self.waiting = plans.into();
+        !self.waiting.is_empty()
+    }
+
+    /// Applies commands; waits for one while there is nothing to do. False when told to stop.
+    fn obey(&mut self) -> Result<bool, SessionError> {
+        loop {
+            let idle = self.paused || (self.active.is_empty() && self.waiting.is_empty());
+            let idle = idle && (self.experiment.keep_open || self.paused);
+            let command = if idle {
+                self.publish(true);
+                match self.commands.recv_timeout(Duration::from_secs(3600)) {
+                    Ok(command) => command,
+                    Err(RecvTimeoutError::Timeout) => continue,
+                    Err(RecvTimeoutError::Disconnected) => return Ok(false),
+                }
+            } else {
+                match self.commands.try_recv() {
+                    Ok(command) => command,
+                    Err(TryRecvError::Empty) => return Ok(true),
+                    Err(TryRecvError::Disconnected) => return Ok(false),
+                }
+            };
+            match command {
+                Command::Pause => self.paused = true,
+                Command::Resume => {
+                    (self.paused, self.steps_left) = (false, None);
+                    self.rate.restart();
+                }
+                Command::Step(rounds) => {
+                    (self.paused, self.steps_left) = (false, Some(rounds));
+                    self.rate.restart();
+                    return Ok(true);
+                }
+                Command::Reset => self.reset(),
+                Command::Add(spec) => self.add(*spec),
+                Command::Drop(lane) => self.end_lane(lane, EndReason::Dropped),
+                Command::LearningRate(lane, lr) => {
+                    if let Some(lane) = self.active.iter_mut().find(|active| active.info().lane == lane) {
+                        lane.set_learning_rate(lr);
+                        let info = lane.info().clone();
+                        let step = Some(lane.steps_taken());
+                        let text = format!("{}: learning rate is now {lr}", info.name);
+                        self.refresh(&info);
+                        self.say(Message { lane: Some(info.lane), step, level: Level::Info, text });
+                    }
+                }
+                Command::Stop => {
+                    self.interrupted = !self.active.is_empty() || !self.waiting.is_empty();
+                    return Ok(false);
+                }
+            }
+        }
+    }
+
+    fn refresh(&mut self, info: &Arc<crate::record::LaneInfo>) {
+        if let Some(view) = self.views.iter_mut().find(|view| view.info.lane == info.lane) {
+            view.info = info.clone();
+        }
+    }
+
+    fn reset(&mut self) {
+        self.views.retain(|view| view.ended != Some(EndReason::Dropped));
+        for lane in self.active.drain(..) {
+            if let Some(plan) = self.plans.iter_mut().find(|plan| plan.lane == lane.info().lane) {
+                *plan = lane.plan().clone();
+            }
+        }
+        let mut plans = std::mem::take(&mut self.plans);
+        plans.retain(|plan| self.views.iter().any(|view| view.info.lane == plan.lane));
+        plans.extend(self.waiting.drain(..));
+        self.waiting = plans.into();
+        self.experiment.resume = false;
+        self.started = Instant::now();
+        self.say(Message { lane: None, step: None, level: Level::Info, text: "all lanes start anew".to_owned() });
+    }
+
+    fn add(&mut self, spec: crate::workspace::LaneSpec) {
+        let lane = self.views.iter().map(|view| view.info.lane + 1).chain(self.waiting.iter().map(|plan| plan.lane + 1)).max();
+        let plan = LanePlan::added(lane.unwrap_or(0), spec, &self.experiment.workspace);
+        if let Err(error) = Lane::new(&self.shared, plan.clone(), self.cancelled.clone()) {
+            self.say(Message { lane: None, step: None, level: Level::Error, text: format!("the lane was not added: {error}") });
+            return;
+        }
+        self.experiment.concurrent = self.experiment.concurrent.max(self.active.len() + 1);
+        self.waiting.push_front(plan);
+    }
+
+    /// One step of every active lane.
+    fn round(&mut self) -> Result<(), SessionError> {
+        let mut batches: Vec<(u64, Batch)> = Vec::with_capacity(1);
+        for lane in &self.active {
+            let step = lane.steps_taken();
+            if !batches.iter().any(|(known, _)| *known == step) {
+                batches.push((step, self.batches.batch(step)?));
+            }
+        }
+        let shared = &self.shared;
+        let step = |lane: &mut Lane| -> Result<StepReport, LaneFailure> {
+            let step = lane.steps_taken();
+            let Some((_, batch)) = batches.iter().find(|(known, _)| *known == step) else {
+                return Err(LaneFailure::engine("the round has no batch for this step"));
+            };
+            match catch_unwind(AssertUnwindSafe(|| lane.step(batch, &shared.data))) {
+                Ok(result) => result,
+                Err(panic) => Err(LaneFailure::engine(&format!("internal error: {}", panic_text(&*panic)))),
+            }
+        };
+        let results: Vec<Result<StepReport, LaneFailure>> = match self.active.as_mut_slice() {
+            [only] => vec![step(only)],
+            lanes => lanes.par_iter_mut().map(step).collect(),
+        };
+        let mut ended = Vec::new();
+        for (place, result) in results.into_iter().enumerate() {
+            for message in self.active[place].take_messages() {
+                self.say(message);
+            }
+            let lane = &self.active[place];
+            let id = lane.info().lane;
+            match result {
+                Ok(report) => {
+                    self.observers.iter_mut().for_each(|observer| observer.step(&report));
+                    if let Some(view) = self.views.iter_mut().find(|view| view.info.lane == id) {
+                        if self.experiment.history {
+                            view.history.push(&report);
+                        }
+                        view.step = lane.steps_taken();
+                        view.seconds = lane.seconds();
+                    }
+                    if lane.steps_taken() >= lane.steps() {
+                        ended.push((id, EndReason::Done));
+                    }
+                }
+                Err(failure) => {
+                    let level = Level::Error;
+                    let text = failure.to_string();
+                    let step = Some(lane.steps_taken());
+                    self.say(Message { lane: Some(id), step, level, text });
+                    let plugin = matches!(failure.reason, EndReason::Plugin(_));
+                    if failure.fatal || (plugin && self.experiment.on_plugin_error == OnPluginError::Abort) {
+                        self.failed = true;
+                    }
+                    let skip = plugin && !failure.fatal && self.experiment.on_plugin_error == OnPluginError::Skip;
+                    if skip && self.active[place].skip() < self.active[place].steps() {
+                        continue;
+                    }
+                    ended.push((id, if skip { EndReason::Done } else { failure.reason }));
+                }
+            }
+        }
+        for (id, reason) in ended {
+            self.end_lane(id, reason);
+        }
+        if self.out_of_time() {
+            for id in self.active.iter().map(|lane| lane.info().lane).collect::<Vec<_>>() {
+                self.end_lane(id, EndReason::OutOfTime);
+            }
+            self.waiting.clear();
+            self.tuning = None;
+        }
+        self.observers.iter_mut().for_each(|observer| observer.flush());
+        self.rate.count();
+        if let Some(left) = &mut self.steps_left {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                (self.paused, self.steps_left) = (true, None);
+            }
+        }
+        if self.checkpointed.elapsed() > CHECKPOINT_EVERY {
+            self.checkpoint()?;
+        }
+        Ok(())
+    }
+
+    fn out_of_time(&self) -> bool {
+        self.experiment.workspace.seconds.is_some_and(|limit| self.started.elapsed().as_secs_f64() >= limit)
+    }
+
+    /// Ends an active lane: last measurements, record, checkpoint.
+    fn end_lane(&mut self, id: LaneId, reason: EndReason) {
+        let Some(place) = self.active.iter().position(|lane| lane.info().lane == id) else { return };
+        let mut lane = self.active.remove(place);
+        if matches!(reason, EndReason::Done | EndReason::OutOfTime) {
+            match catch_unwind(AssertUnwindSafe(|| lane.last_report(&self.shared.data))) {
+                Ok(Ok(report)) => {
+                    self.observers.iter_mut().for_each(|observer| observer.step(&report));
+                    if self.experiment.history
+                        && let Some(view) = self.views.iter().find(|view| view.info.lane == id)
+                    {
+                        view.history.push(&report);
+                    }
+                }
+                Ok(Err(failure)) => {
+                    let text = failure.to_string();
+                    self.say(Message { lane: Some(id), step: Some(lane.steps_taken()), level: Level::Error, text });
+                }
+                Err(panic) => {
+                    let text = format!("internal error: {}", panic_text(&*panic));
+                    self.say(Message { lane: Some(id), step: Some(lane.steps_taken()), level: Level::Error, text });
+                }
+            }
+        }
+        if let Some(tuning) = &mut self.tuning {
+            tuning.ended(id, lane.last_validation(), &reason);
+        }
+        let end = LaneEnd { lane: id, steps: lane.steps_taken(), reason: reason.clone(), seconds: lane.seconds() };
+        self.observers.iter_mut().for_each(|observer| observer.lane_ended(&end));
+        if let Some(view) = self.views.iter_mut().find(|view| view.info.lane == id) {
+            view.ended = Some(reason.clone());
+            view.seconds = lane.seconds();
+        }
+        if let Some(folder) = &self.experiment.checkpoints
+            && let Err(error) = lane.checkpoint(folder, Some(&reason))
+        {
+            self.say(Message { lane: Some(id), step: None, level: Level::Error, text: error.to_string() });
+        }
+    }
+
+    fn checkpoint(&mut self) -> Result<(), SessionError> {
+        self.checkpointed = Instant::now();
+        if let Some(folder) = &self.experiment.checkpoints {
+            self.observers.iter_mut().for_each(|observer| observer.sync());
+            for lane in &mut self.active {
+                lane.checkpoint(folder, None)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, message: Message) {
+        self.observers.iter_mut().for_each(|observer| observer.message(&message));
+        let messages = Arc::make_mut(&mut self.messages);
+        if messages.len() == MESSAGES {
+            messages.remove(0);
+            self.dropped += 1;
+        }
+        messages.push(message);
+    }
+
+    fn publish(&mut self, now: bool) {
+        if !now && self.published.elapsed() < PUBLISH_EVERY {
+            return;
+        }
+        self.published = Instant::now();
+        let finished = self.active.is_empty() && self.waiting.is_empty();
+        self.base.revision += 1;
+        self.base.status = match (finished, self.paused) {
+            (true, _) => Status::Finished,
+            (false, true) => Status::Paused,
+            (false, false) => Status::Running,
+        };
+        self.base.steps_per_second = if self.paused || finished { 0.0 } else { self.rate.value };
+        self.base.lanes.clone_from(&self.views);
+        self.base.messages = self.messages.clone();
+        self.base.dropped = self.dropped;
+        self.snapshot.store(Arc::new(self.base.clone()));
+    }
+
+    fn finish(mut self) -> Result<Summary, SessionError> {
+        self.cancelled.store(true, Ordering::Relaxed);
+        let reason = if self.failed { "the run was ended after a failure" } else { "stopped" };
+        if self.interrupted || self.failed {
+            self.checkpoint()?;
+            for lane in &self.active {
+                let (id, steps, seconds) = (lane.info().lane, lane.steps_taken(), lane.seconds());
+                let end = LaneEnd { lane: id, steps, reason: EndReason::Interrupted, seconds };
+                self.observers.iter_mut().for_each(|observer| observer.lane_ended(&end));
+                if let Some(view) = self.views.iter_mut().find(|view| view.info.lane == id) {
+                    view.ended = Some(EndReason::Interrupted);
+                }
+            }
+            self.say(Message { lane: None, step: None, level: Level::Info, text: reason.to_owned() });
+        }
+        self.observers.iter_mut().for_each(|observer| observer.sync());
+        self.publish(true);
+        Ok(Summary { lanes: self.views, interrupted: self.interrupted, failed: self.failed })
+    }
+}
+
+/// The text of a panic, as far as it has one.
+pub(super) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+}

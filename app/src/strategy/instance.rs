@@ -1,0 +1,622 @@
+//! One strategy at work on one lane: created, prepared for a model, asked for guesses, told what came of them.
+//!
+//! Every call is guarded: redzones around outputs are compared after each, outputs are filled and scanned in the first
+//! three steps and every hundredth, inputs whose address was given out are compared in those steps, the floating-point
+//! mode is put back. An instance that panicked or damaged memory is not called again.
+#![allow(unsafe_code)]
+
+use super::call::{Call, Outcome};
+use super::context::{Context, Phase, Prepared, State, with_events};
+use super::draws::Draws;
+use super::events::{Events, Level};
+use super::failure::{Failure, Place, PluginError};
+use super::fpmode::FpMode;
+use super::grants::Offer;
+use super::guarded::Guarded;
+use super::host;
+use super::info::{Kind, StrategyInfo};
+use super::outputs::Outputs;
+use super::params::{Params, Value};
+use super::plan::{CallMode, Plan, default_plan, read_plan};
+use super::read::error_text;
+use super::sites::{SiteView, sites};
+use crate::model::{Graph, Tape};
+use crate::workspace::Scope;
+use candle_core::{DType, Device, Tensor};
+use guesswork_plugin::abi::{
+    self, gw_context, gw_error, gw_model, gw_outcome, gw_param, gw_params, gw_site, gw_step, gw_str, gw_strategy,
+    gw_writer,
+};
+use std::ffi::c_void;
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// Most bytes of an instance's state in a checkpoint.
+const LARGEST_STATE: u64 = 1 << 30;
+
+/// What a strategy may know of the run before training.
+#[derive(Clone, Debug)]
+pub struct RunFacts {
+    /// Scope the lane runs at.
+    pub scope: Scope,
+    /// Guesses a step, K.
+    pub guesses: usize,
+    /// Seed of every draw of the lane.
+    pub seed: u64,
+    /// What separates lanes of one seed.
+    pub instance: u64,
+    /// Whether the run is marked as a diagnostic, which alone may offer the exact gradient.
+    pub diagnostic: bool,
+    /// Whether calls will bring an oracle.
+    pub oracle: bool,
+    /// Set from outside when the run is to end.
+    pub cancelled: Arc<AtomicBool>,
+}
+
+/// An instance of a strategy.
+#[derive(Debug)]
+pub struct Instance {
+    info: Arc<StrategyInfo>,
+    raw: *mut c_void,
+    context: Arc<Context>,
+    prepared: Option<Prepared>,
+    poisoned: Option<String>,
+    untrusted: bool,
+    generation: u32,
+    draws: Option<Draws>,
+}
+
+// SAFETY: the interface: calls of one instance may come from changing threads, one at a time; `&mut self` sees to that.
+unsafe impl Send for Instance {}
+
+impl Instance {
+    /// Creates an instance with checked parameters.
+    ///
+    /// # Errors
+    /// When the strategy refuses them.
+    pub fn create(info: &Arc<StrategyInfo>, params: &Params) -> Result<Self, PluginError> {
+        let values: Vec<gw_param> = params.values().iter().map(|(key, value)| parameter(key, value)).collect();
+        let params = gw_params {
+            struct_size: size_of::<gw_params>() as u64,
+            values: values.as_ptr(),
+            count: values.len() as u64,
+            stride: size_of::<gw_param>() as u64,
+        };
+        let mut instance = Self {
+            info: Arc::clone(info),
+            raw: ptr::null_mut(),
+            context: Arc::new(Context::new()),
+            prepared: None,
+            poisoned: None,
+            untrusted: false,
+            generation: 0,
+            draws: None,
+        };
+        let mut raw = ptr::null_mut();
+        let pointer = info.callable.pointer;
+        instance.plugin("create", None, None, |strategy, _, err| match strategy.create {
+            // SAFETY: the library is initialised; all pointers live during the call.
+            Some(create) => unsafe { create(pointer, host::record(), &params, &mut raw, err) },
+            None => abi::GW_UNSUPPORTED,
+        })?;
+        if raw.is_null() {
+            return Err(instance.error(
+                "create",
+                None,
+                None,
+                Failure::Error { code: abi::GW_ERROR, text: "it reported success and gave a null instance".into() },
+            ));
+        }
+        instance.raw = raw;
+        Ok(instance)
+    }
+
+    /// What it is an instance of.
+    pub fn info(&self) -> &Arc<StrategyInfo> {
+        &self.info
+    }
+
+    /// The plan, once prepared.
+    pub fn plan(&self) -> Option<&Plan> {
+        self.prepared.as_ref().map(|prepared| &prepared.plan)
+    }
+
+    /// Shows the model and the run to the strategy and reads its plan. Persistent matrices of the same name and extents
+    /// are kept when it is prepared again, others start at zero.
+    ///
+    /// # Errors
+    /// `Unsupported` where the strategy and the run do not go together; the plugin's own refusal; an invalid plan.
+    pub fn prepare(&mut self, graph: &Graph, tape: &Tape, run: &RunFacts) -> Result<Plan, PluginError> {
+        let failed = |failure| self.error("prepare", None, None, failure);
+        let refused = |text: String| failed(Failure::Unsupported(text));
+        let broken = |error: candle_core::Error| failed(host_failure(&error));
+        let offer = Offer::new(run.diagnostic, run.oracle);
+        let (granted, services) = offer.grant(self.info.needs, self.info.wants, self.info.services).map_err(refused)?;
+        let (dtype, device) = target(&self.info, tape).map_err(refused)?;
+        sensible(&self.info, run).map_err(refused)?;
+        let views: Arc<[SiteView]> = sites(graph).map_err(broken)?.into();
+        let records: Vec<gw_site> = views.iter().map(site_record).collect();
+        let model = gw_model {
+            struct_size: size_of::<gw_model>() as u64,
+            sites: records.as_ptr(),
+            site_count: records.len() as u64,
+            site_stride: size_of::<gw_site>() as u64,
+            batch: tape.batch() as u64,
+            classes: graph.output().width as u64,
+            dtype,
+            device,
+            scope: match run.scope {
+                Scope::Batch => abi::GW_SCOPE_BATCH,
+                Scope::Layer => abi::GW_SCOPE_LAYER,
+                Scope::Example => abi::GW_SCOPE_EXAMPLE,
+                Scope::ExampleLayer => abi::GW_SCOPE_EXAMPLE_LAYER,
+            },
+            guesses: run.guesses as u32,
+            granted: granted.0,
+            services: services.0,
+            seed: run.seed,
+            instance: run.instance,
+        };
+        let mut plan = default_plan(services);
+        self.plugin("prepare", None, None, |strategy, raw, err| match strategy.prepare {
+            // SAFETY: the instance is alive; all pointers live during the call.
+            Some(prepare) => unsafe { prepare(raw, &model, &mut plan, err) },
+            None => abi::GW_UNSUPPORTED,
+        })?;
+        // SAFETY: the plan of a prepared instance, whose pointers the interface keeps alive.
+        let plan = unsafe { read_plan(&plan, self.info.kind, granted, services, &views) }
+            .map_err(|text| self.error("prepare", None, None, Failure::Plan(text)))?;
+        let broken = |error: candle_core::Error| self.error("prepare", None, None, host_failure(&error));
+        let persistent = self.persistent(&plan, tape).map_err(broken)?;
+        let ones = ones(&views, &plan, tape).map_err(broken)?;
+        self.context.set_cancelled(&run.cancelled);
+        self.prepared = Some(Prepared {
+            plan: plan.clone(),
+            sites: views,
+            batch: tape.batch(),
+            guesses: run.guesses,
+            seed: run.seed,
+            instance: run.instance,
+            persistent,
+            ones,
+        });
+        Ok(plan)
+    }
+
+    /// The persistent matrices of a plan: those there are, and zeros.
+    fn persistent(&self, plan: &Plan, tape: &Tape) -> candle_core::Result<Vec<(String, Guarded)>> {
+        let mut matrices = Vec::with_capacity(plan.persistent.len());
+        for matrix in &plan.persistent {
+            let fresh = Guarded::new(&[matrix.rows, matrix.columns], tape.dtype(), tape.device())?;
+            let kept = self.prepared.iter().flat_map(|prepared| &prepared.persistent);
+            let mut kept = kept.filter(|(name, kept)| {
+                *name == matrix.name
+                    && kept.tensor().dims() == fresh.tensor().dims()
+                    && kept.tensor().dtype() == tape.dtype()
+            });
+            if let Some((_, kept)) = kept.next() {
+                crate::kernel::copy(fresh.tensor(), kept.tensor())?;
+            }
+            matrices.push((matrix.name.clone(), fresh));
+        }
+        Ok(matrices)
+    }
+
+    /// Memory for what the strategy writes, by its plan.
+    ///
+    /// # Errors
+    /// When it is not prepared, or the device cannot allocate.
+    pub fn outputs(&self, tape: &Tape) -> Result<Outputs, PluginError> {
+        let failed = |failure| self.error("prepare", None, None, failure);
+        let prepared = self.prepared.as_ref().ok_or_else(|| failed(Failure::Unprepared))?;
+        let extents = (prepared.guesses, prepared.batch);
+        Outputs::new(&prepared.plan, Arc::clone(&prepared.sites), extents, tape.dtype(), tape.device())
+            .map_err(|error| failed(host_failure(&error)))
+    }
+
+    /// Lets the strategy write its guesses: for `call.site` in call mode `layer`, for all sites in mode `model`.
+    ///
+    /// # Errors
+    /// The plugin's own failure, and what the guards find. See [`PluginError::fatal_for_run`].
+    pub fn propose(&mut self, call: &mut Call<'_>) -> Result<(), PluginError> {
+        let (site, step) = (call.site, call.step);
+        let name = self.site_name(site);
+        let failed = |this: &Self, failure| this.error("propose", name.clone(), Some(step), failure);
+        self.check_call(call, "propose", &name)?;
+        let scan = step < 3 || step.is_multiple_of(100);
+        if let Some(outputs) = call.outputs.as_deref_mut() {
+            outputs.begin(site, scan).map_err(|error| failed(self, host_failure(&error)))?;
+        }
+        let (status, found) = self.run(call, Phase::Propose, None, scan, name.clone())?;
+        // What damaged memory comes first: it stops the run whatever the plugin says.
+        if let Some(failure) = found {
+            self.untrusted = true;
+            self.poisoned = Some(failure.to_string());
+            return Err(failed(self, failure));
+        }
+        status?;
+        let Some(outputs) = call.outputs.as_deref() else { return Ok(()) };
+        if let Some(failure) = outputs.untouched(site) {
+            return Err(failed(self, failure));
+        }
+        if scan && let Some(failure) = outputs.scan(site).map_err(|error| failed(self, host_failure(&error)))? {
+            return Err(failed(self, failure));
+        }
+        Ok(())
+    }
+
+    /// Tells the strategy what came of a step. Does nothing where it does not listen.
+    ///
+    /// # Errors
+    /// As [`Instance::propose`].
+    pub fn observe(&mut self, call: &mut Call<'_>, outcome: &Outcome<'_>) -> Result<(), PluginError> {
+        if self.info.callable.record.observe.is_none() {
+            return Ok(());
+        }
+        self.check_call(call, "observe", &None)?;
+        let scan = call.step < 3 || call.step.is_multiple_of(100);
+        let (status, found) = self.run(call, Phase::Observe, Some(outcome), scan, None)?;
+        if let Some(failure) = found {
+            self.untrusted = true;
+            self.poisoned = Some(failure.to_string());
+            return Err(self.error("observe", None, Some(call.step), failure));
+        }
+        status
+    }
+
+    /// Whether [`Instance::observe`] would reach the strategy.
+    pub fn observes(&self) -> bool {
+        self.info.callable.record.observe.is_some()
+    }
+
+    /// Looks for the element that made a scalar or ‖ĝ‖ non-finite at a step that was not scanned.
+    ///
+    /// # Errors
+    /// The element found, or the host's own failure.
+    pub fn scan(&self, outputs: &Outputs, step: u64) -> Result<(), PluginError> {
+        let failed = |failure| self.error("propose", None, Some(step), failure);
+        match outputs.scan(None).map_err(|error| failed(host_failure(&error)))? {
+            Some(failure) => Err(failed(failure)),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes the strategy forget what it learned, persistent matrices included.
+    ///
+    /// # Errors
+    /// The plugin's own failure.
+    pub fn reset(&mut self) -> Result<(), PluginError> {
+        for (_, guarded) in self.prepared.iter().flat_map(|prepared| &prepared.persistent) {
+            crate::kernel::fill(guarded.tensor(), 0.0)
+                .map_err(|error| self.error("reset", None, None, host_failure(&error)))?;
+        }
+        let Some(reset) = self.info.callable.record.reset else { return Ok(()) };
+        // SAFETY: the instance is alive and between steps.
+        self.plugin("reset", None, None, |_, raw, err| unsafe { reset(raw, err) })
+    }
+
+    /// The strategy's own state for a checkpoint; empty where it has none.
+    ///
+    /// # Errors
+    /// The plugin's own failure; a state beyond 1 GiB.
+    pub fn save(&mut self) -> Result<Vec<u8>, PluginError> {
+        let Some(save) = self.info.callable.record.save else { return Ok(Vec::new()) };
+        let mut bytes: Vec<u8> = Vec::new();
+        let writer = gw_writer {
+            struct_size: size_of::<gw_writer>() as u64,
+            ctx: ptr::from_mut(&mut bytes).cast(),
+            write: Some(append),
+        };
+        // SAFETY: the instance is alive and between steps; the writer lives during the call.
+        self.plugin("save", None, None, |_, raw, err| unsafe { save(raw, &writer, err) })?;
+        Ok(bytes)
+    }
+
+    /// Gives the strategy back what [`Instance::save`] returned.
+    ///
+    /// # Errors
+    /// The plugin's own failure; a state for a strategy that has none.
+    pub fn load(&mut self, bytes: &[u8]) -> Result<(), PluginError> {
+        match self.info.callable.record.load {
+            // SAFETY: the instance is alive and between steps; the bytes live during the call.
+            Some(load) => self.plugin("load", None, None, |_, raw, err| unsafe {
+                load(raw, bytes.as_ptr(), bytes.len() as u64, err)
+            }),
+            None if bytes.is_empty() => Ok(()),
+            None => {
+                let text = format!("a state of {} bytes was saved, and it cannot load one", bytes.len());
+                Err(self.error("load", None, None, Failure::Unsupported(text)))
+            }
+        }
+    }
+
+    /// The persistent matrices by name, for a checkpoint.
+    pub fn state(&self) -> Vec<(String, Tensor)> {
+        let all = self.prepared.iter().flat_map(|prepared| &prepared.persistent);
+        all.map(|(name, guarded)| (name.clone(), guarded.tensor().clone())).collect()
+    }
+
+    /// Puts back what [`Instance::state`] returned; the instance must be prepared.
+    ///
+    /// # Errors
+    /// A matrix that is missing or has other extents: says which.
+    pub fn load_state(&mut self, state: &[(String, Tensor)]) -> Result<(), PluginError> {
+        for (name, guarded) in self.prepared.iter().flat_map(|prepared| &prepared.persistent) {
+            let found = state.iter().find(|(other, _)| other == name);
+            let copied = match found {
+                Some((_, tensor)) => crate::kernel::copy(guarded.tensor(), tensor).map_err(|error| error.to_string()),
+                None => Err("it is not in the checkpoint".to_owned()),
+            };
+            copied.map_err(|text| {
+                self.error("load", None, None, Failure::Host(format!("persistent matrix `{name}`: {text}")))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// What the strategy said since the last time.
+    pub fn take_events(&mut self) -> Events {
+        with_events(&self.context.events, std::mem::take)
+    }
+
+    /// A facility for tests: from now on these matrices stand in place of the generator's; see [`Draws`].
+    #[doc(hidden)]
+    pub fn set_draws(&mut self, draws: Option<Draws>) {
+        self.draws = draws;
+    }
+
+    fn site_name(&self, site: Option<usize>) -> Option<String> {
+        Some(self.prepared.as_ref()?.sites.get(site?)?.name.clone())
+    }
+
+    /// Whether a call fits what the instance was prepared for.
+    fn check_call(&self, call: &Call<'_>, function: &'static str, name: &Option<String>) -> Result<(), PluginError> {
+        let failed = |failure| Err(self.error(function, name.clone(), Some(call.step), failure));
+        if let Some(reason) = &self.poisoned {
+            return failed(Failure::Poisoned(reason.clone()));
+        }
+        let Some(prepared) = &self.prepared else { return failed(Failure::Unprepared) };
+        let (sites, parameters) = (call.tape.graph().sites.len(), call.tape.graph().parameter_count());
+        if call.tape.batch() != prepared.batch || sites != prepared.sites.len() || call.theta.len() != parameters {
+            let text = format!("it was prepared for a batch of {} and {} sites", prepared.batch, prepared.sites.len());
+            return failed(Failure::Host(text));
+        }
+        let fits = match (function, prepared.plan.call_mode) {
+            ("observe", _) | (_, CallMode::Model) => call.site.is_none(),
+            (_, CallMode::Layer) => call.site.is_some_and(|site| site < sites),
+        };
+        if !fits {
+            return failed(Failure::Host(format!("site {:?} in call mode {:?}", call.site, prepared.plan.call_mode)));
+        }
+        if call.outputs.is_none() && function == "propose" && prepared.plan.kind != Kind::Search {
+            return failed(Failure::Host("the call has no outputs".into()));
+        }
+        Ok(())
+    }
+
+    /// Runs `propose` or `observe` and looks for damage: the plugin's status, and what was damaged.
+    fn run(
+        &mut self,
+        call: &mut Call<'_>,
+        phase: Phase,
+        outcome: Option<&Outcome<'_>>,
+        scan: bool,
+        name: Option<String>,
+    ) -> Result<(Result<(), PluginError>, Option<Failure>), PluginError> {
+        let function = if phase == Phase::Propose { "propose" } else { "observe" };
+        let step_number = call.step;
+        let failed = |this: &Self, failure| this.error(function, name.clone(), Some(step_number), failure);
+        let Some(prepared) = self.prepared.take() else { return Err(failed(self, Failure::Unprepared)) };
+        self.generation = self.generation % (u32::MAX - 1) + 1;
+        let outcome = outcome.map(|outcome| gw_outcome {
+            struct_size: size_of::<gw_outcome>() as u64,
+            loss: outcome.loss,
+            scalars: outcome.scalars.as_ptr(),
+            scalars_count: outcome.scalars.len() as u64,
+            estimate_norm: outcome.estimate_norm,
+        });
+        let mut record = gw_step {
+            struct_size: size_of::<gw_step>() as u64,
+            ctx: ptr::null_mut(),
+            step: call.step,
+            site: call.site.map_or(abi::GW_ALL_SITES, |site| site as u32),
+            guesses: prepared.guesses as u32,
+            batch: prepared.batch as u64,
+            progress: call.progress,
+            oracle_budget: prepared.plan.oracle_budget,
+        };
+        let draws = self.draws.take();
+        let context = Arc::clone(&self.context);
+        let (status, input) = {
+            let mut state = State::new(call, phase, &prepared, self.generation, &context);
+            state.draws = draws.as_ref();
+            state.scan = scan;
+            let status = context.during(&mut state, |ctx: *mut gw_context| {
+                record.ctx = ctx;
+                self.plugin(function, name.clone(), Some(step_number), |strategy, raw, err| match &outcome {
+                    // SAFETY: the instance is prepared; all pointers live during the call.
+                    None => {
+                        strategy.propose.map_or(abi::GW_UNSUPPORTED, |propose| unsafe { propose(raw, &record, err) })
+                    }
+                    Some(outcome) => {
+                        // SAFETY: as above.
+                        strategy.observe.map_or(abi::GW_OK, |observe| unsafe { observe(raw, &record, outcome, err) })
+                    }
+                })
+            });
+            (status, state.changed_input().map(|input| Failure::InputWritten { input: input.to_owned() }))
+        };
+        self.draws = draws;
+        let found = damage(call.outputs.as_deref(), &prepared);
+        self.prepared = Some(prepared);
+        let found = found.map_err(|error| failed(self, host_failure(&error)))?;
+        Ok((status, found.or(input)))
+    }
+
+    /// Calls a function of the plugin, with an error record and the floating-point mode looked after.
+    fn plugin(
+        &mut self,
+        function: &'static str,
+        site: Option<String>,
+        step: Option<u64>,
+        call: impl FnOnce(&gw_strategy, *mut c_void, *mut gw_error) -> i32,
+    ) -> Result<(), PluginError> {
+        if let Some(reason) = &self.poisoned {
+            return Err(self.error(function, site, step, Failure::Poisoned(reason.clone())));
+        }
+        let info = Arc::clone(&self.info);
+        let mut error = gw_error::empty();
+        let mode = FpMode::current();
+        let code = call(&info.callable.record, self.raw, &mut error);
+        if mode.restore() {
+            let text = format!("{function} changed the floating-point mode; it was put back");
+            with_events(&self.context.events, |events| events.message(Level::Warn, text));
+        }
+        match code {
+            abi::GW_OK => Ok(()),
+            abi::GW_PANIC => {
+                let text = error_text(&error);
+                self.poisoned = Some(text.clone());
+                Err(self.error(function, site, step, Failure::Panic(text)))
+            }
+            code => Err(self.error(function, site, step, Failure::Error { code, text: error_text(&error) })),
+        }
+    }
+
+    fn error(&self, function: &'static str, site: Option<String>, step: Option<u64>, failure: Failure) -> PluginError {
+        PluginError { place: Place { strategy: self.info.id.clone(), function, site, step }, failure }
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        // Where memory is not trusted the instance is left alone.
+        if let (Some(destroy), false, false) = (self.info.callable.record.destroy, self.raw.is_null(), self.untrusted) {
+            // SAFETY: created, not yet destroyed, and no call is under way.
+            unsafe { destroy(self.raw) };
+        }
+    }
+}
+
+fn host_failure(error: &candle_core::Error) -> Failure {
+    Failure::Host(super::services::first_line(&error.to_string()).to_owned())
+}
+
+/// The first redzone around outputs or persistent matrices that is not whole.
+fn damage(outputs: Option<&Outputs>, prepared: &Prepared) -> candle_core::Result<Option<Failure>> {
+    if let Some(outputs) = outputs
+        && let Some(failure) = outputs.redzones()?
+    {
+        return Ok(Some(failure));
+    }
+    for (name, guarded) in &prepared.persistent {
+        if let Some(overrun) = guarded.overrun()? {
+            let (side, distance) = (overrun.side, overrun.distance);
+            return Ok(Some(Failure::Redzone { output: "persistent matrix", site: name.clone(), side, distance }));
+        }
+    }
+    Ok(None)
+}
+
+/// `GW_*` of the tape's data type and device, when the strategy supports them.
+fn target(info: &StrategyInfo, tape: &Tape) -> Result<(u32, u32), String> {
+    let dtype = match tape.dtype() {
+        DType::F32 => abi::GW_F32,
+        DType::F64 => abi::GW_F64,
+        other => return Err(format!("the data type {other:?} has no place in the plugin interface")),
+    };
+    let (device, name) = match tape.device() {
+        Device::Cpu => (abi::GW_CPU, "cpu"),
+        Device::Cuda(_) => (abi::GW_CUDA, "cuda"),
+        Device::Metal(_) => (abi::GW_METAL, "metal"),
+    };
+    if info.dtypes >> dtype & 1 == 0 {
+        let (wanted, there) = (tape.dtype().as_str(), info.dtype_names().join(", "));
+        return Err(format!("it does not run in {wanted}, only in {there}; set `precision` accordingly"));
+    }
+    if info.devices >> device & 1 == 0 {
+        let there = info.device_names().join(", ");
+        return Err(format!("it does not run on {name}, only on {there}; choose another with --device"));
+    }
+    Ok((dtype, device))
+}
+
+/// Refuses combinations without meaning.
+fn sensible(info: &StrategyInfo, run: &RunFacts) -> Result<(), String> {
+    if run.guesses == 0 || run.guesses > 0xffff {
+        return Err(format!("guesses is {}, expected 1 to 65535", run.guesses));
+    }
+    match info.kind {
+        Kind::Weight if matches!(run.scope, Scope::Example | Scope::ExampleLayer) => {
+            Err("it writes weight directions, which have one scalar a batch or layer; set scope to batch or layer"
+                .into())
+        }
+        Kind::Estimate if run.guesses > 1 => Err(format!(
+            "it writes the estimate itself, so that {} guesses have no meaning; set guesses to 1",
+            run.guesses
+        )),
+        Kind::Search => {
+            Err("it is a search strategy, and this version runs signal, weight and estimate strategies".into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// M_l of sites where no activation follows: ones, when derivatives are granted.
+fn ones(sites: &[SiteView], plan: &Plan, tape: &Tape) -> candle_core::Result<Vec<Option<Tensor>>> {
+    let wanted = plan.granted.has(abi::GW_ROLE_DERIVATIVE);
+    let ones = sites.iter().map(|site| match wanted && !site.activated {
+        true => {
+            let shape = (tape.batch() * site.rows_per_example, site.width);
+            Tensor::ones(shape, tape.dtype(), tape.device()).map(Some)
+        }
+        false => Ok(None),
+    });
+    ones.collect()
+}
+
+fn site_record(view: &SiteView) -> gw_site {
+    gw_site {
+        struct_size: size_of::<gw_site>() as u64,
+        name: gw_str::new(&view.name),
+        layer: view.layer,
+        activated: view.activated.into(),
+        width: view.width as u64,
+        rows_per_example: view.rows_per_example as u64,
+        weight_rows: view.weight[0] as u64,
+        weight_columns: view.weight[1] as u64,
+        has_bias: view.bias.is_some().into(),
+        reserved: 0,
+        following: view.following.as_ptr(),
+        following_count: view.following.len() as u64,
+    }
+}
+
+fn parameter(key: &str, value: &Value) -> gw_param {
+    let (kind, i, f, s) = match value {
+        Value::Int(value) => (abi::GW_PARAM_INT, *value, 0.0, ""),
+        Value::Float(value) => (abi::GW_PARAM_FLOAT, 0, *value, ""),
+        Value::Bool(value) => (abi::GW_PARAM_BOOL, i64::from(*value), 0.0, ""),
+        Value::Choice(value) => (abi::GW_PARAM_CHOICE, 0, 0.0, value.as_str()),
+        Value::Text(value) => (abi::GW_PARAM_TEXT, 0, 0.0, value.as_str()),
+    };
+    let (key, s) = (gw_str::new(key), gw_str::new(s));
+    gw_param { struct_size: size_of::<gw_param>() as u64, key, kind, reserved: 0, i, f, s }
+}
+
+unsafe extern "C" fn append(ctx: *mut c_void, bytes: *const u8, len: u64) -> i32 {
+    if ctx.is_null() || (bytes.is_null() && len > 0) {
+        return abi::GW_INVALID_ARGUMENT;
+    }
+    // SAFETY: the writer's ctx is the vector of `save`, which lives during the call and is borrowed by nobody else.
+    let state = unsafe { &mut *ctx.cast::<Vec<u8>>() };
+    if len > LARGEST_STATE - (state.len() as u64).min(LARGEST_STATE) {
+        return abi::GW_BUDGET;
+    }
+    if len > 0 {
+        // SAFETY: not null, and the interface: that many bytes.
+        state.extend_from_slice(unsafe { std::slice::from_raw_parts(bytes, len as usize) });
+    }
+    abi::GW_OK
+}

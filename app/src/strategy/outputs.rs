@@ -1,0 +1,348 @@
+//! The host's memory for what a strategy writes, planned once from its kind and plan.
+//!
+//! | kind | memory |
+//! |---|---|
+//! | `signal` | E_l of all guesses stacked, (K·B·P_l) × n_l a site; guess k is block k |
+//! | `weight`, dense | V_l shaped as the parameters, a set for each guess |
+//! | `weight`, factors | U (n_l × r), R (n_{l-1} × r) and the bias part, a set for each guess |
+//! | `weight`, seed | a number for each site and guess |
+//! | `estimate` | ĝ shaped as the parameters |
+//!
+//! Every tensor lies between redzones. The estimator reads the tensors; nothing is copied.
+#![forbid(unsafe_code)]
+
+use super::failure::{Element, Failure};
+use super::guarded::{Finding, Guarded, first_finding};
+use super::info::Kind;
+use super::plan::{Direction, Plan};
+use super::sites::{SiteView, as_matrix};
+use crate::kernel::{self, Draw, DrawKey};
+use candle_core::{DType, Device, Result, Tensor};
+use guesswork_plugin::abi;
+use std::cell::Cell;
+use std::sync::Arc;
+
+/// Outputs of one instance.
+#[derive(Debug)]
+pub struct Outputs {
+    kind: Kind,
+    direction: Direction,
+    guesses: usize,
+    sites: Arc<[SiteView]>,
+    /// Slots by site: guess by guess, in the order of `per_guess`.
+    slots: Vec<Vec<Slot>>,
+    /// Which outputs a guess has at each site.
+    per_guess: Vec<Vec<u32>>,
+    signals: Vec<Option<Tensor>>,
+    directions: Vec<Vec<Tensor>>,
+    estimate: Vec<Tensor>,
+    seeds: Vec<Vec<Cell<Option<u64>>>>,
+    buffers: Vec<Buffer>,
+}
+
+/// A matrix that a plugin writes.
+#[derive(Debug)]
+struct Slot {
+    output: u32,
+    guess: usize,
+    matrix: Tensor,
+    asked: Cell<bool>,
+}
+
+#[derive(Debug)]
+struct Buffer {
+    site: usize,
+    output: u32,
+    guarded: Guarded,
+}
+
+impl Outputs {
+    /// Plans the memory for K `guesses` at batches of `batch` examples.
+    pub(super) fn new(
+        plan: &Plan,
+        sites: Arc<[SiteView]>,
+        (guesses, batch): (usize, usize),
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Self> {
+        let mut outputs = Self {
+            kind: plan.kind,
+            direction: plan.direction,
+            guesses,
+            slots: sites.iter().map(|_| Vec::new()).collect(),
+            per_guess: Vec::new(),
+            signals: Vec::new(),
+            directions: Vec::new(),
+            estimate: Vec::new(),
+            seeds: Vec::new(),
+            buffers: Vec::new(),
+            sites: Arc::clone(&sites),
+        };
+        let parts: &[u32] = match (plan.kind, plan.direction) {
+            (Kind::Signal, _) => &[abi::GW_OUT_SIGNAL],
+            (Kind::Weight, Direction::Dense) => &[abi::GW_OUT_WEIGHT, abi::GW_OUT_BIAS],
+            (Kind::Weight, Direction::Factors(_)) => &[abi::GW_OUT_LEFT, abi::GW_OUT_RIGHT, abi::GW_OUT_BIAS],
+            (Kind::Weight, Direction::Seed) => &[],
+            (Kind::Estimate, _) => &[abi::GW_OUT_ESTIMATE_WEIGHT, abi::GW_OUT_ESTIMATE_BIAS],
+            (Kind::Search, _) => &[],
+        };
+        let is_bias = |output: u32| matches!(output, abi::GW_OUT_BIAS | abi::GW_OUT_ESTIMATE_BIAS);
+        for site in sites.iter() {
+            let present = parts.iter().copied().filter(|&output| site.bias.is_some() || !is_bias(output));
+            outputs.per_guess.push(present.collect());
+        }
+        if plan.kind == Kind::Signal {
+            outputs.plan_signals(batch, dtype, device)?;
+        } else {
+            for guess in 0..guesses {
+                outputs.plan_parts(plan, guess, dtype, device)?;
+            }
+        }
+        if plan.kind == Kind::Weight && plan.direction == Direction::Seed {
+            outputs.seeds = vec![vec![Cell::new(None); sites.len()]; guesses];
+        }
+        Ok(outputs)
+    }
+
+    fn plan_signals(&mut self, batch: usize, dtype: DType, device: &Device) -> Result<()> {
+        for (index, site) in self.sites.iter().enumerate() {
+            let rows = batch * site.rows_per_example;
+            let guarded = Guarded::new(&[self.guesses * rows, site.width], dtype, device)?;
+            for guess in 0..self.guesses {
+                let matrix = guarded.tensor().narrow(0, guess * rows, rows)?;
+                self.slots[index].push(Slot { output: abi::GW_OUT_SIGNAL, guess, matrix, asked: Cell::new(false) });
+            }
+            self.signals.push(Some(guarded.tensor().clone()));
+            self.buffers.push(Buffer { site: index, output: abi::GW_OUT_SIGNAL, guarded });
+        }
+        Ok(())
+    }
+
+    fn plan_parts(&mut self, plan: &Plan, guess: usize, dtype: DType, device: &Device) -> Result<()> {
+        let mut set = Vec::new();
+        for (index, site) in self.sites.iter().enumerate() {
+            for &output in &self.per_guess[index] {
+                let rank = if let Direction::Factors(rank) = plan.direction { rank } else { 0 };
+                let factor;
+                let shape: &[usize] = match output {
+                    abi::GW_OUT_LEFT => {
+                        factor = [site.weight[0], rank];
+                        &factor
+                    }
+                    abi::GW_OUT_RIGHT => {
+                        factor = [site.weight[1], rank];
+                        &factor
+                    }
+                    abi::GW_OUT_BIAS | abi::GW_OUT_ESTIMATE_BIAS => &site.shapes[1],
+                    _ => &site.shapes[0],
+                };
+                let guarded = Guarded::new(shape, dtype, device)?;
+                let matrix = as_matrix(guarded.tensor())?;
+                self.slots[index].push(Slot { output, guess, matrix, asked: Cell::new(false) });
+                set.push(guarded.tensor().clone());
+                self.buffers.push(Buffer { site: index, output, guarded });
+            }
+        }
+        match plan.kind {
+            Kind::Estimate => self.estimate = set,
+            _ if plan.direction == Direction::Dense => self.directions.push(set),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Guesses a step, K.
+    pub fn guesses(&self) -> usize {
+        self.guesses
+    }
+
+    /// Kind `signal`: E_l by site, (K·B·P_l) × n_l, ready for injection; empty for other kinds.
+    pub fn signals(&self) -> &[Option<Tensor>] {
+        &self.signals
+    }
+
+    /// Kind `signal`: E_l of one guess, (B·P_l) × n_l, a view.
+    pub fn signal(&self, site: usize, guess: usize) -> Option<&Tensor> {
+        self.slot(abi::GW_OUT_SIGNAL, site, guess).map(|slot| &slot.matrix)
+    }
+
+    /// Kind `weight`, dense: V of each guess, shaped as the parameters; empty otherwise.
+    pub fn directions(&self) -> &[Vec<Tensor>] {
+        &self.directions
+    }
+
+    /// Kind `estimate`: ĝ shaped as the parameters; empty for other kinds.
+    pub fn estimate(&self) -> &[Tensor] {
+        &self.estimate
+    }
+
+    /// Kind `weight`, factors: U (n_l × r) and R (n_{l-1} × r) of V_l = U Rᵀ.
+    pub fn factors(&self, site: usize, guess: usize) -> Option<(&Tensor, &Tensor)> {
+        let left = self.slot(abi::GW_OUT_LEFT, site, guess)?;
+        Some((&left.matrix, &self.slot(abi::GW_OUT_RIGHT, site, guess)?.matrix))
+    }
+
+    /// Kind `weight`, seed: the seed of V_l.
+    pub fn seed(&self, site: usize, guess: usize) -> Option<u64> {
+        self.seeds.get(guess)?.get(site)?.get()
+    }
+
+    /// Kind `weight`: writes V of `guess` to `dst`, shaped as the parameters, however it was given. A seed s stands for
+    /// N(0, I) with the key (s, instance 0, step 0, site, guess 0), draw 0 the weight and draw 1 the bias.
+    ///
+    /// # Errors
+    /// Those of the kernels; a seed that was not set.
+    pub fn direction_into(&self, guess: usize, dst: &[Tensor]) -> Result<()> {
+        if let Some(set) = self.directions.get(guess) {
+            return set.iter().zip(dst).try_for_each(|(part, dst)| kernel::copy(dst, part));
+        }
+        for (index, site) in self.sites.iter().enumerate() {
+            let parts = &dst[site.first_parameter..site.first_parameter + site.shapes.len()];
+            match (self.direction, self.factors(index, guess)) {
+                (Direction::Factors(_), Some((left, right))) => {
+                    kernel::gemm(&as_matrix(&parts[0])?, 0.0, 1.0, left, false, right, true)?;
+                    if let (Some(bias), Some(dst)) = (self.slot(abi::GW_OUT_BIAS, index, guess), parts.get(1)) {
+                        kernel::copy(dst, &bias.matrix)?;
+                    }
+                }
+                (Direction::Seed, _) => {
+                    let Some(seed) = self.seed(index, guess) else {
+                        candle_core::bail!("site `{}`, guess {guess}: no seed was set", site.name)
+                    };
+                    for (draw, dst) in parts.iter().enumerate() {
+                        let site = index as u32;
+                        let key = DrawKey { seed, instance: 0, step: 0, site, guess: 0, draw: draw as u32 };
+                        kernel::fill_draws(dst, Draw::Normal, 1.0, key)?;
+                    }
+                }
+                _ => candle_core::bail!("a strategy of kind {} has no weight direction", self.kind),
+            }
+        }
+        Ok(())
+    }
+
+    fn slot(&self, output: u32, site: usize, guess: usize) -> Option<&Slot> {
+        let parts = self.per_guess.get(site)?;
+        let position = parts.iter().position(|&part| part == output)?;
+        (guess < self.guesses).then(|| self.slots[site].get(guess * parts.len() + position)).flatten()
+    }
+
+    /// The matrix that a plugin asks for; remembers that it did.
+    pub(super) fn ask(&self, output: u32, site: usize, guess: usize) -> Option<&Tensor> {
+        let slot = self.slot(output, site, guess)?;
+        slot.asked.set(true);
+        Some(&slot.matrix)
+    }
+
+    /// Takes a seed; whether there is a place for it.
+    pub(super) fn set_seed(&self, site: usize, guess: usize, seed: u64) -> bool {
+        match self.seeds.get(guess).and_then(|seeds| seeds.get(site)) {
+            Some(cell) => {
+                cell.set(Some(seed));
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// What a call may write, in words.
+    pub(super) fn offered(&self) -> &'static str {
+        match (self.kind, self.direction) {
+            (Kind::Signal, _) => "GW_OUT_SIGNAL",
+            (Kind::Weight, Direction::Dense) => "GW_OUT_WEIGHT and, where the layer has one, GW_OUT_BIAS",
+            (Kind::Weight, Direction::Factors(_)) => {
+                "GW_OUT_LEFT, GW_OUT_RIGHT and, where the layer has one, GW_OUT_BIAS"
+            }
+            (Kind::Weight, Direction::Seed) => "set_seed",
+            (Kind::Estimate, _) => "GW_OUT_ESTIMATE_WEIGHT and, where the layer has one, GW_OUT_ESTIMATE_BIAS",
+            (Kind::Search, _) => "nothing",
+        }
+    }
+
+    /// Before a call for `site` (all when `None`): nothing is asked for yet; with `scan` nothing is written.
+    pub(super) fn begin(&mut self, site: Option<usize>, scan: bool) -> Result<()> {
+        for index in self.range(site) {
+            self.slots[index].iter().for_each(|slot| slot.asked.set(false));
+            self.seeds.iter().for_each(|seeds| seeds[index].set(None));
+        }
+        if scan {
+            for buffer in self.buffers.iter().filter(|buffer| site.is_none_or(|site| site == buffer.site)) {
+                buffer.guarded.forget()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// After a call: every redzone whole.
+    pub(super) fn redzones(&self) -> Result<Option<Failure>> {
+        for buffer in &self.buffers {
+            if let Some(overrun) = buffer.guarded.overrun()? {
+                let (side, distance) = (overrun.side, overrun.distance);
+                let site = self.sites[buffer.site].name.clone();
+                return Ok(Some(Failure::Redzone { output: output_name(buffer.output), site, side, distance }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// After a call for `site`: every output was asked for and every seed set.
+    pub(super) fn untouched(&self, site: Option<usize>) -> Option<Failure> {
+        let unwritten = |output, site: usize, guess| {
+            Some(Failure::Unwritten { output, site: self.sites[site].name.clone(), guess, at: None })
+        };
+        for index in self.range(site) {
+            if let Some(slot) = self.slots[index].iter().find(|slot| !slot.asked.get()) {
+                return unwritten(output_name(slot.output), index, slot.guess);
+            }
+            let missing = self.seeds.iter().position(|seeds| seeds[index].get().is_none());
+            if let Some(guess) = missing {
+                return unwritten("seed", index, guess);
+            }
+        }
+        None
+    }
+
+    /// Looks at every element that was written at `site` (everywhere when `None`): the first that is not finite. What
+    /// the estimator calls when a scalar or ‖ĝ‖ is not finite.
+    ///
+    /// # Errors
+    /// Those of the kernels.
+    pub fn scan(&self, site: Option<usize>) -> Result<Option<Failure>> {
+        for index in self.range(site) {
+            for slot in &self.slots[index] {
+                let Some(finding) = first_finding(&slot.matrix)? else { continue };
+                let (Finding::Unwritten(element) | Finding::NonFinite(element, _)) = finding;
+                let columns = slot.matrix.dims2()?.1.max(1);
+                let (output, guess) = (output_name(slot.output), slot.guess);
+                let site = self.sites[index].name.clone();
+                let (row, column) = (element / columns, element % columns);
+                let at = Element { output, site: site.clone(), guess, row, column };
+                return Ok(Some(match finding {
+                    Finding::Unwritten(_) => Failure::Unwritten { output, site, guess, at: Some(at) },
+                    Finding::NonFinite(_, value) => Failure::NonFinite { value, at },
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    fn range(&self, site: Option<usize>) -> std::ops::Range<usize> {
+        match site {
+            Some(site) => site..site + 1,
+            None => 0..self.sites.len(),
+        }
+    }
+}
+
+/// Name of an output in messages.
+fn output_name(output: u32) -> &'static str {
+    match output {
+        abi::GW_OUT_SIGNAL => "signal",
+        abi::GW_OUT_WEIGHT => "weight direction",
+        abi::GW_OUT_BIAS => "bias direction",
+        abi::GW_OUT_LEFT => "left factor",
+        abi::GW_OUT_RIGHT => "right factor",
+        abi::GW_OUT_ESTIMATE_WEIGHT => "weight estimate",
+        _ => "bias estimate",
+    }
+}

@@ -1,0 +1,355 @@
+//! `gw.ops/1`: matrix operations on handles, on whatever device the matrices live.
+//!
+//! The kernels do the work and check extents; here handles become tensors, read-only and overlapping destinations are
+//! refused. A source that is a neighbour of the destination in one storage (guesses are stacked) is taken over scratch,
+//! since an operation holds its destination's whole storage.
+#![allow(unsafe_code)]
+
+use super::rng::{categorical_key, replaced};
+use super::{Problem, Reply, elements, place, serve};
+use crate::kernel::{self, Scratch};
+use crate::model::LayerKind;
+use crate::strategy::context::State;
+use crate::strategy::draws::DrawKind;
+use crate::strategy::handles::Overlap;
+use candle_core::{Result, Tensor};
+use guesswork_plugin::abi::{self, gw_context, gw_error, gw_ops, gw_tensor};
+
+const OPS: super::Needed = Some(abi::GW_SERVICE_OPS);
+
+/// The table.
+pub(in crate::strategy) static TABLE: gw_ops = gw_ops {
+    struct_size: size_of::<gw_ops>() as u64,
+    matmul: Some(matmul),
+    pull_back: Some(pull_back),
+    hadamard: Some(hadamard),
+    keep_nonzero: Some(keep_nonzero),
+    softmax: Some(softmax),
+    one_hot: Some(one_hot),
+    categorical: Some(categorical),
+    axpy: Some(axpy),
+    scale: Some(scale),
+    row_scale: Some(row_scale),
+    dot: Some(dot),
+    row_dot: Some(row_dot),
+    column_sum: Some(column_sum),
+    add_row: Some(add_row),
+    copy: Some(copy),
+    fill: Some(fill),
+    orthonormalise: Some(orthonormalise),
+    svd: Some(svd),
+};
+
+/// A source: the matrix itself, or a copy of it.
+enum Operand {
+    Own(Tensor),
+    Copied(Scratch),
+}
+
+impl std::ops::Deref for Operand {
+    type Target = Tensor;
+
+    fn deref(&self) -> &Tensor {
+        match self {
+            Self::Own(tensor) => tensor,
+            Self::Copied(scratch) => scratch,
+        }
+    }
+}
+
+/// A destination.
+fn destination(state: &State<'_>, dst: gw_tensor) -> Reply<Tensor> {
+    Ok(state.handles.writable(dst)?.tensor.clone())
+}
+
+/// A source of an operation that writes `dst`.
+fn source(state: &State<'_>, dst: gw_tensor, src: gw_tensor) -> Reply<Operand> {
+    let (to, from) = (state.handles.get(dst)?, state.handles.get(src)?);
+    match to.overlap(from) {
+        Overlap::Apart => Ok(Operand::Own(from.tensor.clone())),
+        Overlap::Shared => {
+            let text = format!("the destination, the {}, shares memory with a source, the {}", to.label, from.label);
+            Err(Problem::invalid(text))
+        }
+        Overlap::Neighbours => {
+            let (rows, columns) = from.extents();
+            let scratch = state.tape.arena().take(rows, columns)?;
+            kernel::copy(&scratch, &from.tensor)?;
+            Ok(Operand::Copied(scratch))
+        }
+    }
+}
+
+/// Runs a kernel on a destination and its sources; a kernel's refusal is an invalid argument.
+unsafe fn run<const N: usize>(
+    (ctx, err, name): (*mut gw_context, *mut gw_error, &str),
+    dst: gw_tensor,
+    srcs: [gw_tensor; N],
+    kernel: impl FnOnce(&Tensor, [&Tensor; N]) -> Result<()>,
+) -> i32 {
+    let service = |state: &mut State<'_>| {
+        let to = destination(state, dst)?;
+        let mut from = Vec::with_capacity(N);
+        for src in srcs {
+            from.push(source(state, dst, src)?);
+        }
+        kernel(&to, std::array::from_fn(|index| &*from[index])).map_err(refused)
+    };
+    // SAFETY: the plugin passes its call's context and an error record.
+    unsafe { serve(ctx, err, name, OPS, service) }
+}
+
+/// A kernel's refusal as an answer to the plugin.
+fn refused(error: candle_core::Error) -> Problem {
+    Problem::invalid(super::first_line(&error.to_string()))
+}
+
+/// A transposition flag.
+fn flag(value: u32, name: &str) -> Result<bool> {
+    match value {
+        0 | 1 => Ok(value == 1),
+        other => candle_core::bail!("{name} is {other}, expected 0 or 1"),
+    }
+}
+
+unsafe extern "C" fn matmul(
+    ctx: *mut gw_context,
+    dst: gw_tensor,
+    alpha: f64,
+    a: gw_tensor,
+    a_transposed: u32,
+    b: gw_tensor,
+    b_transposed: u32,
+    beta: f64,
+    err: *mut gw_error,
+) -> i32 {
+    let kernel = |dst: &Tensor, [a, b]: [&Tensor; 2]| {
+        let (a_flag, b_flag) = (flag(a_transposed, "a_transposed")?, flag(b_transposed, "b_transposed")?);
+        kernel::gemm(dst, beta, alpha, a, a_flag, b, b_flag)
+    };
+    // SAFETY: the plugin passes its call's context and an error record.
+    unsafe { run((ctx, err, "matmul"), dst, [a, b], kernel) }
+}
+
+unsafe extern "C" fn pull_back(
+    ctx: *mut gw_context,
+    site: u32,
+    signals: *const gw_tensor,
+    signals_count: u64,
+    dst: gw_tensor,
+    err: *mut gw_error,
+) -> i32 {
+    let service = |state: &mut State<'_>| {
+        if !state.prepared.plan.granted.has(abi::GW_ROLE_WEIGHT) {
+            return Err(Problem::not_granted("it reads the weights; name the input weight in the strategy's needs"));
+        }
+        // SAFETY: the interface: that many handles.
+        let handles = unsafe { elements(signals, signals_count, "signals")? };
+        let number = site as usize;
+        let sites = &state.prepared.sites;
+        let Some(view) = sites.get(number) else {
+            return Err(Problem::invalid(format!("there is no site {site}; the model has {}", sites.len())));
+        };
+        let last = [site];
+        let expected = if view.following.is_empty() { &last[..] } else { &view.following };
+        if handles.len() != expected.len() {
+            let (name, count) = (&view.name, expected.len());
+            return Err(Problem::invalid(format!("site `{name}` is followed by {count} sites, not {}", handles.len())));
+        }
+        passable(state, number)?;
+        let to = destination(state, dst)?;
+        let (rows, width) = to.dims2()?;
+        let block = state.tape.batch() * view.rows_per_example;
+        if width != view.width || rows == 0 || rows % block != 0 {
+            let (name, n) = (&view.name, view.width);
+            let text =
+                format!("the destination is {rows}×{width}, expected {block}×{n} of site `{name}`, or blocks of that");
+            return Err(Problem::invalid(text));
+        }
+        let stack = rows / block;
+        let mut from = Vec::with_capacity(handles.len());
+        for (&handle, &next) in handles.iter().zip(expected) {
+            let signal = source(state, dst, handle)?;
+            let next = &sites[next as usize];
+            let wanted = (stack * state.tape.batch() * next.rows_per_example, next.width);
+            let found = signal.dims2()?;
+            if found != wanted {
+                let ((m, n), (rows, columns)) = (found, wanted);
+                let text = format!("the signal of site `{}` is {m}×{n}, expected {rows}×{columns}", next.name);
+                return Err(Problem::invalid(text));
+            }
+            from.push(signal);
+        }
+        let from: Vec<&Tensor> = from.iter().map(|signal| &**signal).collect();
+        Ok(state.tape.pull_back(state.theta, number, &from, stack, &to)?)
+    };
+    // SAFETY: the plugin passes its call's context and an error record.
+    unsafe { serve(ctx, err, "pull_back", OPS, service) }
+}
+
+/// In call mode `layer`, refuses a way back that needs values of this step's forward pass that do not exist yet: masks,
+/// largest places and normalised inputs are kept by layers that have not run.
+fn passable(state: &State<'_>, site: usize) -> Reply<()> {
+    let Some(ready) = state.ready else { return Ok(()) };
+    let graph = state.tape.graph();
+    for &index in graph.sites[site].region.iter().filter(|&&index| index > ready) {
+        let node = &graph.nodes[index];
+        let keeps_nothing = match node.layer.kind() {
+            LayerKind::Linear | LayerKind::Conv2d => true,
+            LayerKind::Shape => state.tape.saved(index).is_empty(),
+            LayerKind::LayerNorm | LayerKind::Activation => false,
+        };
+        if !keeps_nothing {
+            let (name, through) = (&state.prepared.sites[site].name, &node.name);
+            let text = format!(
+                "the way back to site `{name}` passes `{through}`, whose values of this step do not exist yet; plan call \
+                 mode model"
+            );
+            return Err(Problem::state(text));
+        }
+    }
+    Ok(())
+}
+
+unsafe extern "C" fn hadamard(ctx: *mut gw_context, dst: gw_tensor, a: gw_tensor, err: *mut gw_error) -> i32 {
+    // SAFETY: the plugin passes its call's context and an error record.
+    unsafe { run((ctx, err, "hadamard"), dst, [a], |dst, [a]| kernel::hadamard_assign(dst, a)) }
+}
+
+unsafe extern "C" fn keep_nonzero(ctx: *mut gw_context, dst: gw_tensor, a: gw_tensor, err: *mut gw_error) -> i32 {
+    // SAFETY: the plugin passes its call's context and an error record.
+    unsafe { run((ctx, err, "keep_nonzero"), dst, [a], |dst, [a]| kernel::keep_nonzero(dst, a)) }
+}
+
+unsafe extern "C" fn softmax(ctx: *mut gw_context, dst: gw_tensor, a: gw_tensor, err: *mut gw_error) -> i32 {
+    // SAFETY: the plugin passes its call's context and an error record.
+    unsafe { run((ctx, err, "softmax"), dst, [a], |dst, [a]| kernel::softmax(dst, a)) }
+}
+
+unsafe extern "C" fn one_hot(ctx: *mut gw_context, dst: gw_tensor, classes: gw_tensor, err: *mut gw_error) -> i32 {
+    // SAFETY: the plugin passes its call's context and an error record.
+    unsafe { run((ctx, err, "one_hot"), dst, [classes], |dst, [classes]| kernel::one_hot(dst, classes)) }
+}
+
+unsafe extern "C" fn categorical(
+    ctx: *mut gw_context,
+    dst: gw_tensor,
+    probabilities: gw_tensor,
+    site: u32,
+    guess: u32,
+    draw: u32,
+    err: *mut gw_error,
+) -> i32 {
+    let service = |state: &mut State<'_>| {
+        let to = destination(state, dst)?;
+        let from = source(state, dst, probabilities)?;
+        let key = categorical_key(state, site, guess, draw)?;
+        match replaced(state, DrawKind::Categorical, site, guess, draw)? {
+            Some(given) => kernel::copy(&to, given).map_err(refused),
+            None => kernel::categorical(&to, &from, key).map_err(refused),
+        }
+    };
+    // SAFETY: the plugin passes its call's context and an error record.
+    unsafe { serve(ctx, err, "categorical", OPS, service) }
+}
+
+unsafe extern "C" fn axpy(ctx: *mut gw_context, dst: gw_tensor, alpha: f64, x: gw_tensor, err: *mut gw_error) -> i32 {
+    // SAFETY: the plugin passes its call's context and an error record.
+    unsafe { run((ctx, err, "axpy"), dst, [x], |dst, [x]| kernel::axpy(dst, alpha, x)) }
+}
+
+unsafe extern "C" fn scale(ctx: *mut gw_context, dst: gw_tensor, alpha: f64, err: *mut gw_error) -> i32 {
+    // SAFETY: the plugin passes its call's context and an error record.
+    unsafe { run((ctx, err, "scale"), dst, [], |dst, []| kernel::scale(dst, alpha)) }
+}
+
+unsafe extern "C" fn row_scale(ctx: *mut gw_context, dst: gw_tensor, factors: gw_tensor, err: *mut gw_error) -> i32 {
+    // SAFETY: the plugin passes its call's context and an error record.
+    unsafe { run((ctx, err, "row_scale"), dst, [factors], |dst, [factors]| kernel::row_scale_assign(dst, factors)) }
+}
+
+unsafe extern "C" fn dot(ctx: *mut gw_context, a: gw_tensor, b: gw_tensor, out: *mut f64, err: *mut gw_error) -> i32 {
+    let service = |state: &mut State<'_>| {
+        // SAFETY: the interface: writable memory for a number.
+        let out = unsafe { place(out)? };
+        out.put(kernel::dot(&state.handles.get(a)?.tensor, &state.handles.get(b)?.tensor).map_err(refused)?);
+        Ok(())
+    };
+    // SAFETY: the plugin passes its call's context and an error record.
+    unsafe { serve(ctx, err, "dot", OPS, service) }
+}
+
+unsafe extern "C" fn row_dot(
+    ctx: *mut gw_context,
+    dst: gw_tensor,
+    a: gw_tensor,
+    b: gw_tensor,
+    err: *mut gw_error,
+) -> i32 {
+    // SAFETY: the plugin passes its call's context and an error record.
+    unsafe { run((ctx, err, "row_dot"), dst, [a, b], |dst, [a, b]| kernel::row_dot(dst, a, b)) }
+}
+
+unsafe extern "C" fn column_sum(ctx: *mut gw_context, dst: gw_tensor, a: gw_tensor, err: *mut gw_error) -> i32 {
+    // SAFETY: the plugin passes its call's context and an error record.
+    unsafe { run((ctx, err, "column_sum"), dst, [a], |dst, [a]| kernel::column_sum(dst, 0.0, 1.0, a)) }
+}
+
+unsafe extern "C" fn add_row(
+    ctx: *mut gw_context,
+    dst: gw_tensor,
+    alpha: f64,
+    row: gw_tensor,
+    err: *mut gw_error,
+) -> i32 {
+    // SAFETY: the plugin passes its call's context and an error record.
+    unsafe { run((ctx, err, "add_row"), dst, [row], |dst, [row]| kernel::add_row(dst, alpha, row)) }
+}
+
+unsafe extern "C" fn copy(ctx: *mut gw_context, dst: gw_tensor, src: gw_tensor, err: *mut gw_error) -> i32 {
+    // SAFETY: the plugin passes its call's context and an error record.
+    unsafe { run((ctx, err, "copy"), dst, [src], |dst, [src]| kernel::copy(dst, src)) }
+}
+
+unsafe extern "C" fn fill(ctx: *mut gw_context, dst: gw_tensor, value: f64, err: *mut gw_error) -> i32 {
+    // SAFETY: the plugin passes its call's context and an error record.
+    unsafe { run((ctx, err, "fill"), dst, [], |dst, []| kernel::fill(dst, value)) }
+}
+
+unsafe extern "C" fn orthonormalise(ctx: *mut gw_context, dst: gw_tensor, err: *mut gw_error) -> i32 {
+    // SAFETY: the plugin passes its call's context and an error record.
+    unsafe { run((ctx, err, "orthonormalise"), dst, [], |dst, []| kernel::orthonormalise(dst)) }
+}
+
+unsafe extern "C" fn svd(
+    ctx: *mut gw_context,
+    a: gw_tensor,
+    u: gw_tensor,
+    s: gw_tensor,
+    v: gw_tensor,
+    err: *mut gw_error,
+) -> i32 {
+    let service = |state: &mut State<'_>| {
+        let results = [("u", u), ("s", s), ("v", v)];
+        let mut to = Vec::with_capacity(3);
+        for (index, &(name, dst)) in results.iter().enumerate() {
+            to.push(destination(state, dst)?);
+            for &(other, earlier) in &results[..index] {
+                if state.handles.get(dst)?.overlap(state.handles.get(earlier)?) != Overlap::Apart {
+                    return Err(Problem::invalid(format!(
+                        "{other} and {name} lie in one matrix; take one of scratch for each"
+                    )));
+                }
+            }
+        }
+        let mut from = source(state, u, a)?;
+        for dst in [s, v] {
+            if state.handles.get(dst)?.overlap(state.handles.get(a)?) != Overlap::Apart {
+                from = source(state, dst, a)?;
+            }
+        }
+        kernel::svd(&from, &to[0], &to[1], &to[2]).map_err(refused)
+    };
+    // SAFETY: the plugin passes its call's context and an error record.
+    unsafe { serve(ctx, err, "svd", OPS, service) }
+}

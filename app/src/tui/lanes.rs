@@ -1,0 +1,169 @@
+//! Lanes as the screen shows them: those that differ only in their seed fold into one group with one colour and marker.
+#![forbid(unsafe_code)]
+
+use super::format;
+use super::smooth::Derived;
+use crate::record::{EndReason, Key, LaneId, Quantity};
+use crate::session::protocol::{LaneView, Snapshot};
+
+/// Lanes of one name.
+#[derive(Clone, Debug)]
+pub struct Group<'a> {
+    /// Name without the seed.
+    pub name: String,
+    /// Colour and marker: 0 is the reference, backprop.
+    pub colour: usize,
+    /// Its lanes, one a seed, never empty.
+    pub lanes: Vec<&'a LaneView>,
+}
+
+/// The groups in order of their first lanes. Trials of the tuning stage group by their learning rate too.
+pub fn groups(snapshot: &Snapshot) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    let mut next_colour = 1;
+    for lane in &snapshot.lanes {
+        let rate = || lane.info.spec.optimizer.as_ref().map(format::learning_rate);
+        let name = match (lane.info.trial, rate()) {
+            (true, Some(rate)) => format!("{} η {}", lane.info.name, format::value(rate)),
+            _ => lane.info.name.clone(),
+        };
+        if let Some(group) = groups.iter_mut().find(|group| group.name == name) {
+            group.lanes.push(lane);
+            continue;
+        }
+        let colour = if lane.info.card.kind == "reference" && groups.iter().all(|group| group.colour != 0) {
+            0
+        } else {
+            next_colour += 1;
+            next_colour - 1
+        };
+        groups.push(Group { name, colour, lanes: vec![lane] });
+    }
+    groups
+}
+
+/// Mean and sample deviation of some numbers; the deviation of one is 0, both are NaN of none.
+pub fn mean_deviation(values: &[f64]) -> (f64, f64) {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (mean, if values.len() > 1 { (squares / (count - 1.0)).sqrt() } else { 0.0 * count })
+}
+
+impl<'a> Group<'a> {
+    /// The first lane.
+    pub fn first(&self) -> &'a LaneView {
+        self.lanes[0]
+    }
+
+    /// The first lane's number, by which the group is selected.
+    pub fn id(&self) -> LaneId {
+        self.first().info.lane
+    }
+
+    /// Most steps taken by any of its lanes.
+    pub fn step(&self) -> u64 {
+        self.lanes.iter().map(|lane| lane.step).max().unwrap_or(0)
+    }
+
+    /// Newest values of a quantity at or before `step` (the newest of all when `None`): mean and deviation over the seeds.
+    pub fn value(&self, key: Key, step: Option<u64>) -> Option<(f64, f64)> {
+        self.collect(|lane| {
+            let series = lane.history.series(key)?;
+            step.map_or_else(|| series.last(), |step| series.at(step))
+        })
+    }
+
+    /// The same of the moving average.
+    pub fn smooth(&self, derived: &Derived, key: Key, beta: f64, step: Option<u64>) -> Option<(f64, f64)> {
+        self.collect(|lane| {
+            let series = derived.series(lane, key, false, beta)?;
+            step.map_or_else(|| series.last(), |step| series.at(step))
+        })
+    }
+
+    fn collect(&self, of: impl Fn(&LaneView) -> Option<(u64, f64)>) -> Option<(f64, f64)> {
+        let values: Vec<f64> = self.lanes.iter().filter_map(|lane| of(lane)).map(|(_, value)| value).collect();
+        (!values.is_empty()).then(|| mean_deviation(&values))
+    }
+
+    /// Why its first failed lane ended, else why its first ended lane did once all have ended.
+    pub fn ended(&self) -> Option<&'a EndReason> {
+        let reasons = || self.lanes.iter().filter_map(|lane| lane.ended.as_ref());
+        let failed = |reason: &&EndReason| {
+            matches!(reason, EndReason::Diverged(_) | EndReason::Plugin(_) | EndReason::Failed(_))
+        };
+        reasons()
+            .find(failed)
+            .or_else(|| reasons().next().filter(|_| self.lanes.iter().all(|lane| lane.ended.is_some())))
+    }
+
+    /// The learning rate in use.
+    pub fn learning_rate(&self) -> Option<f64> {
+        self.value(Key::whole(Quantity::LearningRate), None)
+            .map(|(rate, _)| rate)
+            .filter(|rate| rate.is_finite() && *rate > 0.0)
+            .or_else(|| self.first().info.spec.optimizer.as_ref().map(format::learning_rate))
+    }
+}
+
+/// A word for an end.
+pub fn end_word(reason: &EndReason) -> &'static str {
+    match reason {
+        EndReason::Done => "done",
+        EndReason::Diverged(_) => "diverged",
+        EndReason::Plugin(_) => "plugin failed",
+        EndReason::Failed(_) => "failed",
+        EndReason::OutOfTime => "out of time",
+        EndReason::Interrupted => "stopped",
+        EndReason::Dropped => "dropped",
+    }
+}
+
+/// An end in full.
+pub fn end_sentence(reason: &EndReason) -> String {
+    match reason {
+        EndReason::Diverged(why) | EndReason::Plugin(why) | EndReason::Failed(why) => {
+            format!("{}: {why}", end_word(reason))
+        }
+        _ => end_word(reason).to_owned(),
+    }
+}
+
+/// |cos| that directions drawn at random have on average against a gradient of n parameters: √(2/(πn)).
+pub fn random_floor(parameters: usize) -> f64 {
+    (2.0 / (std::f64::consts::PI * parameters.max(1) as f64)).sqrt()
+}
+
+/// Two or four letters for a name where there is no room: the initials of its parts, or its beginning.
+pub fn initials(name: &str) -> String {
+    let parts: Vec<&str> = name.split(['-', ' ', '_']).filter(|part| !part.is_empty()).collect();
+    if parts.len() < 2 {
+        return name.chars().take(4).collect();
+    }
+    parts.iter().filter_map(|part| part.chars().next()).flat_map(char::to_uppercase).take(4).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deviations_are_of_the_sample() {
+        assert_eq!(mean_deviation(&[1.0, 3.0]), (2.0, 2f64.sqrt()));
+        assert_eq!(mean_deviation(&[5.0]), (5.0, 0.0));
+        assert!(mean_deviation(&[]).0.is_nan());
+    }
+
+    #[test]
+    fn the_floor_of_the_readme_model() {
+        assert!((random_floor(134_794) - 0.002173).abs() < 1e-6);
+    }
+
+    #[test]
+    fn short_names() {
+        assert_eq!(initials("weight-transpose"), "WT");
+        assert_eq!(initials("backprop"), "back");
+        assert_eq!(initials(""), "");
+    }
+}

@@ -1,0 +1,315 @@
+//! The terminal workbench: one face of a session. State as data, one [`update::update`], one [`draw::draw`]; panes are functions in
+//! a registry, layouts name them, actions stand in one table.
+//!
+//! ```text
+//! terminal events ─→ input ─→ action ─→ update ─→ state ─→ draw ─→ terminal
+//!                                         └─→ effects: commands to the trainer
+//! trainer ─→ snapshot ─────────────────────────────→ draw
+//! ```
+//!
+//! Knows snapshots, commands and records; no strategy, tensor or file. The trainer never waits for it.
+#![forbid(unsafe_code)]
+
+pub mod action;
+pub mod chart;
+pub mod colour;
+mod context;
+pub mod draw;
+pub mod format;
+mod ink;
+pub mod input;
+pub mod lanes;
+pub mod layout;
+pub mod overlay;
+pub mod panes;
+pub mod smooth;
+pub mod state;
+pub mod synthetic;
+pub mod terminal;
+pub mod theme;
+pub mod update;
+mod verdict;
+
+#[cfg(test)]
+mod tests;
+
+pub use context::{Hit, Target};
+
+use crate::session::protocol::{Command, Snapshot, Status};
+use crossbeam_channel::{Receiver, Sender, bounded, select};
+use crossterm::event::Event;
+use input::Input;
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
+use signal_hook::iterator::Signals;
+use smooth::Derived;
+use state::State;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+use terminal::Screen;
+use theme::{Theme, Tier};
+use update::{Effect, update};
+
+/// Where the screen gets what it shows, and where its commands go.
+pub trait Source {
+    /// The newest snapshot. Called often; must not wait.
+    fn snapshot(&self) -> Arc<Snapshot>;
+    /// Hands a command to the trainer; false when it cannot take it now.
+    fn send(&self, command: Command) -> bool;
+}
+
+impl<S: Source + ?Sized> Source for &S {
+    fn snapshot(&self) -> Arc<Snapshot> {
+        (**self).snapshot()
+    }
+
+    fn send(&self, command: Command) -> bool {
+        (**self).send(command)
+    }
+}
+
+/// What a person can choose about the screen before it starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TuiOptions {
+    /// Listen to the mouse.
+    pub mouse: bool,
+    /// Only ASCII glyphs.
+    pub ascii: bool,
+    /// Colours on a light ground; found out from the environment when `None`.
+    pub light: Option<bool>,
+    /// How many colours; found out from the environment when `None`.
+    pub tier: Option<Tier>,
+    /// The layout to start with, counted from 1.
+    pub layout: u8,
+}
+
+impl Default for TuiOptions {
+    fn default() -> Self {
+        Self { mouse: true, ascii: false, light: None, tier: None, layout: 1 }
+    }
+}
+
+impl TuiOptions {
+    fn theme(&self) -> Theme {
+        let variable = |name: &str| std::env::var(name).ok();
+        // `COLORFGBG` is "foreground;background" by number; 7 and 15 are the light grounds.
+        let light = || variable("COLORFGBG").is_some_and(|value| matches!(value.rsplit(';').next(), Some("7" | "15")));
+        Theme {
+            tier: self.tier.unwrap_or_else(|| Tier::detect(variable)),
+            dark: !self.light.unwrap_or_else(light),
+            ascii: self.ascii,
+        }
+    }
+}
+
+/// Why the screen ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// The person quit.
+    Quit,
+    /// This signal came.
+    Signal(i32),
+    /// The terminal is gone.
+    Lost,
+}
+
+/// The share of a core that following the trainer may take: a frame is followed by fifty times its own time without one.
+const FOLLOW: u32 = 50;
+/// The shortest time between frames that follow the trainer.
+const SHORTEST: Duration = Duration::from_millis(16);
+/// The longest.
+const LONGEST: Duration = Duration::from_millis(500);
+/// How often a trainer that does not step is looked at.
+const IDLE: Duration = Duration::from_millis(250);
+/// How long a resize must be over before it is drawn.
+const SETTLE: Duration = Duration::from_millis(30);
+
+/// Runs the screen until the person quits or a signal ends it. The terminal is as it was before when this returns, also with an
+/// error or a panic. [`Command::Stop`] has been sent then.
+///
+/// # Errors
+/// When standard output is not a terminal, or writing to it fails.
+pub fn run(source: impl Source, options: TuiOptions) -> io::Result<Exit> {
+    let defaults = defaults()?;
+    defaults.store(false, Ordering::SeqCst);
+    let exit = run_with(source, options);
+    defaults.store(true, Ordering::SeqCst);
+    exit
+}
+
+/// Whether the signals that this module listens to do what they do by default: outside of [`run`], so that a person can still
+/// interrupt what follows it.
+fn defaults() -> io::Result<&'static Arc<AtomicBool>> {
+    static DEFAULTS: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+    if let Some(flag) = DEFAULTS.get() {
+        return Ok(flag);
+    }
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGHUP, SIGINT, SIGTSTP] {
+        signal_hook::flag::register_conditional_default(signal, Arc::clone(&flag))?;
+    }
+    Ok(DEFAULTS.get_or_init(|| flag))
+}
+
+fn run_with(source: impl Source, options: TuiOptions) -> io::Result<Exit> {
+    let signals = signals()?;
+    let screen = Screen::enter(options.mouse)?;
+    let (size, theme) = (screen.size()?, options.theme());
+    let state = State { size, layout: options.layout.max(1), ..State::default() };
+    let events = events();
+    let mut face = Face {
+        source,
+        screen,
+        theme,
+        state,
+        derived: Derived::default(),
+        hits: Vec::new(),
+        input: Input::default(),
+        suspended: false,
+    };
+    let exit = face.run(&events, &signals);
+    if !matches!(exit, Ok(Exit::Quit)) {
+        face.source.send(Command::Stop);
+    }
+    exit
+}
+
+/// The thread that waits for the terminal. It ends with the channel or with the terminal.
+fn events() -> Receiver<io::Result<Event>> {
+    let (sender, receiver): (Sender<io::Result<Event>>, _) = bounded(1024);
+    thread::spawn(move || {
+        loop {
+            let event = crossterm::event::read();
+            let lost = event.is_err();
+            if sender.send(event).is_err() || lost {
+                break;
+            }
+        }
+    });
+    receiver
+}
+
+/// The thread that waits for signals.
+fn signals() -> io::Result<Receiver<i32>> {
+    let mut signals = Signals::new([SIGTERM, SIGHUP, SIGINT, SIGTSTP, SIGCONT])?;
+    let (sender, receiver) = bounded(16);
+    thread::spawn(move || {
+        for signal in signals.forever() {
+            if sender.send(signal).is_err() {
+                break;
+            }
+        }
+    });
+    Ok(receiver)
+}
+
+struct Face<S: Source> {
+    source: S,
+    screen: Screen,
+    theme: Theme,
+    state: State,
+    derived: Derived,
+    hits: Vec<Hit>,
+    input: Input,
+    suspended: bool,
+}
+
+impl<S: Source> Face<S> {
+    fn run(&mut self, events: &Receiver<io::Result<Event>>, signals: &Receiver<i32>) -> io::Result<Exit> {
+        let mut snapshot = self.source.snapshot();
+        let mut cost = self.draw(&snapshot)?;
+        let mut drawn = Instant::now();
+        // A command's answer comes soon: until then the trainer is watched closely.
+        let mut awaited = Instant::now();
+        loop {
+            let follow = (cost * FOLLOW).clamp(SHORTEST, LONGEST);
+            let calm = !matches!(snapshot.status, Status::Running | Status::Starting) && awaited < Instant::now();
+            let wait = if calm { IDLE } else { follow.saturating_sub(drawn.elapsed()).max(Duration::from_millis(4)) };
+            let mut changed = false;
+            select! {
+                recv(events) -> event => match event {
+                    Ok(Ok(event)) => {
+                        let mut next = Some(event);
+                        while let Some(event) = next.take() {
+                            let action = self.input.action(&event, &self.state, &self.hits);
+                            if let Some(action) = action {
+                                snapshot = self.source.snapshot();
+                                for effect in update(&mut self.state, action, &snapshot) {
+                                    awaited = Instant::now() + Duration::from_millis(400);
+                                    if let Some(exit) = self.perform(effect)? {
+                                        return Ok(exit);
+                                    }
+                                }
+                                changed = true;
+                            }
+                            // While the window's edge is dragged sizes come fast: only the last is drawn.
+                            next = match event {
+                                Event::Resize(..) => events.recv_timeout(SETTLE).ok().and_then(Result::ok),
+                                _ => events.try_recv().ok().and_then(Result::ok),
+                            };
+                        }
+                    }
+                    Ok(Err(_)) | Err(_) => return Ok(Exit::Lost),
+                },
+                recv(signals) -> signal => match signal {
+                    Ok(SIGTSTP) => {
+                        self.perform(Effect::Suspend)?;
+                        changed = true;
+                    }
+                    // After a suspension of our own the terminal is ours already.
+                    Ok(SIGCONT) if std::mem::take(&mut self.suspended) => {}
+                    Ok(SIGCONT) => {
+                        self.screen.resume()?;
+                        changed = true;
+                    }
+                    Ok(signal) => return Ok(Exit::Signal(signal)),
+                    Err(_) => return Ok(Exit::Lost),
+                },
+                default(wait) => {}
+            }
+            if changed || drawn.elapsed() >= follow {
+                let newest = self.source.snapshot();
+                changed |= newest.revision != snapshot.revision;
+                snapshot = newest;
+            }
+            if changed {
+                cost = self.draw(&snapshot)?;
+                drawn = Instant::now();
+            }
+        }
+    }
+
+    /// Draws a frame; returns what it cost.
+    fn draw(&mut self, snapshot: &Snapshot) -> io::Result<Duration> {
+        let begin = Instant::now();
+        let Self { screen, state, theme, derived, hits, .. } = self;
+        derived.retain(snapshot);
+        screen.draw(|buffer| {
+            state.size = (buffer.area.width, buffer.area.height);
+            *hits = draw::draw(state, snapshot, theme, derived, buffer);
+        })?;
+        Ok(begin.elapsed())
+    }
+
+    fn perform(&mut self, effect: Effect) -> io::Result<Option<Exit>> {
+        match effect {
+            Effect::Send(command) => {
+                let stop = command == Command::Stop;
+                if !self.source.send(command) && !stop {
+                    self.state.notice = Some("the trainer is busy and did not take that; try again".to_owned());
+                }
+            }
+            Effect::Quit => return Ok(Some(Exit::Quit)),
+            Effect::Suspend => {
+                terminal::leave();
+                self.suspended = true;
+                signal_hook::low_level::emulate_default_handler(SIGTSTP)?;
+                self.screen.resume()?;
+            }
+            Effect::Redraw => self.screen.clear()?,
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,115 @@
+//! Every action by part of its name: letters in order are enough.
+#![forbid(unsafe_code)]
+
+use super::super::action::{ACTIONS, Action};
+use super::super::context::Context;
+use super::super::format;
+use super::super::ink::{clear, put, put_right, row};
+use super::super::panes::{PANES, PaneId};
+use super::panel;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+/// A line of the palette.
+pub struct Match {
+    /// Name shown.
+    pub name: String,
+    /// Its key, if any.
+    pub keys: &'static [super::super::action::Chord],
+    /// What accepting does.
+    pub action: Action,
+    score: i32,
+}
+
+/// How well `query` fits `name`: every letter in order; runs and beginnings of words count more. `None` when it does not fit.
+fn score(query: &str, name: &str) -> Option<i32> {
+    let name: Vec<char> = name.to_lowercase().chars().collect();
+    let mut total = 0;
+    let mut at = 0;
+    let mut last = None;
+    for letter in query.to_lowercase().chars().filter(|letter| !letter.is_whitespace()) {
+        let found = (at..name.len()).find(|&index| name[index] == letter)?;
+        let start = found == 0 || !name[found - 1].is_alphanumeric();
+        // A letter at the beginning of a word further on is worth more than the next one by chance.
+        let better = (found..name.len())
+            .find(|&index| name[index] == letter && (index == 0 || !name[index - 1].is_alphanumeric()));
+        let run = last == Some(found.wrapping_sub(1));
+        let place = if run || start { found } else { better.unwrap_or(found) };
+        total += if run {
+            8
+        } else if place == 0 || !name[place - 1].is_alphanumeric() {
+            6
+        } else {
+            1
+        };
+        at = place + 1;
+        last = Some(place);
+    }
+    Some(total)
+}
+
+/// The lines that fit `query`, best first.
+pub fn matches(query: &str) -> Vec<Match> {
+    let actions = ACTIONS.iter().map(|entry| (entry.name.to_owned(), entry.keys, entry.action));
+    let panes = PANES.iter().filter(|pane| pane.id != PaneId::LaneLine);
+    let shows = panes.map(|pane| (format!("show {}", pane.name), [].as_slice(), Action::Show(pane.id)));
+    let mut found: Vec<Match> = actions
+        .chain(shows)
+        .filter(|(.., action)| *action != Action::Palette)
+        .filter_map(|(name, keys, action)| Some(Match { score: score(query, &name)?, name, keys, action }))
+        .collect();
+    if !query.trim().is_empty() {
+        found.sort_by_key(|line| -line.score);
+    }
+    found
+}
+
+/// Draws the palette.
+pub fn render(context: &Context<'_>, query: &str, chosen: usize, area: Rect, buffer: &mut Buffer) {
+    let theme = context.theme;
+    let bar = theme.bar();
+    let found = matches(query);
+    let inner = panel(context, (56, 18), "Palette", true, area, buffer);
+    let x = put(buffer, inner, 1, 0, ": ", bar.patch(theme.accent()));
+    let x = put(buffer, inner, x, 0, query, bar.patch(theme.text()));
+    put(buffer, inner, x, 0, theme.glyph("▏", "_"), bar.patch(theme.accent()));
+    if found.is_empty() {
+        put(buffer, inner, 1, 2, "no action has these letters", bar.patch(theme.dim()));
+    }
+    let rows = usize::from(inner.height.saturating_sub(2)).max(1);
+    let first = (chosen + 1).saturating_sub(rows);
+    for (index, line) in found.iter().enumerate().skip(first).take(rows) {
+        let here = row(inner, (index - first) as u16 + 2);
+        let ground = if index == chosen { theme.chosen() } else { bar };
+        clear(buffer, here, ground);
+        put(
+            buffer,
+            here,
+            1,
+            0,
+            &format::fit(&line.name, usize::from(here.width.saturating_sub(14))),
+            ground.patch(theme.text()),
+        );
+        let keys: Vec<String> = line.keys.iter().map(|key| key.name(theme.ascii)).collect();
+        put_right(buffer, here, here.width.saturating_sub(1), 0, &keys.join(" "), ground.patch(theme.key()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn best(query: &str) -> Option<String> {
+        matches(query).into_iter().next().map(|line| line.name)
+    }
+
+    #[test]
+    fn letters_in_order_find_the_action() {
+        assert_eq!(best("reset").as_deref(), Some("reset"));
+        assert_eq!(best("logv").as_deref(), Some("logarithmic values"));
+        assert_eq!(best("ltc").as_deref(), Some("layout: curves"));
+        assert_eq!(best("show los").as_deref(), Some("show loss"));
+        assert_eq!(best("zzzz"), None);
+        assert_eq!(matches("").len(), ACTIONS.len() - 1 + PANES.len() - 1);
+    }
+}

@@ -1,0 +1,30 @@
+//! Share of examples classified rightly: training batches solid, the test split dashed.
+#![forbid(unsafe_code)]
+
+use super::super::context::Context;
+use super::PaneId;
+use super::plot::{self, Plot};
+use crate::record::{Key, Quantity};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
+    let mut curves = plot::lane_curves(context, Quantity::Accuracy, false);
+    for curve in &mut curves {
+        // A batch's accuracy is so coarse that raw values of all lanes would cover everything.
+        curve.draw_raw &= curve.front;
+    }
+    let test = Key::whole(Quantity::TestAccuracy);
+    curves.extend(context.groups.iter().filter_map(|group| plot::dashed_of(context, group, test)));
+    let chart = Plot {
+        pane: PaneId::Accuracy,
+        title: format!("Accuracy {}", context.theme.glyph("train ─ test ┄", "train -- test - -")),
+        notes: vec![plot::smoothing_note(context)],
+        curves,
+        levels: Vec::new(),
+        bounds: (0.0, 1.0),
+        write: |share| format!("{:.1}%", share * 100.0),
+        nothing: "no accuracy yet: this problem may not have classes",
+    };
+    plot::render(context, &chart, area, buffer);
+}

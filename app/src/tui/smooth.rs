@@ -1,0 +1,109 @@
+//! Series derived from the trainer's for showing: magnitudes, and the debiased exponential moving average.
+//!
+//! With weight β a step, m ← β^Δ m + (1 − β^Δ) x and w ← β^Δ w + (1 − β^Δ), Δ the steps since the last value; shown is m/w, which
+//! does not lean towards zero at the start (Kingma & Ba, *Adam*, 2015, section 3). Values that are not finite are passed over.
+//! Each derived series is kept and only extended, so that a frame costs what is new.
+#![forbid(unsafe_code)]
+
+use crate::record::{Key, LaneId};
+use crate::session::history::Series;
+use crate::session::protocol::{LaneView, Snapshot};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+struct Entry {
+    source: Arc<Series>,
+    beta: f64,
+    read: usize,
+    mean: f64,
+    weight: f64,
+    step: u64,
+    result: Arc<Series>,
+}
+
+impl Entry {
+    fn new(source: Arc<Series>, beta: f64) -> Self {
+        Self { source, beta, read: 0, mean: 0.0, weight: 0.0, step: 0, result: Arc::new(Series::new()) }
+    }
+
+    fn extend(&mut self, magnitude: bool) {
+        while let Some((step, value)) = self.source.get(self.read) {
+            let value = if magnitude { value.abs() } else { value };
+            self.read += 1;
+            if !value.is_finite() {
+                continue;
+            }
+            let gap = if self.weight == 0.0 { 1 } else { step.saturating_sub(self.step).max(1) };
+            let keep = if gap == 1 { self.beta } else { self.beta.powi(gap.min(1 << 20) as i32) };
+            self.mean = keep * self.mean + (1.0 - keep) * value;
+            self.weight = keep * self.weight + (1.0 - keep);
+            self.step = step;
+            self.result.push(step, self.mean / self.weight);
+        }
+    }
+}
+
+/// The derived series of all lanes.
+#[derive(Default)]
+pub struct Derived {
+    entries: RefCell<HashMap<(LaneId, Key, bool), Entry>>,
+}
+
+impl Derived {
+    /// The moving average of a lane's series (of its magnitude when asked) with weight `beta` a step; the series itself when there
+    /// is nothing to do. `None` when the quantity was never measured.
+    pub fn series(&self, lane: &LaneView, key: Key, magnitude: bool, beta: f64) -> Option<Arc<Series>> {
+        let source = lane.history.series(key)?;
+        if beta == 0.0 && !magnitude {
+            return Some(source);
+        }
+        let mut entries = self.entries.borrow_mut();
+        let entry =
+            entries.entry((lane.info.lane, key, magnitude)).or_insert_with(|| Entry::new(Arc::clone(&source), beta));
+        if !Arc::ptr_eq(&entry.source, &source) || entry.beta != beta {
+            *entry = Entry::new(source, beta);
+        }
+        entry.extend(magnitude);
+        Some(Arc::clone(&entry.result))
+    }
+
+    /// Forgets lanes that are gone.
+    pub fn retain(&self, snapshot: &Snapshot) {
+        self.entries.borrow_mut().retain(|(lane, ..), _| snapshot.lanes.iter().any(|view| view.info.lane == *lane));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(values: &[(u64, f64)], beta: f64, magnitude: bool) -> Vec<(u64, f64)> {
+        let source = Arc::new(Series::new());
+        let mut entry = Entry::new(Arc::clone(&source), beta);
+        for (step, value) in values {
+            source.push(*step, *value);
+            entry.extend(magnitude);
+        }
+        (0..entry.result.len()).filter_map(|index| entry.result.get(index)).collect()
+    }
+
+    #[test]
+    fn a_constant_stays_itself_from_the_start() {
+        for (step, value) in entry(&[(0, 3.0), (1, 3.0), (50, 3.0)], 0.99, false) {
+            assert!((value - 3.0).abs() < 1e-12, "{value} at {step}");
+        }
+    }
+
+    #[test]
+    fn the_formula_by_hand() {
+        let found = entry(&[(0, 1.0), (1, 2.0), (3, 4.0)], 0.5, false);
+        let (m, w) = (0.25 * (0.5 * 0.5 + 0.5 * 2.0) + 0.75 * 4.0, 0.25 * 0.75 + 0.75);
+        assert!((found[2].1 - m / w).abs() < 1e-12);
+    }
+
+    #[test]
+    fn holes_are_passed_over_and_signs_dropped() {
+        assert_eq!(entry(&[(0, -1.0), (1, f64::NAN), (2, 1.0)], 0.0, true), [(0, 1.0), (2, 1.0)]);
+    }
+}

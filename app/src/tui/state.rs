@@ -1,0 +1,137 @@
+//! All that the screen remembers between frames. What the trainer knows is in the snapshot, not here.
+#![forbid(unsafe_code)]
+
+use super::action::Action;
+use super::chart::Steps;
+use super::panes::PaneId;
+use crate::record::LaneId;
+use crate::session::protocol::Snapshot;
+
+/// Weights of the past a step, for the moving average; 0 is none.
+pub const SMOOTHING: [f64; 6] = [0.0, 0.6, 0.9, 0.97, 0.99, 0.997];
+
+/// Which steps are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Window {
+    /// All there are.
+    #[default]
+    All,
+    /// The newest so many.
+    Tail(u64),
+    /// From the first to the last, both included.
+    Fixed(u64, u64),
+}
+
+/// What lies over the panes and takes the keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Overlay {
+    /// The help screen.
+    Help {
+        /// What was typed to search.
+        query: String,
+        /// First line shown.
+        scroll: usize,
+    },
+    /// The palette.
+    Palette {
+        /// What was typed.
+        query: String,
+        /// The chosen line.
+        chosen: usize,
+    },
+    /// A question to be answered with yes or no.
+    Confirm {
+        /// The question.
+        question: String,
+        /// What a yes does.
+        action: Action,
+    },
+}
+
+/// The state of the screen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    /// Columns and rows of the terminal.
+    pub size: (u16, u16),
+    /// The layout, counted from 1.
+    pub layout: u8,
+    /// The focused pane.
+    pub focus: PaneId,
+    /// Whether the focused pane has the full screen.
+    pub zoomed: bool,
+    /// The selected lane: the first of its seeds.
+    pub selected: Option<LaneId>,
+    /// The layer pointed at.
+    pub layer: Option<u16>,
+    /// The step of the crosshair.
+    pub crosshair: Option<u64>,
+    /// The steps shown.
+    pub window: Window,
+    /// Logarithmic steps.
+    pub log_x: bool,
+    /// Panes with logarithmic values.
+    pub log_y: Vec<PaneId>,
+    /// Index into [`SMOOTHING`].
+    pub smoothing: usize,
+    /// Leave the outermost values out of the range.
+    pub robust: bool,
+    /// Cosines with their sign.
+    pub signed: bool,
+    /// Lines of the log scrolled back.
+    pub log_back: usize,
+    /// What lies over the panes.
+    pub overlay: Option<Overlay>,
+    /// Something to say until the next key.
+    pub notice: Option<String>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            size: (80, 24),
+            layout: 1,
+            focus: PaneId::Loss,
+            zoomed: false,
+            selected: None,
+            layer: None,
+            crosshair: None,
+            window: Window::All,
+            log_x: false,
+            log_y: vec![PaneId::Cosine, PaneId::NormRatio],
+            smoothing: 2,
+            robust: true,
+            signed: false,
+            log_back: 0,
+            overlay: None,
+            notice: None,
+        }
+    }
+}
+
+/// The last step any lane took.
+pub fn last_step(snapshot: &Snapshot) -> u64 {
+    snapshot.lanes.iter().map(|lane| lane.step).max().unwrap_or(0).saturating_sub(1)
+}
+
+impl State {
+    /// Weight of the past a step.
+    pub fn beta(&self) -> f64 {
+        SMOOTHING.get(self.smoothing).copied().unwrap_or(0.0)
+    }
+
+    /// The steps shown.
+    pub fn steps(&self, snapshot: &Snapshot) -> Steps {
+        let end = last_step(snapshot).max(1);
+        let (first, last) = match self.window {
+            Window::All => (0, end),
+            Window::Tail(span) => (end.saturating_sub(span.saturating_sub(1)), end),
+            Window::Fixed(first, last) => (first, last.max(first.saturating_add(1))),
+        };
+        Steps { first, last, log: self.log_x }
+    }
+
+    /// Whether `pane` has logarithmic values.
+    pub fn is_log(&self, pane: PaneId) -> bool {
+        self.log_y.contains(&pane)
+    }
+}

@@ -1,0 +1,348 @@
+//! What an action does to the state, and what it asks of the outside. No terminal, no clock, no thread.
+#![forbid(unsafe_code)]
+
+use super::action::Action;
+use super::lanes::{Group, groups};
+use super::layout;
+use super::overlay::{help, palette};
+use super::panes::{self, PaneId};
+use super::state::{Overlay, SMOOTHING, State, Window, last_step};
+use super::{format, layout::PRESETS};
+use crate::record::LaneId;
+use crate::session::protocol::{Command, Snapshot, Status};
+
+/// What the loop is to do after an update.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Send the trainer a command.
+    Send(Command),
+    /// Leave the screen.
+    Quit,
+    /// Hand the terminal to the shell.
+    Suspend,
+    /// Clear, and draw everything.
+    Redraw,
+}
+
+/// Applies `action`.
+pub fn update(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Effect> {
+    if !matches!(action, Action::Resize(..)) {
+        state.notice = None;
+    }
+    let lanes = groups(snapshot);
+    heal(state, &lanes);
+    if state.overlay.is_some() {
+        return in_overlay(state, action, snapshot);
+    }
+    match action {
+        Action::TogglePause => match snapshot.status {
+            Status::Running => return vec![Effect::Send(Command::Pause)],
+            Status::Paused => return vec![Effect::Send(Command::Resume)],
+            Status::Starting => state.notice = Some("still starting".to_owned()),
+            Status::Finished => state.notice = Some("all lanes have ended; r starts them anew".to_owned()),
+            Status::Failed(_) => state.notice = Some("the trainer has failed".to_owned()),
+        },
+        Action::Step => return vec![Effect::Send(Command::Step(1))],
+        Action::Reset => confirm(state, "Start all lanes anew from step 0?".to_owned(), action),
+        Action::Quit if snapshot.status == Status::Running => {
+            confirm(state, "Training is under way. Stop it and quit?".to_owned(), action);
+        }
+        Action::Quit => return perform(state, action, snapshot),
+        Action::DropLane => match selected(state, &lanes) {
+            Some(group) if group.lanes.len() > 1 => {
+                confirm(state, format!("Drop {} with its {} seeds?", group.name, group.lanes.len()), action);
+            }
+            Some(group) => confirm(state, format!("Drop {}?", group.name), action),
+            None => {}
+        },
+        Action::RateUp => return change_rate(state, &lanes, 1),
+        Action::RateDown => return change_rate(state, &lanes, -1),
+        Action::PreviousLane if state.focus == PaneId::Log && state.zoomed => scroll_log(state, 1, snapshot),
+        Action::NextLane if state.focus == PaneId::Log && state.zoomed => scroll_log(state, -1, snapshot),
+        Action::PreviousLane => select(state, &lanes, -1),
+        Action::NextLane => select(state, &lanes, 1),
+        Action::PreviousLayer => choose_layer(state, &lanes, -1),
+        Action::NextLayer => choose_layer(state, &lanes, 1),
+        Action::Crosshair(by) => move_crosshair(state, snapshot, by),
+        Action::ZoomIn => zoom(state, snapshot, true),
+        Action::ZoomOut => zoom(state, snapshot, false),
+        Action::Pan(tenths) => pan(state, snapshot, tenths),
+        Action::Whole => state.window = Window::All,
+        Action::Follow => follow(state, snapshot),
+        Action::LogY => {
+            let pane = if panes::is_chart(state.focus) { state.focus } else { PaneId::Loss };
+            match state.log_y.iter().position(|other| *other == pane) {
+                Some(index) => drop(state.log_y.remove(index)),
+                None => state.log_y.push(pane),
+            }
+        }
+        Action::LogX => state.log_x = !state.log_x,
+        Action::Smoother => state.smoothing = (state.smoothing + 1) % SMOOTHING.len(),
+        Action::Rougher => state.smoothing = (state.smoothing + SMOOTHING.len() - 1) % SMOOTHING.len(),
+        Action::Range => state.robust = !state.robust,
+        Action::Signed => state.signed = !state.signed,
+        Action::FocusNext => focus(state, snapshot, 1),
+        Action::FocusPrevious => focus(state, snapshot, -1),
+        Action::ZoomPane => state.zoomed = !state.zoomed,
+        Action::Show(pane) => (state.focus, state.zoomed) = (pane, true),
+        Action::Layout(number) if usize::from(number) <= PRESETS.len() && number > 0 => {
+            (state.layout, state.zoomed) = (number, false);
+            let visible = layout::visible(state, snapshot);
+            if !visible.contains(&state.focus) {
+                let chart = visible.iter().find(|pane| panes::is_chart(**pane));
+                state.focus = chart.or(visible.first()).copied().unwrap_or(PaneId::Loss);
+            }
+        }
+        Action::Layout(_) => {}
+        Action::Help => state.overlay = Some(Overlay::Help { query: String::new(), scroll: 0 }),
+        Action::Palette => state.overlay = Some(Overlay::Palette { query: String::new(), chosen: 0 }),
+        Action::Back => back(state),
+        Action::Suspend => return vec![Effect::Suspend],
+        Action::Redraw => return vec![Effect::Redraw],
+        Action::Scroll(by) if state.focus == PaneId::Log => scroll_log(state, -i64::from(by), snapshot),
+        Action::Scroll(by) => zoom(state, snapshot, by < 0),
+        Action::Point { pane, lane, step, layer } => {
+            state.focus = pane.unwrap_or(state.focus);
+            state.selected = lane.or(state.selected);
+            state.crosshair = step.map(|step| step.min(last_step(snapshot))).or(state.crosshair);
+            state.layer = layer.or(state.layer);
+            heal(state, &lanes);
+        }
+        Action::Window(from, to) => {
+            let end = last_step(snapshot);
+            let (from, to) = (from.min(to).min(end), from.max(to).min(end));
+            if to - from >= 2 {
+                (state.window, state.crosshair) = (Window::Fixed(from, to), None);
+            }
+        }
+        Action::Resize(width, height) => state.size = (width, height),
+        Action::Type(_) | Action::Erase | Action::Accept => {}
+    }
+    Vec::new()
+}
+
+/// Brings what the state points at back into being: the selected lane and layer may be gone.
+fn heal(state: &mut State, lanes: &[Group<'_>]) {
+    let here = |id: LaneId| lanes.iter().find(|group| group.lanes.iter().any(|lane| lane.info.lane == id));
+    state.selected =
+        state.selected.and_then(here).or(lanes.iter().find(|group| group.colour > 0)).or(lanes.first()).map(Group::id);
+    let layers = selected(state, lanes).map_or(0, |group| group.first().info.sites.len());
+    state.layer = state.layer.filter(|layer| usize::from(*layer) < layers);
+}
+
+/// The selected group.
+pub fn selected<'a, 'b>(state: &State, lanes: &'b [Group<'a>]) -> Option<&'b Group<'a>> {
+    let chosen =
+        state.selected.and_then(|id| lanes.iter().find(|group| group.lanes.iter().any(|lane| lane.info.lane == id)));
+    chosen.or_else(|| lanes.iter().find(|group| group.colour > 0)).or_else(|| lanes.first())
+}
+
+fn confirm(state: &mut State, question: String, action: Action) {
+    state.overlay = Some(Overlay::Confirm { question, action });
+}
+
+/// Does what was asked about, once the answer is yes.
+fn perform(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Effect> {
+    match action {
+        Action::Reset => {
+            (state.crosshair, state.window) = (None, Window::All);
+            vec![Effect::Send(Command::Reset)]
+        }
+        Action::Quit => vec![Effect::Send(Command::Stop), Effect::Quit],
+        Action::DropLane => {
+            let lanes = groups(snapshot);
+            let ids =
+                selected(state, &lanes).map(|group| group.lanes.iter().map(|lane| lane.info.lane).collect::<Vec<_>>());
+            ids.unwrap_or_default().into_iter().map(|id| Effect::Send(Command::Drop(id))).collect()
+        }
+        other => update(state, other, snapshot),
+    }
+}
+
+fn in_overlay(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Effect> {
+    let Some(overlay) = state.overlay.as_mut() else { return Vec::new() };
+    match (overlay, action) {
+        (_, Action::Resize(width, height)) => state.size = (width, height),
+        (_, Action::Back) => state.overlay = None,
+        (_, Action::Redraw) => return vec![Effect::Redraw],
+        (_, Action::Suspend) => return vec![Effect::Suspend],
+        (Overlay::Confirm { action: asked, .. }, answer) => {
+            let asked = *asked;
+            let again = answer == Action::Quit && asked == Action::Quit;
+            match answer {
+                Action::Accept | Action::Type('y' | 'Y') => {
+                    state.overlay = None;
+                    return perform(state, asked, snapshot);
+                }
+                _ if again => {
+                    state.overlay = None;
+                    return perform(state, asked, snapshot);
+                }
+                Action::Type(_) | Action::Erase | Action::Quit => state.overlay = None,
+                _ => {}
+            }
+        }
+        (_, Action::Quit) => {
+            state.overlay = None;
+            return update(state, Action::Quit, snapshot);
+        }
+        (Overlay::Help { query, scroll }, Action::Type(character)) => {
+            query.push(character);
+            *scroll = 0;
+        }
+        (Overlay::Help { query, scroll }, Action::Erase) => {
+            query.pop();
+            *scroll = 0;
+        }
+        (Overlay::Help { query, scroll }, Action::Scroll(by)) => {
+            // Scrolling ends where the last row is in view.
+            let shown = usize::from(state.size.1.saturating_sub(4));
+            let most = help::rows(query, state.size.0, false).len().saturating_sub(shown);
+            *scroll = scroll.saturating_add_signed(by.into()).min(most);
+        }
+        (Overlay::Help { .. }, Action::Accept) => state.overlay = None,
+        (Overlay::Palette { query, chosen }, Action::Type(character)) => {
+            query.push(character);
+            *chosen = 0;
+        }
+        (Overlay::Palette { query, chosen }, Action::Erase) => {
+            query.pop();
+            *chosen = 0;
+        }
+        (Overlay::Palette { query, chosen }, Action::Scroll(by)) => {
+            *chosen = chosen.saturating_add_signed(by.into()).min(palette::matches(query).len().saturating_sub(1));
+        }
+        (Overlay::Palette { query, chosen }, Action::Accept) => {
+            let found = palette::matches(query).get(*chosen).map(|line| line.action);
+            state.overlay = None;
+            if let Some(action) = found {
+                return update(state, action, snapshot);
+            }
+        }
+        _ => {}
+    }
+    Vec::new()
+}
+
+/// Learning rates move along half-decades: 0.1, 0.316, 1.
+fn change_rate(state: &mut State, lanes: &[Group<'_>], by: i32) -> Vec<Effect> {
+    let Some(group) = selected(state, lanes) else { return Vec::new() };
+    let Some(rate) = group.learning_rate() else {
+        state.notice = Some(format!("{} has not said its learning rate yet", group.name));
+        return Vec::new();
+    };
+    let exact = 10f64.powf(f64::from((2.0 * rate.log10()).round() as i32 + by) / 2.0);
+    let power = 10f64.powf(exact.log10().floor() - 2.0);
+    let rate = (exact / power).round() * power;
+    state.notice = Some(format!("{}: learning rate {}", group.name, format::value(rate)));
+    group.lanes.iter().map(|lane| Effect::Send(Command::LearningRate(lane.info.lane, rate))).collect()
+}
+
+fn select(state: &mut State, lanes: &[Group<'_>], by: isize) {
+    let position = lanes.iter().position(|group| Some(group.id()) == state.selected).unwrap_or(0);
+    let target = position.saturating_add_signed(by).min(lanes.len().saturating_sub(1));
+    state.selected = lanes.get(target).map(Group::id);
+    heal(state, lanes);
+}
+
+fn choose_layer(state: &mut State, lanes: &[Group<'_>], by: isize) {
+    let layers = selected(state, lanes).map_or(0, |group| group.first().info.sites.len());
+    let target = match state.layer {
+        Some(layer) => usize::from(layer).saturating_add_signed(by).min(layers.saturating_sub(1)),
+        None if by > 0 => 0,
+        None => layers.saturating_sub(1),
+    };
+    state.layer = (layers > 0).then_some(target as u16);
+}
+
+fn move_crosshair(state: &mut State, snapshot: &Snapshot, hundredths: i8) {
+    let steps = state.steps(snapshot);
+    let end = last_step(snapshot).min(steps.last);
+    let Some(from) = state.crosshair else {
+        state.crosshair = Some(end.max(steps.first));
+        return;
+    };
+    const PARTS: usize = 100;
+    let target = if steps.log {
+        let column = steps.column(from, PARTS).unwrap_or(PARTS - 1);
+        let target = column.saturating_add_signed(hundredths.into()).min(PARTS - 1);
+        let step = steps.step(target, PARTS);
+        if step == from { from.saturating_add_signed(hundredths.signum().into()) } else { step }
+    } else {
+        let part = ((steps.last - steps.first) / PARTS as u64).max(1) as i64;
+        from.saturating_add_signed(part.saturating_mul(hundredths.into()))
+    };
+    state.crosshair = Some(target.clamp(steps.first, end.max(steps.first)));
+}
+
+fn zoom(state: &mut State, snapshot: &Snapshot, closer: bool) {
+    let end = last_step(snapshot);
+    let steps = state.steps(snapshot);
+    let span = steps.last - steps.first + 1;
+    let wanted = if closer { (span / 2).max(8) } else { span.saturating_mul(2) };
+    if wanted > end {
+        state.window = Window::All;
+        return;
+    }
+    state.window = match (state.crosshair, state.window) {
+        (None, Window::All | Window::Tail(_)) => Window::Tail(wanted),
+        (crosshair, _) => {
+            let middle = crosshair.unwrap_or(steps.first + span / 2);
+            let first = middle.saturating_sub(wanted / 2).min((end + 1).saturating_sub(wanted));
+            Window::Fixed(first, first + wanted - 1)
+        }
+    };
+}
+
+fn pan(state: &mut State, snapshot: &Snapshot, tenths: i8) {
+    if state.window == Window::All {
+        return;
+    }
+    let steps = state.steps(snapshot);
+    let span = steps.last - steps.first;
+    let by = (span / 10).max(1) as i64 * i64::from(tenths);
+    let first = steps.first.saturating_add_signed(by).min(last_step(snapshot).saturating_sub(span));
+    state.window = Window::Fixed(first, first + span);
+}
+
+fn follow(state: &mut State, snapshot: &Snapshot) {
+    let steps = state.steps(snapshot);
+    state.window = match state.window {
+        Window::Tail(_) => Window::Fixed(steps.first, steps.last),
+        Window::Fixed(..) => Window::Tail(steps.last - steps.first + 1),
+        Window::All => Window::Tail((last_step(snapshot) / 4).max(50)),
+    };
+}
+
+fn focus(state: &mut State, snapshot: &Snapshot, by: isize) {
+    let visible = if state.zoomed {
+        panes::PANES.iter().map(|pane| pane.id).filter(|id| *id != PaneId::LaneLine).collect()
+    } else {
+        layout::visible(state, snapshot)
+    };
+    let count = visible.len() as isize;
+    if count == 0 {
+        return;
+    }
+    let position = visible.iter().position(|pane| *pane == state.focus).map_or(-1, |index| index as isize);
+    let target = if position < 0 { 0 } else { (position + by).rem_euclid(count) };
+    state.focus = visible[target as usize];
+}
+
+fn scroll_log(state: &mut State, by: i64, snapshot: &Snapshot) {
+    let most = snapshot.messages.len().saturating_sub(1);
+    state.log_back = state.log_back.saturating_add_signed(by as isize).min(most);
+}
+
+/// Undoes one thing: pane zoom, then crosshair and layer, then the window.
+fn back(state: &mut State) {
+    if state.zoomed {
+        state.zoomed = false;
+    } else if state.crosshair.is_some() || state.layer.is_some() {
+        (state.crosshair, state.layer) = (None, None);
+    } else if state.log_back > 0 {
+        state.log_back = 0;
+    } else {
+        state.window = Window::All;
+    }
+}
