@@ -20,8 +20,10 @@ struct Case {
     name: &'static str,
     layer: Box<dyn Layer>,
     inputs: Vec<Extent>,
-    candle: Box<dyn Fn(&[Tensor], &[Tensor]) -> Result<Tensor>>,
+    candle: Box<Function>,
 }
+
+type Function = dyn Fn(&[Tensor], &[Tensor]) -> Result<Tensor>;
 
 fn case(
     name: &'static str,

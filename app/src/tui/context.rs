@@ -10,7 +10,7 @@ use super::state::State;
 use super::theme::{Theme, Tier};
 use super::update;
 use crate::record::LaneId;
-use crate::session::protocol::Snapshot;
+use crate::session::protocol::{Snapshot, Status};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
@@ -155,6 +155,16 @@ impl Context<'_> {
             Rect { x: area.x + 1, y: area.y + 1, width: area.width - 2, height: area.height - 2 }
         } else {
             Rect { y: area.y + area.height.min(1), height: area.height.saturating_sub(1), ..area }
+        }
+    }
+
+    /// Why a pane has nothing to show: that nothing happened yet, else `otherwise`.
+    pub fn nothing(&self, otherwise: &'static str) -> &'static str {
+        match self.snapshot.status {
+            _ if self.snapshot.lanes.iter().any(|lane| lane.step > 0) => otherwise,
+            Status::Starting => "starting: data, plugins, models",
+            Status::Failed(_) => "nothing to show: the trainer failed",
+            _ => "no step has been taken yet",
         }
     }
 

@@ -14,7 +14,7 @@ use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use std::io::{self, BufWriter, Stdout, Write};
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once, PoisonError};
@@ -36,6 +36,10 @@ pub struct Screen {
 impl Screen {
     /// Takes the terminal.
     pub fn enter(mouse: bool) -> io::Result<Self> {
+        if !io::stdout().is_terminal() {
+            let hint = "standard output is not a terminal; --batch prints records instead of drawing a screen";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, hint));
+        }
         install_hook();
         *OWNER.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread::current().id());
         enter(mouse)?;
@@ -87,6 +91,7 @@ fn enter(mouse: bool) -> io::Result<()> {
     HELD.store(true, Ordering::SeqCst);
     let enter = || {
         terminal::enable_raw_mode()?;
+        // Bracketed, so that what is pasted by mistake is not taken for keys.
         execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste)?;
         if mouse { execute!(io::stdout(), EnableMouseCapture) } else { Ok(()) }
     };

@@ -96,6 +96,18 @@ fn pictures_of_the_crosshair_the_palette_and_the_help() {
 }
 
 #[test]
+fn pictures_of_a_session_that_starts_and_of_one_that_failed() {
+    let title = "fashion-mini · mlp 784-128-128-128-10".to_owned();
+    let starting = Snapshot { title: title.clone(), steps: 5000, ..Snapshot::default() };
+    let (buffer, _) = screen(&state((120, 36)), &starting, &Theme::default(), (120, 36));
+    insta::assert_snapshot!("starting", picture(&buffer));
+    let status = Status::Failed("data folder /data/mnist: no train-images-idx3-ubyte".to_owned());
+    let failed = Snapshot { status, title, steps: 5000, ..Snapshot::default() };
+    let (buffer, _) = screen(&state((80, 24)), &failed, &Theme::default(), (80, 24));
+    insta::assert_snapshot!("failed", picture(&buffer));
+}
+
+#[test]
 fn pictures_without_colours_and_without_unicode() {
     let theme = Theme { tier: Tier::Mono, dark: true, ascii: true };
     let (buffer, _) = screen(&state((120, 36)), &session(), &theme, (120, 36));

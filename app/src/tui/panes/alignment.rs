@@ -30,11 +30,11 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
     if context.state.log_x {
         notes.push("log x");
     }
-    let title = format!("Alignment {name} · layer × step");
+    let title = if name.is_empty() { "Alignment".to_owned() } else { format!("Alignment {name} · layer × step") };
     let inner = context.frame(PaneId::Alignment, &title, &notes.join(" · "), area, buffer);
     legend(context, area, width(&title) + 10, buffer);
     let Some(group) = context.selected() else {
-        return context.empty("no lanes", inner, buffer);
+        return context.empty(context.nothing("no lanes"), inner, buffer);
     };
     let steps = context.steps();
     let gutter = context.gutter();
@@ -51,7 +51,7 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
     }
     let columns: Vec<Vec<Column>> = (0..layers).map(|layer| extents(group, layer, &steps, plot.width.into())).collect();
     if columns.iter().flatten().all(|extent| extent.count == 0) {
-        return context.empty("no alignment measured yet: backprop lanes have cosine 1 by definition", inner, buffer);
+        return context.empty(context.nothing("no alignment measured yet"), inner, buffer);
     }
     let rows = layer_rows(layers, plot.height, context.theme.has_maps());
     let plot = Rect { height: rows.used, ..plot };

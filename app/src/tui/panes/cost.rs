@@ -30,7 +30,7 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
     let inner = context.frame(PaneId::Cost, "Cost ms/step", &rate, area, buffer);
     let theme = context.theme;
     if context.groups.iter().all(|group| group.step() == 0) {
-        return context.empty("no step has been taken yet", inner, buffer);
+        return context.empty(context.nothing("no step has been taken yet"), inner, buffer);
     }
     let style = |stage: usize| {
         let (.., dark, light, named) = STAGES[stage];

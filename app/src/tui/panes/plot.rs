@@ -235,7 +235,7 @@ pub fn render(context: &Context<'_>, plot: &Plot, area: Rect, buffer: &mut Buffe
     let mut canvas = Canvas::new(canvas_area.width, canvas_area.height);
     let traced: Vec<Traced<'_>> = plot.curves.iter().map(|curve| trace(curve, &steps, canvas.columns())).collect();
     let Some(scale) = scale(plot, &traced, log, context.state.robust) else {
-        context.empty(plot.nothing, inner, buffer);
+        context.empty(context.nothing(plot.nothing), inner, buffer);
         return;
     };
     draw_axes(context, &scale, &steps, inner, canvas_area, buffer);
@@ -369,39 +369,73 @@ fn draw_values(
     canvas: Rect,
     buffer: &mut Buffer,
 ) {
-    let mut taken = vec![false; canvas.height.into()];
-    let order = traced.iter().filter(|trace| trace.curve.front).chain(traced.iter().filter(|trace| !trace.curve.front));
-    let mut markers = Vec::new();
-    for trace in order.filter(|trace| !trace.curve.dashed) {
+    let mut said: Vec<Said<'_>> = Vec::new();
+    for trace in traced.iter().filter(|trace| !trace.curve.dashed) {
         let newest = trace.line.iter().rposition(|extent| extent.is_finite());
-        let Some((value, _)) = trace.curve.value(cross.map(|(step, _)| step)).filter(|(value, _)| value.is_finite())
-        else {
-            continue;
-        };
-        let Some(x) = cross.map(|(_, x)| x).or(newest.map(|x| (x / 2) as u16)) else { continue };
-        let y = (curve::row(scale, value, usize::from(canvas.height) * 4) / 4) as u16;
+        let value =
+            trace.curve.value(cross.map(|(step, _)| step)).map(|(value, _)| value).filter(|value| value.is_finite());
+        let Some((value, x)) = value.zip(cross.map(|(_, x)| x).or(newest.map(|x| (x / 2) as u16))) else { continue };
         let bold = if trace.curve.front { Modifier::BOLD } else { Modifier::empty() };
         let style = Style::new().fg(trace.curve.colour).add_modifier(bold);
-        markers.push((x, y, trace.curve.marker.as_str(), style));
-        let free = [0i32, -1, 1, -2, 2]
-            .into_iter()
-            .map(|off| i32::from(y) + off)
-            .find(|row| usize::try_from(*row).is_ok_and(|row| taken.get(row) == Some(&false)));
-        if let Some(row) = free {
-            taken[row as usize] = true;
-            let text = match (&trace.curve.tag, cross) {
-                (Some(tag), None) => tag.clone(),
-                _ => (plot.write)(value),
-            };
-            put(buffer, inner, canvas.right() - inner.x + 1, row as u16, &text, style);
-        }
+        let y = (curve::row(scale, value, usize::from(canvas.height) * 4) / 4) as u16;
+        said.push(Said { curve: trace.curve, value, x, y, style });
     }
-    for (x, y, marker, style) in markers.into_iter().rev() {
-        put(buffer, canvas, x, y, marker, style);
+    // The selected curve's marker is drawn last, in front.
+    said.sort_by_key(|said| said.curve.front);
+    for said in &said {
+        put(buffer, canvas, said.x, said.y, &said.curve.marker, said.style);
     }
+    // Where not all fit, the selected curve's value stays.
+    said.reverse();
+    said.truncate(canvas.height.into());
+    said.sort_by(|a, b| b.value.total_cmp(&a.value));
+    let wanted: Vec<u16> = said.iter().map(|said| said.y).collect();
+    for (said, row) in said.iter().zip(spread(&wanted, canvas.height)) {
+        let text = match (&said.curve.tag, cross) {
+            (Some(tag), None) => tag.clone(),
+            _ => (plot.write)(said.value),
+        };
+        put(buffer, inner, canvas.right() - inner.x + 1, row, &text, said.style);
+    }
+}
+
+/// A value beside a chart.
+struct Said<'a> {
+    curve: &'a Curve,
+    value: f64,
+    x: u16,
+    y: u16,
+    style: Style,
+}
+
+/// A row of its own for each of some rows, in the same order and as near as that allows. As many as `height` at most.
+fn spread(wanted: &[u16], height: u16) -> Vec<u16> {
+    let mut rows: Vec<u16> = Vec::with_capacity(wanted.len());
+    for &row in wanted {
+        rows.push(rows.last().map_or(row, |last| row.max(last + 1)));
+    }
+    let mut limit = height;
+    for row in rows.iter_mut().rev() {
+        *row = (*row).min(limit.saturating_sub(1));
+        limit = *row;
+    }
+    rows
 }
 
 /// Curves of a whole-model quantity of every lane, the selected one in front.
 pub fn lane_curves(context: &Context<'_>, quantity: Quantity, magnitude: bool) -> Vec<Curve> {
     context.groups.iter().filter_map(|group| curve_of(context, group, Key::whole(quantity), magnitude)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::spread;
+
+    #[test]
+    fn values_beside_a_chart_keep_their_order_and_do_not_overlap() {
+        assert_eq!(spread(&[0, 3, 9], 10), [0, 3, 9]);
+        assert_eq!(spread(&[2, 2, 2, 4], 10), [2, 3, 4, 5]);
+        assert_eq!(spread(&[8, 9, 9, 9], 10), [6, 7, 8, 9]);
+        assert_eq!(spread(&[5, 5], 2), [0, 1]);
+    }
 }
