@@ -168,6 +168,50 @@ fn a_session_without_lanes_or_data_has_a_screen() {
     }
 }
 
+/// Many lanes of long names over many layers, as a sweep on a mixer has.
+fn crowd(lanes: usize, sites: usize) -> Snapshot {
+    let session = session();
+    let view = |lane: usize| {
+        let model = &session.lanes[lane % session.lanes.len()];
+        let mut info = crate::record::LaneInfo::clone(&model.info);
+        info.lane = lane;
+        info.name = format!("{} 漢字 η {lane} of a sweep", info.name);
+        info.sites = (0..sites).map(|site| format!("block{site}.token.fc1")).collect();
+        crate::session::protocol::LaneView { info: Arc::new(info), ..model.clone() }
+    };
+    Snapshot { lanes: (0..lanes).map(view).collect(), ..Snapshot::clone(&session) }
+}
+
+#[test]
+fn many_lanes_and_layers_fit_anywhere() {
+    for (lanes, sites) in [(40, 60), (200, 3), (1, 300), (3, 0)] {
+        let snapshot = crowd(lanes, sites);
+        for (width, height) in [(200, 50), (116, 26), (100, 50), (80, 24), (64, 16), (40, 12), (30, 6), (1, 1)] {
+            for layout in 1..=5 {
+                let mut now = State { layout, crosshair: Some(600), ..state((width, height)) };
+                for _ in 0..lanes.min(45) {
+                    update(&mut now, Action::NextLane, &snapshot);
+                }
+                let (buffer, _) = screen(&now, &snapshot, &Theme::default(), (width, height));
+                assert_eq!(buffer.area.area(), u32::from(width) * u32::from(height));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_selected_lane_of_many_is_in_the_list() {
+    let snapshot = crowd(60, 4);
+    let mut now = state((200, 50));
+    for _ in 0..45 {
+        update(&mut now, Action::NextLane, &snapshot);
+    }
+    let id = now.selected.unwrap();
+    assert!(id >= 45);
+    let (_, hits) = screen(&now, &snapshot, &Theme::default(), (200, 50));
+    assert!(hits.iter().any(|hit| hit.target == Target::Lane(id)));
+}
+
 #[test]
 fn pausing_and_quitting() {
     let mut now = State::default();
