@@ -60,6 +60,7 @@ pub(super) fn run(
         batch: problem.batch,
         loss: Loss::from(problem.loss),
         measure: experiment.workspace.measure,
+        defaults: experiment.workspace.defaults.clone(),
         diagnostic: experiment.workspace.diagnostic,
     };
     let trainer = Trainer::new(experiment, Arc::new(shared), observers, commands, snapshot, cancelled, base);
