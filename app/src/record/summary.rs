@@ -245,7 +245,10 @@ impl Observer for Tally {
 
 impl LaneTally {
     fn step(&mut self, report: &StepReport) {
-        self.summary.steps = report.step + 1;
+        // What is measured after the last step is no step.
+        if report.get(Key::whole(Quantity::Loss)).is_some() {
+            self.summary.steps = report.step + 1;
+        }
         self.summary.reason = None;
         let seconds = &mut self.seconds;
         seconds.forward += report.seconds.forward;
