@@ -88,7 +88,14 @@ impl Recording {
     pub fn none(workspace: &Workspace) -> Self {
         let tuned = workspace.tune.as_ref().map(|tune| tune.over.as_str());
         let tally = Shared::new(Tally::new(&workspace.name, tuned));
-        Self { folder: None, tally, sinks: Vec::new(), watches: Vec::new(), kept: Kept::default(), told_again: BTreeSet::new() }
+        Self {
+            folder: None,
+            tally,
+            sinks: Vec::new(),
+            watches: Vec::new(),
+            kept: Kept::default(),
+            told_again: BTreeSet::new(),
+        }
     }
 
     /// Writes to `stream` in that form; `target` names it in errors.

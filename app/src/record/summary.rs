@@ -25,6 +25,13 @@ pub struct Summary {
     pub groups: Vec<GroupSummary>,
 }
 
+impl Summary {
+    /// Whether a lane ended because the workspace's time was up.
+    pub fn was_cut_off_by_time(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.reason == Some(EndReason::OutOfTime))
+    }
+}
+
 /// One lane.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LaneSummary {
