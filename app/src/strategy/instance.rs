@@ -369,7 +369,7 @@ impl Instance {
                     }
                 })
             });
-            (status, state.changed_input().map(|input| Failure::InputWritten { input: input.to_owned() }))
+            (status, state.changed_input().map(|input| Failure::InputWritten { input }))
         };
         self.draws = draws;
         let found = damage(call.outputs.as_deref(), &prepared);
