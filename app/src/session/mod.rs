@@ -20,7 +20,6 @@ pub use protocol::{Command, LaneView, Snapshot, Status};
 use crate::data::DataError;
 use crate::model::build::BuildError;
 use crate::options::{DeviceChoice, OnPluginError, RunOptions};
-use crate::record::folder::RunFolder;
 use crate::record::Observer;
 use crate::record::checkpoint::CheckpointError;
 use crate::strategy::Unknown;
@@ -50,7 +49,7 @@ pub struct Experiment {
     /// What happens when a plugin fails.
     pub on_plugin_error: OnPluginError,
     /// Folder that checkpoints go to; none are written without.
-    pub folder: Option<RunFolder>,
+    pub checkpoints: Option<PathBuf>,
     /// Continue from the checkpoints there.
     pub resume: bool,
     /// Start paused.
@@ -89,7 +88,7 @@ impl Experiment {
             threads: None,
             plugin_paths: Vec::new(),
             on_plugin_error: OnPluginError::Stop,
-            folder: None,
+            checkpoints: None,
             resume: false,
             paused: false,
             keep_open: false,

@@ -157,7 +157,7 @@ impl Trainer {
             let Some(plan) = self.waiting.pop_front() else { break };
             let mut lane = Lane::new(&self.shared, plan.clone(), self.cancelled.clone())?;
             self.plans.push(plan);
-            let ended = match &self.experiment.folder {
+            let ended = match &self.experiment.checkpoints {
                 Some(folder) if self.experiment.resume => lane.restore(folder)?,
                 _ => None,
             };
@@ -405,7 +405,7 @@ impl Trainer {
             view.ended = Some(reason.clone());
             view.seconds = lane.seconds();
         }
-        if let Some(folder) = &self.experiment.folder
+        if let Some(folder) = &self.experiment.checkpoints
             && let Err(error) = lane.checkpoint(folder, Some(&reason))
         {
             self.say(Message { lane: Some(id), step: None, level: Level::Error, text: error.to_string() });
@@ -414,7 +414,7 @@ impl Trainer {
 
     fn checkpoint(&mut self) -> Result<(), SessionError> {
         self.checkpointed = Instant::now();
-        if let Some(folder) = &self.experiment.folder {
+        if let Some(folder) = &self.experiment.checkpoints {
             self.observers.iter_mut().for_each(|observer| observer.sync());
             for lane in &mut self.active {
                 lane.checkpoint(folder, None)?;
