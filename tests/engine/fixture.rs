@@ -97,7 +97,9 @@ impl Fixture {
 
 /// Parameter-shaped tensors as one vector.
 pub fn flatten(tensors: &[Tensor]) -> Vec<f64> {
-    let values = |tensor: &Tensor| tensor.flatten_all().and_then(|flat| flat.to_vec1::<f64>()).expect("an f64 tensor on the CPU");
+    let values = |tensor: &Tensor| {
+        tensor.flatten_all().and_then(|flat| flat.to_vec1::<f64>()).expect("an f64 tensor on the CPU")
+    };
     tensors.iter().flat_map(values).collect()
 }
 

@@ -138,7 +138,8 @@ fn estimates_are_the_scalars_times_the_directions() -> Result<()> {
         let guesses = 3;
         let e = f.signal_guesses(guesses, 11, 0)?;
         for scope in SCOPES {
-            let mut estimator = Estimator::new(settings(scope, guesses), GuessKind::Signal, &f.tape, f.network.theta())?;
+            let mut estimator =
+                Estimator::new(settings(scope, guesses), GuessKind::Signal, &f.tape, f.network.theta())?;
             let estimate = f.network.zeros_like()?;
             estimator.derive(f.point(), Directions::Signal(&e))?;
             estimator.combine(f.point(), Directions::Signal(&e), &estimate)?;
@@ -150,7 +151,8 @@ fn estimates_are_the_scalars_times_the_directions() -> Result<()> {
                     let block = e.narrow(0, k * rows, rows)?;
                     let factors: Vec<f64> = (0..rows).map(|row| d[row * d.len() / rows]).collect();
                     let scaled = block.broadcast_mul(&Tensor::from_vec(factors, (rows, 1), block.device())?)?;
-                    let v: Vec<Tensor> = f.gradient[site_range(&f, site)].iter().map(Tensor::zeros_like).collect::<Result<_>>()?;
+                    let v: Vec<Tensor> =
+                        f.gradient[site_range(&f, site)].iter().map(Tensor::zeros_like).collect::<Result<_>>()?;
                     assert_eq!(scaled.dims2()?, (rows, width));
                     f.tape.adjoint_parameters(f.network.theta(), site, 1.0, &scaled.contiguous()?, 0.0, &v)?;
                     expected.iter_mut().zip(flatten(&v)).for_each(|(sum, value)| *sum += value / guesses as f64);
@@ -168,7 +170,9 @@ fn estimates_are_the_scalars_times_the_directions() -> Result<()> {
 fn differences_agree_with_the_tangent_to_their_order() -> Result<()> {
     // Smooth models only: a difference across a kink has no order.
     let conv = "conv((layers: [(channels: 3), (channels: 4, stride: 2, pool: average(2))], activation: tanh))";
-    for (name, extent) in [(TANH, Extent::image(1, 2, 3)), (conv, Extent::image(2, 8, 8)), (MIXER, Extent::image(2, 4, 4))] {
+    for (name, extent) in
+        [(TANH, Extent::image(1, 2, 3)), (conv, Extent::image(2, 8, 8)), (MIXER, Extent::image(2, 4, 4))]
+    {
         let f = Fixture::new(name, extent, 3, 6, 40)?;
         let e = f.signal_guesses(1, 13, 0)?;
         for scope in SCOPES {

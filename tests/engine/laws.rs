@@ -91,7 +91,11 @@ fn a_span_of_k_directions_keeps_k_over_n_and_a_basis_keeps_all() -> Result<()> {
         })?;
         let expected = guesses as f64 / n as f64;
         let tolerance = if guesses == n { 1e-8 } else { 5.0 * (2.0 * expected / n as f64 / draws as f64).sqrt() };
-        assert!((squared / draws as f64 - expected).abs() < tolerance, "K = {guesses}: {} not {expected}", squared / draws as f64);
+        assert!(
+            (squared / draws as f64 - expected).abs() < tolerance,
+            "K = {guesses}: {} not {expected}",
+            squared / draws as f64
+        );
     }
     Ok(())
 }
@@ -184,7 +188,10 @@ fn activity_perturbation_has_the_stated_variance() -> Result<()> {
     for site in 0..f.tape.graph().sites.len() {
         let node = f.tape.graph().site_node(site);
         let width = node.extent.width;
-        let count: usize = f.gradient[node.first_parameter..node.first_parameter + node.parameters].iter().map(Tensor::elem_count).sum();
+        let count: usize = f.gradient[node.first_parameter..node.first_parameter + node.parameters]
+            .iter()
+            .map(Tensor::elem_count)
+            .sum();
         let measured: f64 = error[start..start + count].iter().map(|error| error * error * draws as f64).sum();
         start += count;
         let delta = flatten(&[f.tape.signal(site).expect("an adjoint pass was made").clone()]);
@@ -210,7 +217,8 @@ fn jacobian_transpose_of_a_linear_network_is_biased_as_stated() -> Result<()> {
     let sites = f.tape.graph().sites.len();
     let theta = f.network.theta();
     let carry = |top: &Tensor| -> Result<Vec<Tensor>> {
-        let mut e: Vec<Tensor> = (0..sites).map(|site| f.tape.pre_activation(site).zeros_like()).collect::<Result<_>>()?;
+        let mut e: Vec<Tensor> =
+            (0..sites).map(|site| f.tape.pre_activation(site).zeros_like()).collect::<Result<_>>()?;
         kernel::copy(&e[sites - 1], top)?;
         for site in (0..sites - 1).rev() {
             let (below, above) = e.split_at_mut(site + 1);

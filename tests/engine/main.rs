@@ -1,13 +1,16 @@
 //! The engine against mathematics: golden vectors, central differences, Candle's autograd, and its own identities.
 #![forbid(unsafe_code)]
 
-mod fixture;
-mod identities;
-mod laws;
 mod draws;
+mod fixture;
 mod golden;
 mod graphs;
+mod identities;
 mod kernels;
+mod laws;
 mod layers;
+mod order;
+mod proposer;
 mod reference;
+mod strategies;
 mod support;

@@ -19,11 +19,11 @@ mod progress;
 
 pub use outcome::Ended;
 
+use crate::options::DeviceChoice;
 use crate::record::folder::{FolderError, RunFolder};
 use crate::record::jsonl::Host;
 use crate::record::recording::{Recording, RecordingError, StreamFormat};
 use crate::record::{Observer, table};
-use crate::options::DeviceChoice;
 use crate::session::{Command, Experiment, Session, SessionError};
 use interrupt::Interrupt;
 use progress::{Display, Progress};

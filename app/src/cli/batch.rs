@@ -12,7 +12,8 @@ use crate::session::Experiment;
 pub fn batch(options: &BatchOptions) -> Result<Exit, Failure> {
     let mut experiment = Experiment::from_options(&options.run)?;
     // Lanes that do not step at the same time stay in the caches.
-    experiment.concurrent = experiment.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    experiment.concurrent =
+        experiment.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let mut run = Batch::new(experiment);
     run.out.clone_from(&options.out);
     run.resume = options.resume;
@@ -36,7 +37,9 @@ pub fn batch(options: &BatchOptions) -> Result<Exit, Failure> {
 /// The command line that was given, with `--resume`, quoted for a shell.
 fn resume_command(arguments: impl Iterator<Item = String>) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%".contains(c);
-    let quote = |word: String| if !word.is_empty() && word.chars().all(plain) { word } else { format!("'{}'", word.replace('\'', r"'\''")) };
+    let quote = |word: String| {
+        if !word.is_empty() && word.chars().all(plain) { word } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    };
     let mut words: Vec<String> = arguments.map(quote).collect();
     if !words.iter().any(|word| word == "--resume") {
         words.push("--resume".to_owned());
@@ -51,7 +54,10 @@ mod tests {
     #[test]
     fn the_resume_command_can_be_pasted_into_a_shell() {
         let line = |words: &[&str]| resume_command(words.iter().map(|word| (*word).to_owned()));
-        assert_eq!(line(&["guesswork", "--batch", "a b.ron", "--out", "runs/x"]), "guesswork --batch 'a b.ron' --out runs/x --resume");
+        assert_eq!(
+            line(&["guesswork", "--batch", "a b.ron", "--out", "runs/x"]),
+            "guesswork --batch 'a b.ron' --out runs/x --resume"
+        );
         assert_eq!(line(&["guesswork", "--set", "it's", "--resume"]), r"guesswork --set 'it'\''s' --resume");
     }
 }

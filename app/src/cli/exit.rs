@@ -83,7 +83,9 @@ impl From<WorkspaceError> for Failure {
 impl From<SessionError> for Failure {
     fn from(error: SessionError) -> Self {
         let exit = match &error {
-            SessionError::Workspace(_) | SessionError::Model(_) | SessionError::Lane { .. } | SessionError::Data(_) => Exit::Invalid,
+            SessionError::Workspace(_) | SessionError::Model(_) | SessionError::Lane { .. } | SessionError::Data(_) => {
+                Exit::Invalid
+            }
             SessionError::Catalog(_) | SessionError::Plugin { .. } => Exit::Plugin,
             _ => Exit::Failed,
         };

@@ -38,7 +38,9 @@ pub fn guess(graph: &Graph, batch: usize, kind: GuessKind, settings: &Settings) 
     let separate = if settings.per_layer() { sites } else { 1 };
     let injected = match kind {
         GuessKind::Signal if settings.per_example() => 0,
-        GuessKind::Signal => site_sum(graph, &layers, |site| injection(graph, site, batch, settings.guesses).min_flop()),
+        GuessKind::Signal => {
+            site_sum(graph, &layers, |site| injection(graph, site, batch, settings.guesses).min_flop())
+        }
         _ => guesses * whole,
     };
     let scalars = match settings.source {

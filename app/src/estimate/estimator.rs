@@ -84,7 +84,19 @@ impl Estimator {
             None
         };
         let (scalars, coefficients, gram) = Default::default();
-        Ok(Self { settings, graph, formed, injection, combined, directions, probe, scalars, coefficients, gram, dropped: 0 })
+        Ok(Self {
+            settings,
+            graph,
+            formed,
+            injection,
+            combined,
+            directions,
+            probe,
+            scalars,
+            coefficients,
+            gram,
+            dropped: 0,
+        })
     }
 
     /// The settings.

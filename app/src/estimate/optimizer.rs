@@ -75,7 +75,10 @@ impl Optimizer {
     /// The state as named tensors: `first.N`, `second.N`.
     pub fn state(&self) -> Vec<(String, Tensor)> {
         let name = |what: &str, list: &[Tensor]| {
-            list.iter().enumerate().map(|(index, tensor)| (format!("{what}.{index}"), tensor.clone())).collect::<Vec<_>>()
+            list.iter()
+                .enumerate()
+                .map(|(index, tensor)| (format!("{what}.{index}"), tensor.clone()))
+                .collect::<Vec<_>>()
         };
         [name("first", &self.first), name("second", &self.second)].concat()
     }

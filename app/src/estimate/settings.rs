@@ -141,7 +141,11 @@ impl Settings {
             return refuse("source", format!("the step h = {h} is not a positive number"), "write central(0.001), say");
         }
         if self.combine == Combine::Span && self.scaling == GuessScaling::Unit {
-            return refuse("scaling", "the projection on a span does not depend on the length of a guess", "leave it raw");
+            return refuse(
+                "scaling",
+                "the projection on a span does not depend on the length of a guess",
+                "leave it raw",
+            );
         }
         match kind {
             GuessKind::Signal => Ok(()),
@@ -154,16 +158,28 @@ impl Settings {
                     );
                 }
                 if self.normalise != Normalise::None {
-                    return refuse("normalise", "it scales the rows of a signal guess, and this guess is in weight space", "write none");
+                    return refuse(
+                        "normalise",
+                        "it scales the rows of a signal guess, and this guess is in weight space",
+                        "write none",
+                    );
                 }
                 if self.output == OutputSignal::Exact {
-                    return refuse("output", "it replaces the guessed signal at the logits, and this guess is in weight space", "write guess");
+                    return refuse(
+                        "output",
+                        "it replaces the guessed signal at the logits, and this guess is in weight space",
+                        "write guess",
+                    );
                 }
                 Ok(())
             }
             GuessKind::Estimate => {
                 if self.guesses != 1 || self.combine != Combine::Mean {
-                    return refuse("guesses", "the strategy gives one estimate a step", "leave guesses and combine out");
+                    return refuse(
+                        "guesses",
+                        "the strategy gives one estimate a step",
+                        "leave guesses and combine out",
+                    );
                 }
                 if self.scaling != GuessScaling::Raw || self.normalise != Normalise::None || self.clip.is_some() {
                     return refuse(

@@ -9,10 +9,10 @@ use super::lane::{Lane, LaneFailure};
 use super::tuning::Validation;
 use crate::kernel;
 use crate::record::EndReason;
-use std::path::Path;
 use crate::record::checkpoint::{self, CheckpointError, LaneCheckpoint, Loaded};
 use candle_core::Tensor;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 impl Lane {
     /// Writes the lane's checkpoint into `folder`.
@@ -91,11 +91,11 @@ impl Lane {
         }
         if let Some(guesser) = &mut self.guesser {
             let find = |name: &str, like: &Tensor| {
-                take(&loaded, &format!("strategy.{name}"), like).map_err(|error| LaneFailure::engine(&error.to_string()))
+                take(&loaded, &format!("strategy.{name}"), like)
+                    .map_err(|error| LaneFailure::engine(&error.to_string()))
             };
-            guesser.restore(&loaded.meta.plugin_state, &self.network, find).map_err(|failure| SessionError::Plugin {
-                lane: self.plan.name.clone(),
-                reason: failure.to_string(),
+            guesser.restore(&loaded.meta.plugin_state, &self.network, find).map_err(|failure| {
+                SessionError::Plugin { lane: self.plan.name.clone(), reason: failure.to_string() }
             })?;
         }
         self.steps_taken = loaded.meta.step;

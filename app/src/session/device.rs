@@ -9,7 +9,9 @@ use thiserror::Error;
 #[derive(Clone, Debug, Error, PartialEq)]
 pub enum DeviceError {
     /// Not in this build.
-    #[error("this build has no {device} support; build it with `cargo build --release --features {feature}`, or use --device cpu")]
+    #[error(
+        "this build has no {device} support; build it with `cargo build --release --features {feature}`, or use --device cpu"
+    )]
     NotBuilt {
         /// Name for people.
         device: &'static str,
@@ -66,7 +68,10 @@ fn metal() -> Result<Device, DeviceError> {
 }
 
 /// Opens a GPU; the driver's bindings panic where its library is missing, which counts as unavailable.
-fn driver(device: String, new: impl FnOnce() -> candle_core::Result<Device> + std::panic::UnwindSafe) -> Result<Device, DeviceError> {
+fn driver(
+    device: String,
+    new: impl FnOnce() -> candle_core::Result<Device> + std::panic::UnwindSafe,
+) -> Result<Device, DeviceError> {
     match std::panic::catch_unwind(new) {
         Ok(Ok(found)) => Ok(found),
         Ok(Err(error)) => Err(DeviceError::Unavailable { device, reason: error.to_string() }),

@@ -10,11 +10,11 @@ use crate::kernel;
 use crate::model::{Network, Tape};
 use crate::record::{EndReason, StrategyCard};
 use crate::strategy::{
-    Call, CallMode, Direction, Events, Inputs, Instance, Kind, Oracle, Outcome, Outputs, Params, Plan, PluginError, RunFacts, SignalAt,
-    StrategyInfo,
+    Call, CallMode, Direction, Events, Inputs, Instance, Kind, Oracle, Outcome, Outputs, Params, Plan, PluginError,
+    RunFacts, SignalAt, StrategyInfo,
 };
-use guesswork_plugin::abi::{GW_ROLE_OUTPUT_ERROR, GW_ROLE_PREVIOUS_UPDATE};
 use candle_core::Tensor;
+use guesswork_plugin::abi::{GW_ROLE_OUTPUT_ERROR, GW_ROLE_PREVIOUS_UPDATE};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -329,7 +329,9 @@ impl Guesser {
     pub(super) fn state(&mut self) -> Result<(Vec<u8>, Vec<(String, Tensor)>), LaneFailure> {
         let mut tensors = self.instance.state();
         if let Some(update) = &self.update {
-            tensors.extend(update.change.iter().enumerate().map(|(index, tensor)| (format!("update.{index}"), tensor.clone())));
+            tensors.extend(
+                update.change.iter().enumerate().map(|(index, tensor)| (format!("update.{index}"), tensor.clone())),
+            );
         }
         Ok((self.instance.save()?, tensors))
     }

@@ -13,7 +13,9 @@ use crate::kernel;
 use crate::measure::{Measurer, View};
 use crate::model::{Graph, Network, Tape};
 use crate::objective::Loss;
-use crate::record::{EndReason, Key, LaneId, LaneInfo, Level, Message, Quantity, StageSeconds, StepReport, StrategyCard};
+use crate::record::{
+    EndReason, Key, LaneId, LaneInfo, Level, Message, Quantity, StageSeconds, StepReport, StrategyCard,
+};
 use crate::strategy::Catalog;
 use crate::workspace::{BACKPROP, LaneDefaults, LaneRun, LaneSpec, Measure, ScheduleSpec, Workspace};
 use candle_core::{DType, Device, Tensor};
@@ -61,7 +63,8 @@ impl LanePlan {
     /// A lane that was added while running.
     pub(super) fn added(lane: LaneId, spec: LaneSpec, workspace: &Workspace) -> Self {
         let name = spec.name.clone().unwrap_or_else(|| spec.strategy.clone());
-        let seed = spec.seeds.as_ref().and_then(|seeds| seeds.first()).or(workspace.seeds.first()).copied().unwrap_or(0);
+        let seed =
+            spec.seeds.as_ref().and_then(|seeds| seeds.first()).or(workspace.seeds.first()).copied().unwrap_or(0);
         Self { lane, name, spec, seed, steps: workspace.steps, trial: false }
     }
 }
@@ -277,7 +280,9 @@ impl Lane {
                     seconds.tangent = clock.lap();
                     if !estimator.scalars().all_finite() {
                         guesser.blame("a directional derivative")?;
-                        return Err(LaneFailure::diverged(format!("a directional derivative is not finite at step {step}")));
+                        return Err(LaneFailure::diverged(format!(
+                            "a directional derivative is not finite at step {step}"
+                        )));
                     }
                     estimator.combine(point, directions, &self.estimate)?;
                 } else {

@@ -3,8 +3,8 @@
 //! Both faces, the screen and the batch, drive a session the same way and neither knows the other.
 #![forbid(unsafe_code)]
 
-pub mod device;
 mod checkpoint;
+pub mod device;
 mod guess;
 pub mod history;
 mod lane;
@@ -171,13 +171,19 @@ impl Session {
     /// When the thread cannot be made.
     pub fn start(experiment: Experiment, observers: Vec<Box<dyn Observer>>) -> Result<Self, SessionError> {
         let (sender, receiver) = bounded(256);
-        let first = Snapshot { name: experiment.workspace.name.clone(), steps: experiment.workspace.steps, ..Snapshot::default() };
+        let first = Snapshot {
+            name: experiment.workspace.name.clone(),
+            steps: experiment.workspace.steps,
+            ..Snapshot::default()
+        };
         let snapshot = Arc::new(ArcSwap::from_pointee(first));
         let cancelled = Arc::new(AtomicBool::new(false));
         let (into, stop) = (snapshot.clone(), cancelled.clone());
         let body = move || {
-            let work = std::panic::AssertUnwindSafe(|| shared::run(experiment, observers, receiver, into.clone(), stop));
-            let result = std::panic::catch_unwind(work).unwrap_or_else(|panic| Err(SessionError::Trainer(trainer::panic_text(&*panic))));
+            let work =
+                std::panic::AssertUnwindSafe(|| shared::run(experiment, observers, receiver, into.clone(), stop));
+            let result = std::panic::catch_unwind(work)
+                .unwrap_or_else(|panic| Err(SessionError::Trainer(trainer::panic_text(&*panic))));
             if let Err(error) = &result {
                 let mut last = Snapshot::clone(&into.load());
                 last.revision += 1;

@@ -52,7 +52,9 @@ impl PointOracle {
 
 impl Oracle for PointOracle {
     fn loss_at(&mut self, guess: usize, t: f64) -> Result<f64> {
-        let (Some(at), Some(v)) = (&self.at, self.directions.get(guess)) else { bail!("there is no direction {guess}") };
+        let (Some(at), Some(v)) = (&self.at, self.directions.get(guess)) else {
+            bail!("there is no direction {guess}")
+        };
         for ((into, theta), v) in self.theta.iter().zip(&at.theta).zip(v) {
             kernel::copy(into, theta)?;
             kernel::axpy(into, t, v)?;
@@ -62,7 +64,9 @@ impl Oracle for PointOracle {
     }
 
     fn jvp(&mut self, guess: usize) -> Result<f64> {
-        let (Some(at), Some(v)) = (&self.at, self.directions.get(guess)) else { bail!("there is no direction {guess}") };
+        let (Some(at), Some(v)) = (&self.at, self.directions.get(guess)) else {
+            bail!("there is no direction {guess}")
+        };
         self.primal.forward(&at.theta, &at.data, None, |_| Ok::<(), candle_core::Error>(()))?;
         let point = Point {
             tape: &self.primal,

@@ -1,10 +1,10 @@
 //! What the lanes of a session share, and how the trainer thread comes to it.
 #![forbid(unsafe_code)]
 
+use super::device;
 use super::lane::Shared;
 use super::protocol::{Command, Snapshot};
 use super::trainer::Trainer;
-use super::device;
 use super::{Experiment, SessionError, Summary};
 use crate::data::{Batches, Dataset, Layout};
 use crate::model::{Extent, build};
@@ -43,7 +43,8 @@ pub(super) fn run(
     let batches = Batches::new(&prepared, problem.batch, experiment.workspace.data_seed)?;
     let catalog = Catalog::standard(&experiment.plugin_paths, folder);
     let threads = experiment.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).thread_name(|index| format!("worker-{index}"));
+    let pool =
+        rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).thread_name(|index| format!("worker-{index}"));
     let pool = pool.build().map_err(|error| SessionError::Trainer(error.to_string()))?;
     let base = Snapshot {
         title,

@@ -4,13 +4,13 @@
 //! never waits for a face: snapshots are swapped in, events go to observers that do not block.
 #![forbid(unsafe_code)]
 
+use super::history::LaneHistory;
 use super::lane::{Lane, LaneFailure, LanePlan, Shared};
 use super::protocol::{Command, LaneView, Snapshot, Status};
 use super::tuning::Tuning;
 use super::{Experiment, SessionError, Summary};
-use crate::options::OnPluginError;
 use crate::data::{Batch, Batches};
-use super::history::LaneHistory;
+use crate::options::OnPluginError;
 use crate::record::{EndReason, LaneEnd, LaneId, Level, Message, Observer, StepReport};
 use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
@@ -272,10 +272,16 @@ impl Trainer {
     }
 
     fn add(&mut self, spec: crate::workspace::LaneSpec) {
-        let lane = self.views.iter().map(|view| view.info.lane + 1).chain(self.waiting.iter().map(|plan| plan.lane + 1)).max();
+        let lane =
+            self.views.iter().map(|view| view.info.lane + 1).chain(self.waiting.iter().map(|plan| plan.lane + 1)).max();
         let plan = LanePlan::added(lane.unwrap_or(0), spec, &self.experiment.workspace);
         if let Err(error) = Lane::new(&self.shared, plan.clone(), self.cancelled.clone()) {
-            self.say(Message { lane: None, step: None, level: Level::Error, text: format!("the lane was not added: {error}") });
+            self.say(Message {
+                lane: None,
+                step: None,
+                level: Level::Error,
+                text: format!("the lane was not added: {error}"),
+            });
             return;
         }
         self.experiment.concurrent = self.experiment.concurrent.max(self.active.len() + 1);

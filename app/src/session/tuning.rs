@@ -85,7 +85,9 @@ impl Tuning {
         let mut told: Vec<String> = Vec::new();
         for (offset, mut run) in self.runs.into_iter().enumerate() {
             let mine = self.trials.iter().filter(|trial| trial.name == run.name);
-            let best = mine.filter_map(|trial| trial.score.map(|score| (score, trial.value))).max_by(|a, b| a.0.total_cmp(&b.0));
+            let best = mine
+                .filter_map(|trial| trial.score.map(|score| (score, trial.value)))
+                .max_by(|a, b| a.0.total_cmp(&b.0));
             let sentence = match best {
                 Some((score, value)) => {
                     let chosen = &tune.values[value];

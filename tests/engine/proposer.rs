@@ -1,0 +1,115 @@
+//! A shipped strategy called as a lane calls it: during or after a forward pass, through its library.
+
+use candle_core::Tensor;
+use guesswork::estimate::{Directions, Estimator, GuessKind, Point, Settings};
+use guesswork::kernel;
+use guesswork::model::{Network, Tape};
+use guesswork::strategy::{
+    Call, CallMode, Catalog, Draws, Inputs, Instance, Kind, Outputs, Params, Plan, RunFacts, SignalAt,
+};
+use guesswork::workspace::ParamValue;
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
+
+pub const SIGNAL: [&str; 6] = [
+    "activity-perturbation",
+    "weight-transpose",
+    "downstream",
+    "jacobian-transpose",
+    "activation-mixing",
+    "label-guess",
+];
+
+/// The libraries that Cargo built beside this test.
+pub fn catalog() -> &'static Catalog {
+    static CATALOG: OnceLock<Catalog> = OnceLock::new();
+    CATALOG.get_or_init(|| Catalog::standard(&[], None))
+}
+
+pub struct Proposer {
+    instance: Instance,
+    plan: Plan,
+    outputs: Outputs,
+    signals: Vec<Tensor>,
+    weights: Vec<Vec<Tensor>>,
+    settings: Settings,
+}
+
+impl Proposer {
+    pub fn new(id: &str, params: &[(&str, ParamValue)], settings: Settings, network: &Network, tape: &Tape) -> Self {
+        let info = catalog().get(id).unwrap_or_else(|error| panic!("{error}"));
+        let given = params.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+        let params = Params::check(id, &info.params, &given).unwrap();
+        let mut instance = Instance::create(info, &params).unwrap();
+        let facts = RunFacts {
+            scope: settings.scope,
+            guesses: settings.guesses,
+            seed: 3,
+            instance: 0,
+            diagnostic: false,
+            oracle: false,
+            cancelled: Arc::new(AtomicBool::new(false)),
+        };
+        let plan = instance.prepare(network.graph(), tape, &facts).unwrap();
+        let outputs = instance.outputs(tape).unwrap();
+        let signals = outputs.signals().iter().flatten().cloned().collect();
+        let weights = match plan.kind {
+            Kind::Weight => (0..settings.guesses).map(|_| network.zeros_like().unwrap()).collect(),
+            _ => Vec::new(),
+        };
+        Self { instance, plan, outputs, signals, weights, settings }
+    }
+
+    pub fn set_draws(&mut self, draws: Draws) {
+        self.instance.set_draws(Some(draws));
+    }
+
+    pub fn estimator(&self, tape: &Tape, network: &Network) -> Estimator {
+        let kind = if self.plan.kind == Kind::Weight { GuessKind::Weight } else { GuessKind::Signal };
+        Estimator::new(self.settings, kind, tape, network.theta()).unwrap()
+    }
+
+    /// The forward pass on `data` and the guesses of `step`; normalised by `estimator`.
+    pub fn propose(&mut self, network: &Network, tape: &Tape, data: &Tensor, step: u64, estimator: &Estimator) {
+        let theta = network.theta();
+        let call = |instance: &mut Instance, outputs: &mut Outputs, site| {
+            let inputs = Inputs::default();
+            let outputs = Some(outputs);
+            instance
+                .propose(&mut Call { tape, theta, step, site, progress: 0.0, inputs, outputs, oracle: None })
+                .unwrap();
+        };
+        let by_layer = self.plan.call_mode == CallMode::Layer;
+        let (instance, outputs) = (&mut self.instance, &mut self.outputs);
+        let each = |site| {
+            if by_layer {
+                call(instance, outputs, Some(site));
+            }
+            Ok::<(), candle_core::Error>(())
+        };
+        tape.forward(theta, data, None, each).unwrap();
+        if !by_layer {
+            call(&mut self.instance, &mut self.outputs, None);
+        }
+        for (site, guess) in self.signals.iter().enumerate() {
+            if let (SignalAt::Activation, Some(mask)) = (self.plan.signal_at, tape.derivative(site)) {
+                kernel::hadamard_assign(guess, mask).unwrap();
+            }
+            estimator.normalise(guess).unwrap();
+        }
+        for (guess, v) in self.weights.iter().enumerate() {
+            self.outputs.direction_into(guess, v).unwrap();
+        }
+    }
+
+    pub fn directions(&self) -> Directions<'_> {
+        if self.weights.is_empty() { Directions::Signal(&self.signals) } else { Directions::Weight(&self.weights) }
+    }
+
+    /// Scalars and estimate at `point`, into `estimate`.
+    pub fn estimate(&self, point: Point, estimator: &mut Estimator, estimate: &[Tensor]) {
+        estimator.derive(point, self.directions()).unwrap();
+        estimator.combine(point, self.directions(), estimate).unwrap();
+    }
+}
