@@ -9,8 +9,8 @@ const FLOORS: [&[&str]; 14] = [
     &["main"],
     &["cli"],
     &["tui", "batch"],
-    &["options"],
     &["session"],
+    &["options"],
     &["measure"],
     &["strategy"],
     &["estimate"],
@@ -179,13 +179,8 @@ fn imports_go_down_only() {
 
 #[test]
 fn libraries_of_the_edges_stay_there() {
-    let allowed: [(&str, &[&str]); 5] = [
-        ("libloading", &["strategy"]),
-        ("ratatui", &["tui"]),
-        ("crossterm", &["tui"]),
-        ("clap", &["cli"]),
-        ("ron", &["workspace"]),
-    ];
+    let allowed: [(&str, &[&str]); 4] =
+        [("libloading", &["strategy"]), ("ratatui", &["tui"]), ("crossterm", &["tui"]), ("clap", &["cli"])];
     for source in sources("app/src") {
         for (library, modules) in allowed {
             let used = !uses(&source.code, library).is_empty();
@@ -200,13 +195,18 @@ fn libraries_of_the_edges_stay_there() {
 
 #[test]
 fn unsafe_code_stays_where_it_belongs() {
-    let word = |code: &str| code.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|word| word == "unsafe");
+    // The attribute that exports a plugin's entry point is no unsafe code.
+    let plain = |code: &str| code.replace("#[unsafe(no_mangle)]", "");
+    let word =
+        |code: &str| plain(code).split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|word| word == "unsafe");
     for source in sources("app/src") {
         let place = matches!(source.module().as_str(), "kernel" | "strategy");
-        if word(&source.code) {
+        // Modules of tests inherit what their parent allows.
+        let test = source.path.components().any(|part| part.as_os_str() == "tests");
+        if word(&source.code) && !(place && test) {
             assert!(place, "{}: unsafe code", source.path.display());
             assert!(
-                source.text.contains("#![allow(unsafe_code)]"),
+                source.text.contains("[allow(unsafe_code)]"),
                 "{}: says nothing of its unsafe code",
                 source.path.display()
             );

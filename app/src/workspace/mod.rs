@@ -35,3 +35,8 @@ fn options() -> ron::Options {
         .with_default_extension(Extensions::IMPLICIT_SOME)
         .with_default_extension(Extensions::UNWRAP_VARIANT_NEWTYPES)
 }
+
+/// The way of RON without extensions: `clip: Some(1.0)`, `mlp((hidden: [10]))`.
+fn doubly_bracketed() -> ron::Options {
+    ron::Options::default()
+}
