@@ -216,12 +216,25 @@ fn unsafe_code_stays_where_it_belongs() {
         let path = source.path.display().to_string();
         assert!(!word(&source.code) || path.starts_with("abi") || path.starts_with("testing"), "{path}: unsafe code");
     }
-    for module in FLOORS.concat().into_iter().filter(|module| !["kernel", "strategy"].contains(module)) {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-        let files = [root.join(format!("{module}.rs")), root.join(module).join("mod.rs")];
-        let Some(file) = files.into_iter().find(|file| file.is_file()) else { continue };
-        let text = std::fs::read_to_string(&file).unwrap();
-        assert!(text.contains("#![forbid(unsafe_code)]"), "{}: does not forbid unsafe code", file.display());
+}
+
+#[test]
+fn all_other_modules_forbid_unsafe_code() {
+    let forbids = |source: &Source| source.text.contains("#![forbid(unsafe_code)]");
+    let sources = sources("app/src");
+    // A folder's root file forbids for the files below it.
+    let covered: Vec<&Path> = sources
+        .iter()
+        .filter(|source| source.path.ends_with("mod.rs") && forbids(source))
+        .filter_map(|source| source.path.parent())
+        .collect();
+    for source in &sources {
+        let module = source.module();
+        let fine = matches!(module.as_str(), "kernel" | "strategy" | "lib")
+            || forbids(source)
+            || covered.iter().any(|folder| source.path.starts_with(folder))
+            || (source.path.ends_with("mod.rs") && !source.code.contains("fn "));
+        assert!(fine, "{}: does not forbid unsafe code", source.path.display());
     }
 }
 
