@@ -3,6 +3,7 @@
 //! `ARCHITECTURE.md` draws the house; the modules below are its floors, each using only those further down.
 #![deny(unsafe_code)]
 
+pub mod batch;
 pub mod cli;
 pub mod data;
 pub mod estimate;

@@ -1,6 +1,7 @@
 //! How the program ends: exit codes, and the errors that lead to them.
 
 use crate::data::DataError;
+use crate::session::SessionError;
 use crate::workspace::WorkspaceError;
 use std::process::ExitCode;
 
@@ -76,6 +77,17 @@ impl From<WorkspaceError> for Failure {
             message.push_str(&format!("\n   did you mean the command `guesswork {command}`?"));
         }
         Self::new(Exit::Invalid, message)
+    }
+}
+
+impl From<SessionError> for Failure {
+    fn from(error: SessionError) -> Self {
+        let exit = match &error {
+            SessionError::Workspace(_) | SessionError::Model(_) | SessionError::Lane { .. } | SessionError::Data(_) => Exit::Invalid,
+            SessionError::Catalog(_) | SessionError::Plugin { .. } => Exit::Plugin,
+            _ => Exit::Failed,
+        };
+        Self::new(exit, error.to_string())
     }
 }
 

@@ -9,6 +9,7 @@ mod check;
 mod data;
 mod exit;
 mod output;
+mod screen;
 mod values;
 
 pub use arguments::{command, parse};
@@ -16,6 +17,7 @@ pub use check::check;
 pub use data::{convert_cifar10, data_check, data_list};
 pub use exit::{Exit, Failure};
 pub use output::{print, print_error};
+pub use screen::{plugin_info, plugin_list, screen};
 
 use crate::options::{BatchOptions, RunOptions};
 use crate::workspace::{EMBEDDED, Embedded, WorkspaceError};

@@ -134,6 +134,17 @@ struct Envelope<T> {
     lane: T,
 }
 
+/// Where the checkpoint of `lane` is, in the folder of checkpoints.
+pub fn path(folder: &Path, lane: LaneId) -> PathBuf {
+    folder.join(format!("lane-{lane}.safetensors"))
+}
+
+/// The lane whose checkpoint, or the one before it, has that file name.
+pub fn lane_of(name: &str) -> Option<LaneId> {
+    let name = name.strip_suffix(".previous").unwrap_or(name);
+    name.strip_prefix("lane-")?.strip_suffix(".safetensors")?.parse().ok()
+}
+
 /// Writes a checkpoint to `path`, at once.
 ///
 /// Tensors may be on any device; f32, f64, u8, u32 and i64 can be stored. An older checkpoint stays in place until the new

@@ -17,7 +17,7 @@ use super::checkpoint::{self, CheckpointError};
 use super::replace::replace;
 use super::time::Utc;
 use super::truncate::Position;
-use crate::workspace::Workspace;
+use crate::workspace::{self, Document, Workspace, WorkspaceError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -73,13 +73,8 @@ pub enum FolderError {
         owner: String,
     },
     /// The workspace in the folder cannot be read.
-    #[error("{}: {error}", path.display())]
-    Workspace {
-        /// The file.
-        path: PathBuf,
-        /// Where and what was expected.
-        error: Box<ron::error::SpannedError>,
-    },
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
     /// The workspace cannot be written as RON.
     #[error("cannot write the workspace as RON: {0}")]
     Unwritable(#[from] ron::Error),
@@ -116,7 +111,7 @@ impl RunFolder {
         check_empty(&root)?;
         let checkpoints = root.join(CHECKPOINTS);
         fs::create_dir(&checkpoints).map_err(at(&checkpoints))?;
-        let text = ron::ser::to_string_pretty(workspace, ron::ser::PrettyConfig::default())?;
+        let text = workspace::to_ron(workspace)?;
         let path = root.join(WORKSPACE);
         replace(&path, text.as_bytes()).map_err(at(&path))?;
         Ok(Self { root, lock: Arc::new(lock) })
@@ -178,9 +173,14 @@ impl RunFolder {
         self.root.join("log.txt")
     }
 
+    /// Where the checkpoints are: what the session's experiment names.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.root.join(CHECKPOINTS)
+    }
+
     /// Where the checkpoint of `lane` is.
     pub fn checkpoint(&self, lane: LaneId) -> PathBuf {
-        self.root.join(CHECKPOINTS).join(format!("lane-{lane}.safetensors"))
+        checkpoint::path(&self.checkpoints(), lane)
     }
 
     /// Whether other processes are really kept out. Some network file systems cannot lock.
@@ -193,11 +193,11 @@ impl RunFolder {
     /// # Errors
     /// When the folder cannot be read or a checkpoint cannot be used.
     pub fn positions(&self) -> Result<BTreeMap<LaneId, Position>, CheckpointError> {
-        let folder = self.root.join(CHECKPOINTS);
+        let folder = self.checkpoints();
         let failed = |error: io::Error| CheckpointError::Read { path: folder.clone(), error };
         let mut lanes = BTreeSet::new();
         for entry in fs::read_dir(&folder).map_err(failed)? {
-            lanes.extend(entry.map_err(failed)?.file_name().to_str().and_then(lane_of));
+            lanes.extend(entry.map_err(failed)?.file_name().to_str().and_then(checkpoint::lane_of));
         }
         let mut positions = BTreeMap::new();
         for lane in lanes {
@@ -224,18 +224,12 @@ pub fn read_workspace(folder: &Path) -> Result<Workspace, FolderError> {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => FolderError::NoRun { path: folder.into() },
         _ => FolderError::Io { path: path.clone(), error },
     })?;
-    ron::from_str(&text).map_err(|error| FolderError::Workspace { path, error: Box::new(error) })
+    Ok(Document::parse(&text, &path.display().to_string())?.workspace)
 }
 
 fn at(path: &Path) -> impl FnOnce(io::Error) -> FolderError {
     let path = path.to_path_buf();
     move |error| FolderError::Io { path, error }
-}
-
-/// The lane of `lane-3.safetensors` and of its `.previous`.
-fn lane_of(name: &str) -> Option<LaneId> {
-    let name = name.strip_suffix(".previous").unwrap_or(name);
-    name.strip_prefix("lane-")?.strip_suffix(".safetensors")?.parse().ok()
 }
 
 /// `name` as one plain part of a path.

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `run` | first | [`RunHeader`] |
 //! | `lane` | a lane starts; a second one of the same number after a reset, which voids the steps before it | [`LaneInfo`] |
-//! | `step` | every step of every lane | `lane`, `step` from 0; each quantity of the whole model by [`Quantity::name`]; `sites`: each per-site quantity as an array in the order of the lane's `sites`, `null` where it was not measured; `metrics`: the plugin's own, arrays; `time` |
+//! | `step` | every step of every lane; at its end one more, numbered by the steps taken, with the last measurements and no loss of a batch | `lane`, `step` from 0; each quantity of the whole model by [`Quantity::name`]; `sites`: each per-site quantity as an array in the order of the lane's `sites`, `null` where it was not measured; `metrics`: the plugin's own, arrays; `time` |
 //! | `message` | anything said | [`Message`] |
 //! | `end` | a lane ends | `lane`, `steps`, `reason`, `time` |
 //! | `summary` | last | [`super::summary::Summary`] |
@@ -23,7 +23,7 @@ use super::number::write_json;
 use super::output::{Output, Watch};
 use super::time::Utc;
 use super::{LaneEnd, LaneId, LaneInfo, Message, Observer, Quantity, RECORD_SCHEMA, StageSeconds, StepReport};
-use crate::workspace::{DataSpec, LossSpec, ModelSpec, Precision, Problem, Workspace};
+use crate::workspace::{DataSpec, LossSpec, ModelSpec, Precision, Problem, Workspace, to_ron};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::Write;
@@ -106,7 +106,7 @@ impl RunHeader {
             seeds: workspace.seeds.clone(),
             data_seed: workspace.data_seed,
             steps: workspace.steps,
-            workspace: ron::to_string(workspace).unwrap_or_default(),
+            workspace: to_ron(workspace).unwrap_or_default(),
             host,
             time: Started { started: Utc::now().rfc3339() },
         }
@@ -291,15 +291,15 @@ pub(crate) mod tests {
     use crate::record::output::tests::Narrow;
     use crate::record::read::{ReadError, Record, Records};
     use crate::record::{EndReason, Key, Level, StrategyCard};
-    use crate::workspace::{LaneSpec, OptimizerSpec, ParamValue, Scope};
+    use crate::workspace::{Document, LaneSpec, OptimizerSpec, ParamValue, Scope};
     use std::collections::BTreeMap;
     use std::io::ErrorKind;
 
     /// A workspace with everything left at its default.
     pub(crate) fn workspace() -> Workspace {
-        let text = "(name: \"tiny\", lanes: [(strategy: \"weight-transpose\", optimizer: Some(sgd(lr: 0.25)))], \
-                    problem: Network((data: (name: \"digits\"), model: mlp((hidden: [4])))))";
-        ron::from_str(text).expect("a workspace")
+        let text = "(name: \"tiny\", lanes: [(strategy: \"weight-transpose\", optimizer: sgd(lr: 0.25))], \
+                    problem: Network(data: (name: \"digits\"), model: mlp(hidden: [4])))";
+        Document::parse(text, "tiny").expect("a workspace").workspace
     }
 
     /// A lane with two sites.
@@ -394,7 +394,7 @@ pub(crate) mod tests {
         let records = read(&text);
         let Record::Run(header) = &records[0] else { panic!("{:?}", records[0]) };
         assert_eq!(header.schema, RECORD_SCHEMA);
-        assert_eq!(ron::from_str::<Workspace>(&header.workspace).expect("a workspace"), workspace());
+        assert_eq!(Document::parse(&header.workspace, "tiny").expect("RON").workspace, workspace());
         assert_eq!(records[1], Record::Lane(Box::new(info)));
         let Record::Step(step) = &records[2] else { panic!("{:?}", records[2]) };
         let full = full_report();

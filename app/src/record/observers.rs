@@ -81,28 +81,26 @@ impl<T: Observer> Observer for Shared<T> {
     }
 }
 
-/// An observer that has already been told of some lanes' starts and ends, in an earlier part of the run.
+/// An observer that has already been told of some lanes' starts, in an earlier part of the run.
 ///
-/// A resumed session tells of every lane anew; the first telling of what is known is kept from `inner`. A second start of
-/// a lane is a reset and passes.
+/// A resumed session tells of the start of a lane that stands at step 0 once more; that is kept from `inner`. A second start
+/// of a lane is a reset and passes.
 #[derive(Debug)]
 pub struct Continued<T> {
     inner: T,
     started: BTreeSet<LaneId>,
-    ended: BTreeSet<LaneId>,
 }
 
 impl<T> Continued<T> {
-    /// `inner` knows of the start of the lanes `started` and of the end of the lanes `ended`.
-    pub fn new(inner: T, started: BTreeSet<LaneId>, ended: BTreeSet<LaneId>) -> Self {
-        Self { inner, started, ended }
+    /// `inner` knows of the start of the lanes `started`, and will be told of it again.
+    pub fn new(inner: T, started: BTreeSet<LaneId>) -> Self {
+        Self { inner, started }
     }
 }
 
 impl<T: Observer> Observer for Continued<T> {
     fn lane_started(&mut self, info: &LaneInfo) {
         if !self.started.remove(&info.lane) {
-            self.ended.remove(&info.lane);
             self.inner.lane_started(info);
         }
     }
@@ -112,9 +110,7 @@ impl<T: Observer> Observer for Continued<T> {
     }
 
     fn lane_ended(&mut self, end: &LaneEnd) {
-        if !self.ended.remove(&end.lane) {
-            self.inner.lane_ended(end);
-        }
+        self.inner.lane_ended(end);
     }
 
     fn message(&mut self, message: &Message) {

@@ -14,8 +14,9 @@ use super::read::{ReadError, replay};
 use super::replace::replace;
 use super::summary::{Summary, Tally};
 use super::truncate::{Kept, truncate_after};
-use super::{Level, Message, Observer};
+use super::{LaneId, Level, Message, Observer};
 use crate::workspace::Workspace;
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -37,6 +38,14 @@ pub enum RecordingError {
     /// A checkpoint cannot be used.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// A lane has a checkpoint but no records.
+    #[error("{}: the start of lane {lane}, which has a checkpoint, is not recorded; delete the checkpoint to start it anew", path.display())]
+    Unrecorded {
+        /// The records.
+        path: PathBuf,
+        /// The lane.
+        lane: LaneId,
+    },
 }
 
 /// A form of records on a stream.
@@ -70,6 +79,8 @@ pub struct Recording {
     sinks: Vec<Shared<Box<dyn Sink>>>,
     watches: Vec<Watch>,
     kept: Kept,
+    /// Lanes that stand at step 0, whose start the session will tell once more.
+    told_again: BTreeSet<LaneId>,
 }
 
 impl Recording {
@@ -77,7 +88,14 @@ impl Recording {
     pub fn none(workspace: &Workspace) -> Self {
         let tuned = workspace.tune.as_ref().map(|tune| tune.over.as_str());
         let tally = Shared::new(Tally::new(&workspace.name, tuned));
-        Self { folder: None, tally, sinks: Vec::new(), watches: Vec::new(), kept: Kept::default() }
+        Self {
+            folder: None,
+            tally,
+            sinks: Vec::new(),
+            watches: Vec::new(),
+            kept: Kept::default(),
+            told_again: BTreeSet::new(),
+        }
     }
 
     /// Writes to `stream` in that form; `target` names it in errors.
@@ -113,7 +131,13 @@ impl Recording {
         let mut recording = Self::none(workspace);
         recording.folder = Some(folder.clone());
         let path = folder.records();
-        recording.kept = truncate_after(&path, &folder.positions()?)?;
+        let positions = folder.positions()?;
+        recording.kept = truncate_after(&path, &positions)?;
+        if let Some(&lane) = positions.keys().find(|lane| !recording.kept.started.contains(lane)) {
+            return Err(RecordingError::Unrecorded { path, lane });
+        }
+        recording.told_again =
+            positions.iter().filter(|(_, position)| position.step == 0).map(|(lane, _)| *lane).collect();
         let resumed = recording.kept.header;
         if resumed {
             replay(&path, &mut recording.tally)?;
@@ -150,10 +174,10 @@ impl Recording {
     /// The observers for the session. To be taken once.
     pub fn observers(&self) -> Vec<Box<dyn Observer>> {
         let continued = |inner: Box<dyn Observer>| -> Box<dyn Observer> {
-            if self.kept.started.is_empty() {
-                return inner;
+            match self.told_again.is_empty() {
+                true => inner,
+                false => Box::new(Continued::new(inner, self.told_again.clone())),
             }
-            Box::new(Continued::new(inner, self.kept.started.clone(), self.kept.ended.clone()))
         };
         let mut observers = vec![continued(Box::new(self.tally.clone()))];
         observers.extend(self.sinks.iter().map(|sink| continued(Box::new(sink.clone()))));
@@ -165,10 +189,10 @@ impl Recording {
         self.kept.header
     }
 
-    /// What a person should know of the records that were there, a sentence each: steps that are missing.
+    /// What a person should know of the records that were there, a sentence each: records that are missing.
     pub fn warnings(&self) -> Vec<String> {
         let sentence = |(lane, (from, to)): (&usize, &(u64, u64))| {
-            format!("the records of lane {lane} lack steps from {from} to its checkpoint at {to}; they are lost")
+            format!("the records of lane {lane} stop at step {from}, before its checkpoint at step {to}")
         };
         self.kept.gaps.iter().map(sentence).collect()
     }

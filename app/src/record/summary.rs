@@ -25,6 +25,13 @@ pub struct Summary {
     pub groups: Vec<GroupSummary>,
 }
 
+impl Summary {
+    /// Whether a lane ended because the workspace's time was up.
+    pub fn was_cut_off_by_time(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.reason == Some(EndReason::OutOfTime))
+    }
+}
+
 /// One lane.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LaneSummary {
@@ -245,7 +252,10 @@ impl Observer for Tally {
 
 impl LaneTally {
     fn step(&mut self, report: &StepReport) {
-        self.summary.steps = report.step + 1;
+        // What is measured after the last step is no step.
+        if report.get(Key::whole(Quantity::Loss)).is_some() {
+            self.summary.steps = report.step + 1;
+        }
         self.summary.reason = None;
         let seconds = &mut self.seconds;
         seconds.forward += report.seconds.forward;

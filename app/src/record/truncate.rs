@@ -1,7 +1,7 @@
 //! Cutting records back to the checkpoints that a run resumes from, so that it goes on with no step twice and none missing.
 //!
-//! Kept: the header; of each lane with a checkpoint, its start, its steps before the checkpoint's, its end where the
-//! checkpoint knows of it, and messages up to there. Cut: everything later, everything of lanes without a checkpoint (they
+//! Kept: the header; of each lane with a checkpoint, its start, its steps before the checkpoint's, its last measurements and
+//! its end where the checkpoint knows of it, and messages up to there. Cut: everything later, everything of lanes without a checkpoint (they
 //! start anew), the summary, and a half-written last line. A lane that was reset keeps what was before the reset.
 #![forbid(unsafe_code)]
 
@@ -33,7 +33,8 @@ pub struct Kept {
     pub started: BTreeSet<LaneId>,
     /// Lanes whose end is there.
     pub ended: BTreeSet<LaneId>,
-    /// Lanes whose records stop before their checkpoint: first missing step, and the checkpoint's step.
+    /// Lanes whose records stop before their checkpoint: where they stop, and the checkpoint's step. (A step may be missing
+    /// in between where a plugin failed and was to be skipped.)
     pub gaps: BTreeMap<LaneId, (u64, u64)>,
     /// Bytes cut.
     pub cut: u64,
@@ -137,12 +138,9 @@ impl Decision<'_> {
         match (kind, head.step) {
             ("lane", _) => self.kept.started.insert(lane),
             ("step", Some(step)) => {
-                let next = self.next.entry(lane).or_insert(0);
-                if step < position.step {
-                    if step != *next {
-                        self.kept.gaps.entry(lane).or_insert((*next, position.step));
-                    }
-                    *next = step + 1;
+                // What is measured after the last step has the number of the steps taken.
+                if step < position.step || (position.ended && step == position.step) {
+                    self.next.insert(lane, step + 1);
                     return true;
                 }
                 self.cutting = true;
@@ -158,7 +156,7 @@ impl Decision<'_> {
         for (&lane, position) in self.positions {
             let next = self.next.get(&lane).copied().unwrap_or(0);
             if next < position.step {
-                self.kept.gaps.entry(lane).or_insert((next, position.step));
+                self.kept.gaps.insert(lane, (next, position.step));
             }
         }
         self.kept
@@ -240,6 +238,7 @@ mod tests {
                 sink.message(&Message { lane: Some(0), step: Some(4), level: Level::Info, text });
             }
             if step == 2 {
+                sink.step(&report(1, 3, 0.0));
                 sink.lane_ended(&end(1, 3));
             }
             if step == 5 {

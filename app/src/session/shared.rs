@@ -31,7 +31,7 @@ pub(super) fn run(
         Precision::F32 => DType::F32,
         Precision::F64 => DType::F64,
     };
-    let folder = experiment.path.as_deref().and_then(|path| path.parent());
+    let folder = experiment.beside.as_deref();
     let Problem::Network(problem) = &experiment.workspace.problem;
     let data = Dataset::load(&problem.data, folder, experiment.workspace.data_seed)?;
     let images = Extent::image(data.channels, data.height, data.width);
@@ -41,7 +41,7 @@ pub(super) fn run(
     let layout = if input.image.is_some() { Layout::Positions } else { Layout::Flat };
     let prepared = data.prepare(layout, dtype, &device)?;
     let batches = Batches::new(&prepared, problem.batch, experiment.workspace.data_seed)?;
-    let catalog = Catalog::standard(&experiment.plugin_paths, experiment.path.as_deref());
+    let catalog = Catalog::standard(&experiment.plugin_paths, folder);
     let threads = experiment.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).thread_name(|index| format!("worker-{index}"));
     let pool = pool.build().map_err(|error| SessionError::Trainer(error.to_string()))?;
@@ -60,6 +60,7 @@ pub(super) fn run(
         batch: problem.batch,
         loss: Loss::from(problem.loss),
         measure: experiment.workspace.measure,
+        defaults: experiment.workspace.defaults.clone(),
         diagnostic: experiment.workspace.diagnostic,
     };
     let trainer = Trainer::new(experiment, Arc::new(shared), observers, commands, snapshot, cancelled, base);

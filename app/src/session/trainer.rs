@@ -173,10 +173,8 @@ impl Trainer {
                 Some(place) => *place = view,
                 None => self.views.push(view),
             }
-            if lane.steps_taken() == 0 {
-                let info = lane.info().clone();
-                self.observers.iter_mut().for_each(|observer| observer.lane_started(&info));
-            }
+            let info = lane.info().clone();
+            self.observers.iter_mut().for_each(|observer| observer.lane_started(&info));
             match ended {
                 Some(reason) => {
                     if let Some(tuning) = &mut self.tuning {

@@ -35,6 +35,7 @@ mod tests;
 
 pub use context::{Hit, Target};
 
+use crate::session::Session;
 use crate::session::protocol::{Command, Snapshot, Status};
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use crossterm::event::Event;
@@ -58,6 +59,16 @@ pub trait Source {
     fn snapshot(&self) -> Arc<Snapshot>;
     /// Hands a command to the trainer; false when it cannot take it now.
     fn send(&self, command: Command) -> bool;
+}
+
+impl Source for Session {
+    fn snapshot(&self) -> Arc<Snapshot> {
+        Session::snapshot(self)
+    }
+
+    fn send(&self, command: Command) -> bool {
+        Session::send(self, command)
+    }
 }
 
 impl<S: Source + ?Sized> Source for &S {
