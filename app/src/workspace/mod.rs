@@ -22,7 +22,7 @@ pub use diagnostic::{Diagnostic, Place, WorkspaceError};
 pub use document::Document;
 pub use edit::{EditError, apply_axis};
 pub use embedded::{EMBEDDED, Embedded};
-pub use grid::{BACKPROP, LaneRun};
+pub use grid::{BACKPROP, LaneRun, MOST_RUNS};
 pub use reference::reference;
 pub use save::to_ron;
 pub use schema::*;
