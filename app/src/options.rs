@@ -1,4 +1,4 @@
-//! What a run was asked for on the command line, as plain data that both faces read.
+//! What a run was asked for on the command line, as plain data that the faces and the session read.
 //!
 //! Knows the workspace, and nothing of how a command line is written or what a session does with it.
 #![forbid(unsafe_code)]

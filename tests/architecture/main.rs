@@ -9,8 +9,8 @@ const FLOORS: [&[&str]; 14] = [
     &["main"],
     &["cli"],
     &["tui", "batch"],
-    &["options"],
     &["session"],
+    &["options"],
     &["measure"],
     &["strategy"],
     &["estimate"],
@@ -179,13 +179,8 @@ fn imports_go_down_only() {
 
 #[test]
 fn libraries_of_the_edges_stay_there() {
-    let allowed: [(&str, &[&str]); 5] = [
-        ("libloading", &["strategy"]),
-        ("ratatui", &["tui"]),
-        ("crossterm", &["tui"]),
-        ("clap", &["cli"]),
-        ("ron", &["workspace"]),
-    ];
+    let allowed: [(&str, &[&str]); 4] =
+        [("libloading", &["strategy"]), ("ratatui", &["tui"]), ("crossterm", &["tui", "batch"]), ("clap", &["cli"])];
     for source in sources("app/src") {
         for (library, modules) in allowed {
             let used = !uses(&source.code, library).is_empty();
@@ -200,13 +195,18 @@ fn libraries_of_the_edges_stay_there() {
 
 #[test]
 fn unsafe_code_stays_where_it_belongs() {
-    let word = |code: &str| code.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|word| word == "unsafe");
+    // The attribute that exports a plugin's entry point is no unsafe code.
+    let plain = |code: &str| code.replace("#[unsafe(no_mangle)]", "");
+    let word =
+        |code: &str| plain(code).split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|word| word == "unsafe");
     for source in sources("app/src") {
         let place = matches!(source.module().as_str(), "kernel" | "strategy");
-        if word(&source.code) {
+        // Modules of tests inherit what their parent allows.
+        let test = source.path.components().any(|part| part.as_os_str() == "tests");
+        if word(&source.code) && !(place && test) {
             assert!(place, "{}: unsafe code", source.path.display());
             assert!(
-                source.text.contains("#![allow(unsafe_code)]"),
+                source.text.contains("[allow(unsafe_code)]"),
                 "{}: says nothing of its unsafe code",
                 source.path.display()
             );
@@ -216,12 +216,25 @@ fn unsafe_code_stays_where_it_belongs() {
         let path = source.path.display().to_string();
         assert!(!word(&source.code) || path.starts_with("abi") || path.starts_with("testing"), "{path}: unsafe code");
     }
-    for module in FLOORS.concat().into_iter().filter(|module| !["kernel", "strategy"].contains(module)) {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-        let files = [root.join(format!("{module}.rs")), root.join(module).join("mod.rs")];
-        let Some(file) = files.into_iter().find(|file| file.is_file()) else { continue };
-        let text = std::fs::read_to_string(&file).unwrap();
-        assert!(text.contains("#![forbid(unsafe_code)]"), "{}: does not forbid unsafe code", file.display());
+}
+
+#[test]
+fn all_other_modules_forbid_unsafe_code() {
+    let forbids = |source: &Source| source.text.contains("#![forbid(unsafe_code)]");
+    let sources = sources("app/src");
+    // A folder's root file forbids for the files below it.
+    let covered: Vec<&Path> = sources
+        .iter()
+        .filter(|source| source.path.ends_with("mod.rs") && forbids(source))
+        .filter_map(|source| source.path.parent())
+        .collect();
+    for source in &sources {
+        let module = source.module();
+        let fine = matches!(module.as_str(), "kernel" | "strategy" | "lib")
+            || forbids(source)
+            || covered.iter().any(|folder| source.path.starts_with(folder))
+            || (source.path.ends_with("mod.rs") && !source.code.contains("fn "));
+        assert!(fine, "{}: does not forbid unsafe code", source.path.display());
     }
 }
 

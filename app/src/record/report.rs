@@ -1,4 +1,5 @@
 //! What happened in a run, as data: the one description that the screen, the records and the reports all read.
+#![forbid(unsafe_code)]
 
 use crate::workspace::{LaneSpec, Scope};
 use serde::{Deserialize, Serialize};

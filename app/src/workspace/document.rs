@@ -1,6 +1,7 @@
 //! A workspace together with the text it came from, so that what is found wrong later can be pointed at.
 
-use super::{Diagnostic, EMBEDDED, Embedded, Workspace, WorkspaceError, check, diagnostic, edit, options};
+use super::{Diagnostic, EMBEDDED, Embedded, Workspace, WorkspaceError};
+use super::{check, diagnostic, doubly_bracketed, edit, options};
 use std::path::{Path, PathBuf};
 
 /// A workspace and its text.
@@ -25,8 +26,10 @@ impl Document {
     /// [`WorkspaceError::Invalid`] with line, column and what was expected.
     pub fn parse(text: &str, label: &str) -> Result<Self, WorkspaceError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        // `Network((…))`, as RON is written elsewhere, is read too; errors are told of the usual way.
         let mut workspace: Workspace = options()
             .from_str(text)
+            .or_else(|error| doubly_bracketed().from_str(text).map_err(|_| error))
             .map_err(|error| WorkspaceError::Invalid(vec![Diagnostic::from_ron(label, text, &error)]))?;
         if workspace.name.is_empty() {
             let stem = Path::new(label).file_stem().map(|stem| stem.to_string_lossy().into_owned());
@@ -159,6 +162,9 @@ mod tests {
         document.check().unwrap();
         assert_eq!((document.workspace.name.as_str(), document.workspace.steps), ("x", 10));
         assert!(Document::parse(&format!("\u{feff}{}", document.text), "x.ron").is_ok());
+        let elsewhere = ron::to_string(&document.workspace).unwrap();
+        assert!(elsewhere.contains("Network((data:") && elsewhere.contains("Some("), "{elsewhere}");
+        assert_eq!(Document::parse(&elsewhere, "some/x.ron").unwrap().workspace, document.workspace);
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub use diagnostic::{Diagnostic, Place, WorkspaceError};
 pub use document::Document;
 pub use edit::{EditError, apply_axis};
 pub use embedded::{EMBEDDED, Embedded};
-pub use grid::{BACKPROP, LaneRun};
+pub use grid::{BACKPROP, LaneRun, MOST_RUNS};
 pub use reference::reference;
 pub use save::to_ron;
 pub use schema::*;
@@ -34,4 +34,9 @@ fn options() -> ron::Options {
     ron::Options::default()
         .with_default_extension(Extensions::IMPLICIT_SOME)
         .with_default_extension(Extensions::UNWRAP_VARIANT_NEWTYPES)
+}
+
+/// The way of RON without extensions: `clip: Some(1.0)`, `mlp((hidden: [10]))`.
+fn doubly_bracketed() -> ron::Options {
+    ron::Options::default()
 }
