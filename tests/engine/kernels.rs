@@ -10,7 +10,10 @@ fn zeros(rows: usize, columns: usize) -> Tensor {
 
 #[test]
 fn products_agree_with_candle() {
-    for (m, n, k) in [(1, 1, 1), (5, 7, 3), (1, 40, 33), (40, 1, 33), (130, 70, 90), (300, 260, 200), (4, 3, 0)] {
+    // Those with an inner extent of 128 or 256 transpose the second factor first.
+    let small = [(1, 1, 1), (5, 7, 3), (1, 40, 33), (40, 1, 33), (4, 3, 0)];
+    let large = [(130, 70, 90), (300, 260, 200), (130, 70, 128), (80, 333, 256)];
+    for (m, n, k) in small.into_iter().chain(large) {
         for flags in 0..4 {
             let (at, bt) = (flags & 1 == 1, flags & 2 == 2);
             let (a, b) = (
@@ -226,6 +229,9 @@ fn kernels_are_the_same_at_any_number_of_threads() {
             kernel::gemm(&product, 0.0, 1.0, &a, false, &b, false).unwrap();
             let gradient = cast(zeros(307, 503));
             kernel::gemm(&gradient, 0.0, 1.0, &a, true, &product, false).unwrap();
+            let outer = cast(zeros(401, 301));
+            let (narrow, factor) = (cast(random(401, 256, 3)), cast(random(301, 256, 4)));
+            kernel::gemm(&outer, 0.0, 1.0, &narrow, false, &factor, true).unwrap();
             let sums = cast(zeros(1, 503));
             kernel::column_sum(&sums, 0.0, 1.0, &product).unwrap();
             let (x, m) = (product.zeros_like().unwrap(), product.zeros_like().unwrap());
@@ -237,7 +243,7 @@ fn kernels_are_the_same_at_any_number_of_threads() {
                 kernel::group_dot(&product, &x, 401).unwrap()[0],
             ];
             kernel::normalise_rows(&product, 2.0).unwrap();
-            let tensors: Vec<Vec<f64>> = [product, gradient, sums, x, m].iter().map(numbers).collect();
+            let tensors: Vec<Vec<f64>> = [product, gradient, outer, sums, x, m].iter().map(numbers).collect();
             (tensors, reduced.to_vec())
         })
     };

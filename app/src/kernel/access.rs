@@ -1,7 +1,8 @@
 //! Tensors as slices: the numbers of a Candle storage, read or written in place.
 //!
 //! A destination is reached through Candle's in-place operations, which hold its lock while the loop runs; sources are
-//! read under theirs. A destination must not share its storage with another operand.
+//! read under theirs. A destination must not share its storage with another operand. Tensors that are written belong to one
+//! thread for the time of a step, so no lock here ever waits.
 #![allow(unsafe_code)]
 
 use super::real::Real;

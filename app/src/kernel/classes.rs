@@ -5,17 +5,27 @@ use super::draw::{Draw, DrawKey, draws};
 use super::general;
 use super::parallel::rows;
 use super::real::{Real, on_real};
+use super::reduce::sum_pass;
+use super::wide::wide;
 use candle_core::{Result, Tensor, bail};
 
-fn softmax_row<T: Real>(dst: &mut [T], a: &[T]) {
-    let largest = a.iter().copied().fold(T::of(f64::NEG_INFINITY), Real::max);
-    let mut total = 0.0;
-    for (d, a) in dst.iter_mut().zip(a) {
-        *d = Real::exp(*a - largest);
-        total += d.wide();
+wide! {
+    fn softmax_row<T: Real>(dst: &mut [T], a: &[T]) {
+        const LANES: usize = 16;
+        let mut lanes = [T::of(f64::NEG_INFINITY); LANES];
+        let mut chunks = a.chunks_exact(LANES);
+        for chunk in &mut chunks {
+            for (lane, a) in lanes.iter_mut().zip(chunk) {
+                *lane = Real::max(*lane, *a);
+            }
+        }
+        let largest = lanes.iter().chain(chunks.remainder()).copied().fold(lanes[0], Real::max);
+        for (d, a) in dst.iter_mut().zip(a) {
+            *d = Real::exp(*a - largest);
+        }
+        let factor = T::of(1.0 / sum_pass(dst));
+        dst.iter_mut().for_each(|d| *d *= factor);
     }
-    let factor = T::of(1.0 / total);
-    dst.iter_mut().for_each(|d| *d *= factor);
 }
 
 /// `dst ← softmax(a)` along each row.

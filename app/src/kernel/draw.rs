@@ -174,18 +174,19 @@ pub(super) fn blocks_f32(kind: Draw, scale: f64, words: &Words, out: &mut [f32])
             }
         }
         Draw::Uniform => {
-            for (numbers, words) in numbers.iter_mut().zip(words) {
-                for (number, word) in numbers.iter_mut().zip(words) {
+            for lane in 0..LANES {
+                for (numbers, words) in numbers.iter_mut().zip(words) {
                     // Rounding must not reach 1.
-                    let uniform = (*word as f32 + 0.5) * 2f32.powi(-32);
-                    *number = scale * if uniform < 1.0 { uniform } else { 1.0 - f32::EPSILON / 2.0 };
+                    let uniform = (words[lane] as f32 + 0.5) * 2f32.powi(-32);
+                    numbers[lane] = scale * if uniform < 1.0 { uniform } else { 1.0 - f32::EPSILON / 2.0 };
                 }
             }
         }
         Draw::Rademacher => {
-            for (numbers, words) in numbers.iter_mut().zip(words) {
-                for (number, word) in numbers.iter_mut().zip(words) {
-                    *number = if word >> 31 == 0 { scale } else { -scale };
+            for lane in 0..LANES {
+                for (numbers, words) in numbers.iter_mut().zip(words) {
+                    // The word's highest bit is the sign.
+                    numbers[lane] = f32::from_bits(scale.to_bits() ^ (words[lane] & 0x8000_0000));
                 }
             }
         }

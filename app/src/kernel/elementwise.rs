@@ -4,6 +4,7 @@ use super::access::{same_shape, shape, stacked, update};
 use super::general;
 use super::parallel::pieces;
 use super::real::{Real, on_real};
+use super::transpose::transpose_pass;
 use super::wide::wide;
 use candle_core::{Result, Tensor};
 
@@ -245,9 +246,13 @@ pub fn transpose_blocks(dst: &Tensor, beta: f64, src: &Tensor, rows: usize) -> R
         super::parallel::rows(dst, block, 2 * block, |first, blocks| {
             for (i, dst) in blocks.chunks_exact_mut(block).enumerate() {
                 let src = &src[(first + i) * block..(first + i + 1) * block];
+                if beta == 0.0 {
+                    transpose_pass(src, dst, rows, columns, (columns, rows));
+                    continue;
+                }
                 for (j, row) in dst.chunks_exact_mut(rows).enumerate() {
                     for (d, s) in row.iter_mut().zip(src[j..].iter().step_by(columns)) {
-                        *d = if beta == 0.0 { *s } else { beta * *d + *s };
+                        *d = beta * *d + *s;
                     }
                 }
             }

@@ -94,8 +94,8 @@ pub fn im2col(dst: &Tensor, src: &Tensor, windows: Windows) -> Result<()> {
                 }
                 windows.inside(window / gx, window % gx, |offset, position| {
                     let pixel = &image[position * channels..(position + 1) * channels];
-                    for (d, s) in row[offset..].iter_mut().step_by(area).zip(pixel) {
-                        *d = *s;
+                    for (d, s) in row.chunks_exact_mut(area).zip(pixel) {
+                        d[offset] = *s;
                     }
                 });
             }
@@ -126,8 +126,8 @@ pub fn col2im(dst: &Tensor, beta: f64, src: &Tensor, windows: Windows) -> Result
                 for (window, row) in rows.chunks_exact(columns).enumerate() {
                     windows.inside(window / gx, window % gx, |offset, position| {
                         let pixel = &mut image[position * channels..(position + 1) * channels];
-                        for (d, s) in pixel.iter_mut().zip(row[offset..].iter().step_by(area)) {
-                            *d += *s;
+                        for (d, s) in pixel.iter_mut().zip(row.chunks_exact(area)) {
+                            *d += s[offset];
                         }
                     });
                 }

@@ -26,6 +26,7 @@ mod real;
 mod reduce;
 mod rows;
 mod special;
+mod transpose;
 mod wide;
 
 pub use access::cpu_pointer;

@@ -5,51 +5,53 @@ use super::access::{expect, same_shape, shape, stacked, update};
 use super::general;
 use super::parallel::{row_pairs, rows};
 use super::real::{Real, on_real};
+use super::reduce::{dot_pass, norm_squared_pass, sum_pass};
 use super::wide::wide;
 use candle_core::{Result, Tensor};
 
 wide! {
     fn normalise_row<T: Real>(x: &[T], normal: &mut [T], epsilon: f64) -> f64 {
         let n = x.len() as f64;
-        let mean = x.iter().map(|x| x.wide()).sum::<f64>() / n;
-        let variance = x.iter().map(|x| (x.wide() - mean) * (x.wide() - mean)).sum::<f64>() / n;
-        let inverse = 1.0 / (variance + epsilon).sqrt();
-        let (mean, factor) = (T::of(mean), T::of(inverse));
+        let mean = sum_pass(x) / n;
         for (h, x) in normal.iter_mut().zip(x) {
-            *h = (*x - mean) * factor;
+            *h = T::of(x.wide() - mean);
         }
+        let inverse = 1.0 / (norm_squared_pass(normal) / n + epsilon).sqrt();
+        let factor = T::of(inverse);
+        normal.iter_mut().for_each(|h| *h *= factor);
         inverse
     }
 }
 
 wide! {
-    /// `dst ← beta·dst + inverse·(u − mean(u) − x̂·mean(u ⊙ x̂))`, u = dx or dx ⊙ gain.
-    fn project_row<T: Real>(dst: &mut [T], beta: T, dx: &[T], gain: Option<&[T]>, normal: &[T], inverse: T) {
+    /// `dst ← beta·dst + inverse·(u − mean(u) − x̂·mean(u ⊙ x̂))`, u = dx.
+    fn project_row<T: Real>(dst: &mut [T], beta: T, u: &[T], normal: &[T], inverse: T) {
+        let n = u.len() as f64;
+        let (mean, along) = (T::of(sum_pass(u) / n), T::of(dot_pass(u, normal) / n));
+        for ((d, u), h) in dst.iter_mut().zip(u).zip(normal) {
+            let value = inverse * (*u - mean - *h * along);
+            *d = if beta == T::ZERO { value } else { beta * *d + value };
+        }
+    }
+}
+
+wide! {
+    /// The same with u = dx ⊙ gain.
+    fn project_gained_row<T: Real>(dst: &mut [T], beta: T, dx: &[T], gain: &[T], normal: &[T], inverse: T) {
+        const LANES: usize = 16;
         let n = dx.len() as f64;
-        let (mut mean, mut along) = (0.0, 0.0);
-        match gain {
-            None => {
-                for (x, h) in dx.iter().zip(normal) {
-                    let u = x.wide();
-                    mean += u;
-                    along += u * h.wide();
-                }
-            }
-            Some(gain) => {
-                for ((x, h), g) in dx.iter().zip(normal).zip(gain) {
-                    let u = (*x * *g).wide();
-                    mean += u;
-                    along += u * h.wide();
-                }
+        let mut sums = [0.0; LANES];
+        let (mut x, mut g, mut h) = (dx.chunks_exact(LANES), gain.chunks_exact(LANES), normal.chunks_exact(LANES));
+        for ((x, g), h) in (&mut x).zip(&mut g).zip(&mut h) {
+            for (((sum, x), g), h) in sums.iter_mut().zip(x).zip(g).zip(h) {
+                *sum += (*x * *g).wide() * h.wide();
             }
         }
-        let (mean, along) = (T::of(mean / n), T::of(along / n));
-        for (j, ((d, x), h)) in dst.iter_mut().zip(dx).zip(normal).enumerate() {
-            let u = match gain {
-                None => *x,
-                Some(gain) => *x * gain[j],
-            };
-            let value = inverse * (u - mean - *h * along);
+        let rest = x.remainder().iter().zip(g.remainder()).zip(h.remainder());
+        let along = sums.iter().sum::<f64>() + rest.map(|((x, g), h)| (*x * *g).wide() * h.wide()).sum::<f64>();
+        let (mean, along) = (T::of(dot_pass(dx, gain) / n), T::of(along / n));
+        for (((d, x), g), h) in dst.iter_mut().zip(dx).zip(gain).zip(normal) {
+            let value = inverse * (*x * *g - mean - *h * along);
             *d = if beta == T::ZERO { value } else { beta * *d + value };
         }
     }
@@ -108,7 +110,11 @@ pub fn normalise_tangent(
             for (i, row) in rows.chunks_exact_mut(n).enumerate() {
                 let (from, place) = ((first + i) * n, (first + i) % inverse.len());
                 let normal = &normal[place * n..(place + 1) * n];
-                project_row(row, beta, &dx[from..from + n], gain, normal, inverse[place]);
+                let dx = &dx[from..from + n];
+                match gain {
+                    None => project_row(row, beta, dx, normal, inverse[place]),
+                    Some(gain) => project_gained_row(row, beta, dx, gain, normal, inverse[place]),
+                }
             }
         });
     }

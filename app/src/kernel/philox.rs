@@ -13,24 +13,24 @@ const WEYL: (u32, u32) = (0x9E37_79B9, 0xBB67_AE85);
 /// The words of counters (block, …) to (block + LANES − 1, …); the first word of the counter wraps at 2³².
 #[inline(always)]
 pub(super) fn philox(block: u32, counter: [u32; 3], key: [u32; 2]) -> Words {
-    let mut words: Words = [[0; LANES], [counter[0]; LANES], [counter[1]; LANES], [counter[2]; LANES]];
-    for (lane, word) in words[0].iter_mut().enumerate() {
-        *word = block.wrapping_add(lane as u32);
-    }
-    let [mut k0, mut k1] = key;
-    for _ in 0..10 {
-        let [mut x0, mut x1, mut x2, mut x3] = words;
-        for lane in 0..LANES {
-            let first = u64::from(MULTIPLIERS.0) * u64::from(x0[lane]);
-            let second = u64::from(MULTIPLIERS.1) * u64::from(x2[lane]);
-            x0[lane] = (second >> 32) as u32 ^ x1[lane] ^ k0;
-            x1[lane] = second as u32;
-            x2[lane] = (first >> 32) as u32 ^ x3[lane] ^ k1;
-            x3[lane] = first as u32;
+    let mut words: Words = [[0; LANES]; 4];
+    let [w0, w1, w2, w3] = &mut words;
+    // Lanes outside, rounds inside: the rounds unroll, and the lanes of the long body become one vector.
+    for lane in 0..LANES {
+        let [mut x0, mut x1, mut x2, mut x3] = [block.wrapping_add(lane as u32), counter[0], counter[1], counter[2]];
+        let [mut k0, mut k1] = key;
+        for _ in 0..10 {
+            let first = u64::from(MULTIPLIERS.0) * u64::from(x0);
+            let second = u64::from(MULTIPLIERS.1) * u64::from(x2);
+            [x0, x1, x2, x3] =
+                [(second >> 32) as u32 ^ x1 ^ k0, second as u32, (first >> 32) as u32 ^ x3 ^ k1, first as u32];
+            k0 = k0.wrapping_add(WEYL.0);
+            k1 = k1.wrapping_add(WEYL.1);
         }
-        words = [x0, x1, x2, x3];
-        k0 = k0.wrapping_add(WEYL.0);
-        k1 = k1.wrapping_add(WEYL.1);
+        w0[lane] = x0;
+        w1[lane] = x1;
+        w2[lane] = x2;
+        w3[lane] = x3;
     }
     words
 }

@@ -30,12 +30,14 @@ pub(super) trait Real: WithDType + Default + Debug + Neg<Output = Self> + Sum + 
     fn is_finite(self) -> bool;
     /// The numbers of a storage, writable.
     fn slice_mut(storage: &mut CpuStorage) -> Result<&mut [Self]>;
+    /// Scratch memory as numbers of this type.
+    fn scratch(memory: &mut [f64]) -> &mut [Self];
     /// Standard normal, uniform or Rademacher numbers of whole Philox blocks: see [`super::draw`].
     fn draw_blocks(kind: super::Draw, scale: f64, words: &super::philox::Words, out: &mut [Self]);
 }
 
 macro_rules! real {
-    ($type:ty, $variant:ident, $normal:path, $tanh:path, $draw:path) => {
+    ($type:ty, $variant:ident, $exp:path, $tanh:path, $normal:path, $draw:path) => {
         impl Real for $type {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -52,7 +54,7 @@ macro_rules! real {
 
             #[inline(always)]
             fn exp(self) -> Self {
-                <$type>::exp(self)
+                $exp(self)
             }
 
             #[inline(always)]
@@ -90,6 +92,10 @@ macro_rules! real {
                 }
             }
 
+            fn scratch(memory: &mut [f64]) -> &mut [Self] {
+                bytemuck::cast_slice_mut(memory)
+            }
+
             #[inline(always)]
             fn draw_blocks(kind: super::Draw, scale: f64, words: &super::philox::Words, out: &mut [Self]) {
                 $draw(kind, scale, words, out)
@@ -98,8 +104,8 @@ macro_rules! real {
     };
 }
 
-real!(f32, F32, super::special::normal_f32, super::special::tanh_f32, super::draw::blocks_f32);
-real!(f64, F64, super::special::normal_f64, f64::tanh, super::draw::blocks_f64);
+real!(f32, F32, super::special::exp_f32, super::special::tanh_f32, super::special::normal_f32, super::draw::blocks_f32);
+real!(f64, F64, f64::exp, f64::tanh, super::special::normal_f64, super::draw::blocks_f64);
 
 /// Evaluates an expression with `$real` standing for the element type of `$tensor`.
 macro_rules! on_real {

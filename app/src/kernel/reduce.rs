@@ -40,7 +40,8 @@ wide! {
 }
 
 wide! {
-    fn sum_pass<T: Real>(a: &[T]) -> f64 {
+    /// Σ a.
+    pub(super) fn sum_pass<T: Real>(a: &[T]) -> f64 {
         let mut sums = [0.0; SUMS];
         let mut chunks = a.chunks_exact(SUMS);
         for a in &mut chunks {
