@@ -4,12 +4,14 @@
 #![deny(unsafe_code)]
 
 pub mod batch;
+pub mod cli;
 pub mod data;
 pub mod estimate;
 pub mod kernel;
 pub mod measure;
 pub mod model;
 pub mod objective;
+pub mod options;
 pub mod record;
 pub mod session;
 pub mod strategy;

@@ -1,4 +1,36 @@
-//! The `guesswork` command.
+//! The `guesswork` command: one match on what was asked.
 #![forbid(unsafe_code)]
 
-fn main() {}
+use guesswork::cli::{self, Exit, Failure, Request};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let answered = match cli::parse(std::env::args_os()) {
+        Ok(request) => answer(request),
+        Err(exit) => Ok(exit),
+    };
+    match answered {
+        Ok(exit) => exit.into(),
+        Err(Failure { exit, message }) => {
+            cli::print_error(&message);
+            exit.into()
+        }
+    }
+}
+
+fn answer(request: Request) -> Result<Exit, Failure> {
+    match request {
+        Request::Screen(options) => cli::screen(&options),
+        Request::Batch(_) => Err(Failure::new(Exit::Failed, "this part of the program is joined at the merge")),
+        Request::PluginList { plugin_path } => cli::plugin_list(&plugin_path),
+        Request::PluginInfo { name, plugin_path } => cli::plugin_info(&name, &plugin_path),
+        Request::Workspaces(name) => cli::workspaces(name.as_deref()),
+        Request::Check(options) => cli::check(&options),
+        Request::Schema => cli::schema(),
+        Request::DataList => cli::data_list(),
+        Request::DataCheck(folder) => cli::data_check(&folder),
+        Request::DataConvert { from, to } => cli::convert_cifar10(&from, &to),
+        Request::Completions(shell) => cli::completions(shell),
+        Request::Man => cli::man(),
+    }
+}

@@ -1,4 +1,63 @@
 //! The stable interface between Guesswork and its strategy plugins.
+//!
+//! A strategy is a way to guess a network's gradient: it writes a signal E_l at the pre-activations of each layer, or a
+//! direction V_l in weight space, and the host finds out by the forward mode how far the loss falls along it. A plugin is a
+//! dynamic library of strategies. This one is complete:
+//!
+//! ```
+//! use guesswork_plugin::{Flag, Info, Kind, Param, Result, Role, Service, Step, Strategy, export};
+//!
+//! #[derive(serde::Deserialize)]
+//! struct MaskedNoise {
+//!     deviation: f64,
+//! }
+//!
+//! impl Strategy for MaskedNoise {
+//!     type Params = Self;
+//!     const INFO: Info = Info::new("org.example.masked-noise", Kind::Signal)
+//!         .formula("E_l = σ ε ⊙ M_l,  ε ~ N(0, I)")
+//!         .needs(&[Role::Derivative])
+//!         .services(&[Service::Ops, Service::Rng])
+//!         .flags(&[Flag::Deterministic, Flag::Stateless, Flag::Linear]);
+//!     const PARAMS: &'static [Param] = &[Param::float("deviation", 1.0).bounds(0.0, 1e6).doc("Deviation σ of the noise.")];
+//!
+//!     fn create(params: Self) -> Result<Self> {
+//!         Ok(params)
+//!     }
+//!
+//!     fn propose(&mut self, step: &mut Step<'_>) -> Result {
+//!         step.each_guess(|step, site, guess| {
+//!             let signal = step.signal(site, guess)?;
+//!             step.normal(signal, site, guess, 0, self.deviation)?;
+//!             step.hadamard(signal, step.input(Role::Derivative, site)?)
+//!         })
+//!     }
+//! }
+//!
+//! export!(MaskedNoise);
+//! # let mut host = guesswork_plugin::testing::Host::of::<MaskedNoise>().param("deviation", 2.0).start()?;
+//! # host.step()?;
+//! # let expected = host.normal(1, 0, 0, 4, 4).map(|value| 2.0 * value).hadamard(host.derivative(1));
+//! # host.signal(1, 0).assert_close(&expected, 1e-14);
+//! # Ok::<(), guesswork_plugin::Error>(())
+//! ```
+//!
+//! with a manifest that says `crate-type = ["cdylib", "rlib"]` and names `guesswork-plugin` and `serde`.
+//!
+//! | read | for |
+//! |---|---|
+//! | [`Strategy`] | what there is to implement, and when each method is called |
+//! | [`Info`], [`Param`] | identity, needs, services; the schema of the parameters |
+//! | [`Model`], [`Plan`] | what is known before training, and what is decided then |
+//! | [`Step`] | inputs, outputs, scratch, operations, random draws, oracles, metrics, messages |
+//! | [`testing`] | a host for `cargo test` |
+//! | [`abi`] | the C records underneath, their rules, states and threads; `include/guesswork.h` is made from them |
+//!
+//! # Notation
+//!
+//! Batches are row-major: B examples, P_l rows an example at layer l, width n_l. X_{l-1} is layer l's input, W_l its weight
+//! (n_l × n_{l-1}), S_l = X_{l-1} W_lᵀ + b_l its pre-activation, X_l = φ(S_l) and M_l = φ'(S_l). A *site* is the output of a
+//! layer with parameters; sites count from 0 in the order of execution, so layer l's is site l − 1. K guesses are made a step.
 
 #![deny(unsafe_code)]
 
@@ -52,3 +111,8 @@ macro_rules! export {
         }
     };
 }
+
+/// The README's examples compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -263,7 +263,7 @@ fn holds(folder: &Path, kind: SetKind) -> bool {
 fn usual_places(workspace: Option<&Path>) -> Vec<PathBuf> {
     let mut places = Vec::new();
     places.extend(std::env::var_os("GUESSWORK_DATA").map(PathBuf::from));
-    places.extend(workspace.map(|folder| folder.join("data")));
+    places.extend(workspace.filter(|folder| *folder != Path::new(".")).map(|folder| folder.join("data")));
     places.push(PathBuf::from("data"));
     if let Ok(base) = etcetera::choose_base_strategy() {
         places.push(etcetera::BaseStrategy::data_dir(&base).join("guesswork/data"));

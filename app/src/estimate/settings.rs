@@ -2,7 +2,7 @@
 //! output signal. Combinations without meaning are refused here, by name, before anything runs.
 #![forbid(unsafe_code)]
 
-use crate::workspace::{Combine, GuessScaling, LaneSpec, Normalise, OutputSignal, ScalarSource, Scope};
+use crate::workspace::{Combine, GuessScaling, LaneDefaults, LaneSpec, Normalise, OutputSignal, ScalarSource, Scope};
 use thiserror::Error;
 
 /// What a strategy's guess is, as far as the estimate is concerned.
@@ -53,6 +53,13 @@ fn refuse<T>(field: &'static str, reason: impl Into<String>, advice: impl Into<S
     Err(SettingsError { field, reason: reason.into(), advice: advice.into() })
 }
 
+/// Puts `plain` in place of a value that the defaults gave.
+fn pass_over<T: PartialEq>(field: &mut T, default: Option<T>, plain: T) {
+    if default.is_some_and(|default| default == *field) {
+        *field = plain;
+    }
+}
+
 impl Settings {
     /// One raw guess a step with exact scalars, at `scope`.
     pub fn plain(scope: Scope) -> Self {
@@ -68,14 +75,17 @@ impl Settings {
         }
     }
 
-    /// The settings of a lane whose strategy makes guesses of `kind`.
+    /// The settings of a lane whose strategy makes guesses of `kind`; `spec` has the workspace's `defaults` filled in.
+    /// What comes from the defaults is passed over where it has no meaning for the kind; what the lane itself asks for
+    /// is refused.
     ///
     /// # Errors
     /// When a combination has no meaning: names the field, the reason and what to write.
-    pub fn resolve(spec: &LaneSpec, kind: GuessKind) -> Result<Self, SettingsError> {
-        let default_scope = if kind == GuessKind::Signal { Scope::ExampleLayer } else { Scope::Batch };
-        let settings = Self {
-            scope: spec.scope.unwrap_or(default_scope),
+    pub fn resolve(spec: &LaneSpec, defaults: &LaneDefaults, kind: GuessKind) -> Result<Self, SettingsError> {
+        let own_scope = if kind == GuessKind::Signal { Scope::ExampleLayer } else { Scope::Batch };
+        let plain = Self::plain(own_scope);
+        let mut settings = Self {
+            scope: spec.scope.unwrap_or(own_scope),
             guesses: spec.guesses.unwrap_or(1),
             combine: spec.combine.unwrap_or_default(),
             scaling: spec.scaling.unwrap_or_default(),
@@ -84,8 +94,36 @@ impl Settings {
             source: spec.source.unwrap_or_default(),
             output: spec.output.unwrap_or_default(),
         };
+        if kind != GuessKind::Signal {
+            let in_weights = matches!(settings.scope, Scope::Batch | Scope::Layer);
+            pass_over(&mut settings.scope, defaults.scope.filter(|_| !in_weights), plain.scope);
+            pass_over(&mut settings.normalise, defaults.normalise, plain.normalise);
+            pass_over(&mut settings.output, defaults.output, plain.output);
+        }
+        if kind == GuessKind::Estimate {
+            pass_over(&mut settings.guesses, defaults.guesses, plain.guesses);
+            pass_over(&mut settings.combine, defaults.combine, plain.combine);
+            pass_over(&mut settings.scaling, defaults.scaling, plain.scaling);
+            pass_over(&mut settings.clip, defaults.clip.map(Some), plain.clip);
+            pass_over(&mut settings.source, defaults.source, plain.source);
+        }
         settings.check(kind)?;
         Ok(settings)
+    }
+
+    /// `spec` with these settings written out.
+    pub fn written(&self, spec: &LaneSpec) -> LaneSpec {
+        LaneSpec {
+            scope: Some(self.scope),
+            guesses: Some(self.guesses),
+            combine: Some(self.combine),
+            scaling: Some(self.scaling),
+            normalise: Some(self.normalise),
+            clip: self.clip,
+            source: Some(self.source),
+            output: Some(self.output),
+            ..spec.clone()
+        }
     }
 
     fn check(&self, kind: GuessKind) -> Result<(), SettingsError> {
@@ -163,8 +201,24 @@ mod tests {
 
     #[test]
     fn defaults_follow_the_kind() {
-        assert_eq!(Settings::resolve(&spec(), GuessKind::Signal).unwrap().scope, Scope::ExampleLayer);
-        assert_eq!(Settings::resolve(&spec(), GuessKind::Weight).unwrap().scope, Scope::Batch);
+        let scope = |kind| Settings::resolve(&spec(), &LaneDefaults::default(), kind).unwrap().scope;
+        assert_eq!(scope(GuessKind::Signal), Scope::ExampleLayer);
+        assert_eq!(scope(GuessKind::Weight), Scope::Batch);
+    }
+
+    #[test]
+    fn defaults_without_meaning_for_a_kind_are_passed_over() {
+        let defaults = LaneDefaults {
+            scope: Some(Scope::Example),
+            normalise: Some(Normalise::Row),
+            guesses: Some(4),
+            ..LaneDefaults::default()
+        };
+        let resolve = |kind| Settings::resolve(&spec().resolved(&defaults), &defaults, kind).unwrap();
+        let weight = resolve(GuessKind::Weight);
+        assert_eq!((weight.scope, weight.normalise, weight.guesses), (Scope::Batch, Normalise::None, 4));
+        assert_eq!(resolve(GuessKind::Estimate).guesses, 1);
+        assert_eq!(resolve(GuessKind::Signal).normalise, Normalise::Row);
     }
 
     #[test]
@@ -172,7 +226,7 @@ mod tests {
         let refused = |change: &dyn Fn(&mut LaneSpec), kind| {
             let mut lane = spec();
             change(&mut lane);
-            Settings::resolve(&lane, kind).map_err(|error| error.field)
+            Settings::resolve(&lane, &LaneDefaults::default(), kind).map_err(|error| error.field)
         };
         assert_eq!(refused(&|lane| lane.scope = Some(Scope::Example), GuessKind::Weight), Err("scope"));
         assert_eq!(refused(&|lane| lane.normalise = Some(Normalise::Row), GuessKind::Weight), Err("normalise"));

@@ -6,7 +6,7 @@
 
 use super::real::Real;
 use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Storage, Tensor, bail};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 /// A tensor as a matrix: first dimension × the rest; a vector is one row.
 pub(super) fn shape(tensor: &Tensor) -> (usize, usize) {
@@ -57,21 +57,21 @@ fn storage_key(tensor: &Tensor) -> usize {
     std::ptr::from_ref::<Storage>(&storage).addr()
 }
 
-struct Hold<F> {
+/// What to do while a destination is locked.
+type Then<'a> = &'a mut dyn FnMut(&mut CpuStorage, &Layout) -> Result<()>;
+
+struct Hold<'a> {
     name: &'static str,
-    then: Cell<Option<F>>,
+    then: RefCell<Then<'a>>,
 }
 
-impl<F: FnOnce(&mut CpuStorage, &Layout) -> Result<()>> InplaceOp1 for Hold<F> {
+impl InplaceOp1 for Hold<'_> {
     fn name(&self) -> &'static str {
         self.name
     }
 
     fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
-        match self.then.take() {
-            Some(then) => then(storage, layout),
-            None => Ok(()),
-        }
+        (self.then.borrow_mut())(storage, layout)
     }
 }
 
@@ -85,15 +85,17 @@ fn nest<T: Real>(
     last: &mut dyn FnMut() -> Result<()>,
 ) -> Result<()> {
     let (Some((dst, dsts)), Some((slot, slots))) = (dsts.split_first(), slots.split_first()) else { return last() };
-    let then = |storage: &mut CpuStorage, layout: &Layout| {
+    if dst.elem_count() == 0 {
+        slot.set((std::ptr::NonNull::dangling().as_ptr(), 0));
+        return nest(name, dsts, slots, last);
+    }
+    let mut then = |storage: &mut CpuStorage, layout: &Layout| {
         let (start, end) = range(name, layout)?;
         let numbers = &mut T::slice_mut(storage)?[start..end];
         slot.set((numbers.as_mut_ptr(), numbers.len()));
         nest(name, dsts, slots, last)
     };
-    let hold: Hold<Box<dyn FnOnce(&mut CpuStorage, &Layout) -> Result<()> + '_>> =
-        Hold { name, then: Cell::new(Some(Box::new(then))) };
-    dst.inplace_op1(&hold)
+    dst.inplace_op1(&Hold { name, then: RefCell::new(&mut then) })
 }
 
 /// Calls `f` with the numbers of the destinations, writable, and of the sources. All must be contiguous, of type `T` and
@@ -118,7 +120,7 @@ pub(super) fn update<T: Real, R, const D: usize, const N: usize>(
             let slices = std::array::from_fn(|i| {
                 let (pointer, length) = slots[i].get();
                 // SAFETY: `nest` holds the write lock of every destination around this call and put there a pointer to
-                // `length` numbers of it; the storages are distinct, as checked above.
+                // `length` numbers of it (a dangling one to none); the storages are distinct, as checked above.
                 unsafe { std::slice::from_raw_parts_mut(pointer, length) }
             });
             result = f.take().map(|f| f(slices, sources));

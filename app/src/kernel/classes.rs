@@ -119,7 +119,7 @@ pub struct Scores {
 /// # Errors
 /// When the extents do not fit, a label is no class, or the signal shares its storage with a source.
 pub fn cross_entropy(logits: &Tensor, labels: &Tensor, signal: Option<(&Tensor, f64)>) -> Result<Scores> {
-    scores("cross_entropy", logits, labels, signal, &|row, label, signal| {
+    scores("cross_entropy", logits, labels, signal, |row, label, signal| {
         let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let total: f64 = row.iter().map(|x| (x - largest).exp()).sum();
         let constant = largest + total.ln();
@@ -136,7 +136,7 @@ pub fn cross_entropy(logits: &Tensor, labels: &Tensor, signal: Option<(&Tensor, 
 /// # Errors
 /// When the extents do not fit, a label is no class, or the signal shares its storage with a source.
 pub fn squared_error(logits: &Tensor, labels: &Tensor, signal: Option<(&Tensor, f64)>) -> Result<Scores> {
-    scores("squared_error", logits, labels, signal, &|row, label, signal| {
+    scores("squared_error", logits, labels, signal, |row, label, signal| {
         let mut total = 0.0;
         for (class, x) in row.iter().enumerate() {
             let error = x - if class == label { 1.0 } else { 0.0 };
@@ -147,10 +147,10 @@ pub fn squared_error(logits: &Tensor, labels: &Tensor, signal: Option<(&Tensor, 
     })
 }
 
-/// Loss of one row: takes the scores, the label and where the signal's elements go.
-type RowLoss<'a> = &'a dyn Fn(&[f64], usize, &mut dyn FnMut(usize, f64)) -> f64;
+/// Loss of a row of scores, given the label; tells the signal of each class.
+type RowLoss = fn(&[f64], usize, &mut dyn FnMut(usize, f64)) -> f64;
 
-/// Rows in double precision to `row_loss(row, label, set_signal)`.
+/// What `row_loss` says of each row of `logits`, in double precision.
 fn scores(
     name: &'static str,
     logits: &Tensor,

@@ -208,14 +208,14 @@ fn ln_uniform(word: u32) -> f32 {
     let (e, f) = if near_one { (0.0, -distance * SCALE) } else { (exponent, mantissa - 1.0) };
     // Minimax polynomial of (ln(1 + f) − f + f²/2)/f³ on that interval, single precision (Cephes).
     let mut p = 7.037_683_6e-2f32;
-    p = p * f - 1.151_461_03e-1;
+    p = p * f - 1.151_461e-1;
     p = p * f + 1.167_699_87e-1;
-    p = p * f - 1.242_014_08e-1;
-    p = p * f + 1.424_932_28e-1;
-    p = p * f - 1.666_805_77e-1;
-    p = p * f + 2.000_071_48e-1;
+    p = p * f - 1.242_014_1e-1;
+    p = p * f + 1.424_932_3e-1;
+    p = p * f - 1.666_805_7e-1;
+    p = p * f + 2.000_071_4e-1;
     p = p * f - 2.499_999_4e-1;
-    p = p * f + 3.333_333_1e-1;
+    p = p * f + 3.333_333e-1;
     let square = f * f;
     let log1p = f + (square * f * p - 0.5 * square);
     log1p + e * std::f32::consts::LN_2

@@ -232,7 +232,7 @@ pub fn add(dst: &Tensor, a: &Tensor, b: &Tensor) -> Result<()> {
 /// When the extents do not fit, or both share a storage.
 pub fn transpose_blocks(dst: &Tensor, beta: f64, src: &Tensor, rows: usize) -> Result<()> {
     let (total, columns) = shape(src);
-    let blocks = if rows == 0 { 0 } else { total / rows };
+    let blocks = total.checked_div(rows).unwrap_or(0);
     super::access::expect("transpose", "the source", src, blocks * rows, columns)?;
     if dst.elem_count() != src.elem_count() {
         candle_core::bail!("transpose: {:?} cannot hold {total}×{columns}", dst.dims());

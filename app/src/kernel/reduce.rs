@@ -53,13 +53,13 @@ wide! {
 }
 
 wide! {
-    /// Whether all are finite: a − a is 0 for finite numbers and NaN for the rest.
+    /// Whether all are finite: 0·a is 0 for finite numbers and NaN for the rest.
     fn finite_pass<T: Real>(a: &[T]) -> bool {
         let mut sums = [T::ZERO; SUMS];
         let mut chunks = a.chunks_exact(SUMS);
         for a in &mut chunks {
             for (sum, a) in sums.iter_mut().zip(a) {
-                *sum += *a - *a;
+                *sum += *a * T::ZERO;
             }
         }
         sums.iter().all(|sum| *sum == T::ZERO) && chunks.remainder().iter().all(|a| a.is_finite())

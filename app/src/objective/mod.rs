@@ -10,7 +10,7 @@ use candle_core::{Result, Tensor};
 /// A loss: the mean over the batch of what it says of each example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
-    /// −log softmax(S_L)[label].
+    /// −log of softmax(S_L) at the label.
     CrossEntropy,
     /// ½‖S_L − onehot(label)‖².
     MeanSquaredError,

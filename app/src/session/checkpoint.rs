@@ -9,14 +9,14 @@ use super::lane::{Lane, LaneFailure};
 use super::tuning::Validation;
 use crate::kernel;
 use crate::record::EndReason;
+use crate::record::folder::RunFolder;
 use crate::record::checkpoint::{self, CheckpointError, LaneCheckpoint, Loaded};
 use candle_core::Tensor;
 use std::collections::BTreeMap;
-use std::path::Path;
 
 impl Lane {
     /// Writes the lane's checkpoint into `folder`.
-    pub(super) fn checkpoint(&mut self, folder: &Path, ended: Option<&EndReason>) -> Result<(), SessionError> {
+    pub(super) fn checkpoint(&mut self, folder: &RunFolder, ended: Option<&EndReason>) -> Result<(), SessionError> {
         let mut tensors = BTreeMap::new();
         for (name, theta) in self.network.names().iter().zip(self.network.theta()) {
             tensors.insert(format!("model.{name}"), theta.clone());
@@ -57,13 +57,13 @@ impl Lane {
             plugin_state,
             extras,
         };
-        Ok(checkpoint::save(&checkpoint::path(folder, self.plan.lane), &meta, &tensors)?)
+        Ok(checkpoint::save(&folder.checkpoint(self.plan.lane), &meta, &tensors)?)
     }
 
     /// Goes to where the lane's checkpoint in `folder` stands; stays at the start when there is none. Returns why the
     /// lane had ended for good, if it had.
-    pub(super) fn restore(&mut self, folder: &Path) -> Result<Option<EndReason>, SessionError> {
-        let path = checkpoint::path(folder, self.plan.lane);
+    pub(super) fn restore(&mut self, folder: &RunFolder) -> Result<Option<EndReason>, SessionError> {
+        let path = folder.checkpoint(self.plan.lane);
         let loaded = match checkpoint::load(&path, self.plan.lane, self.tape.device()) {
             Ok(loaded) => loaded,
             Err(CheckpointError::Missing { .. }) => return Ok(None),

@@ -87,7 +87,7 @@ impl Guesser {
                 return Err(SessionError::Lane { lane: lane(), reason });
             }
         };
-        let settings = Settings::resolve(&plan.spec, kind)
+        let settings = Settings::resolve(&plan.spec, &shared.defaults, kind)
             .map_err(|error| SessionError::Lane { lane: lane(), reason: error.to_string() })?;
         let params = Params::check(&info.id, &info.params, &plan.spec.params)
             .map_err(|error| SessionError::Lane { lane: lane(), reason: error.to_string() })?;

@@ -15,7 +15,7 @@ use crate::model::{Graph, Network, Tape};
 use crate::objective::Loss;
 use crate::record::{EndReason, Key, LaneId, LaneInfo, Level, Message, Quantity, StageSeconds, StepReport, StrategyCard};
 use crate::strategy::Catalog;
-use crate::workspace::{BACKPROP, LaneRun, LaneSpec, Measure, ScheduleSpec, Workspace};
+use crate::workspace::{BACKPROP, LaneDefaults, LaneRun, LaneSpec, Measure, ScheduleSpec, Workspace};
 use candle_core::{DType, Device, Tensor};
 use std::fmt;
 use std::sync::Arc;
@@ -37,6 +37,7 @@ pub(super) struct Shared {
     pub(super) batch: usize,
     pub(super) loss: Loss,
     pub(super) measure: Measure,
+    pub(super) defaults: LaneDefaults,
     pub(super) diagnostic: bool,
 }
 
@@ -146,7 +147,7 @@ impl Lane {
         let info = LaneInfo {
             lane: plan.lane,
             name: plan.name.clone(),
-            spec: plan.spec.clone(),
+            spec: settings.map_or_else(|| plan.spec.clone(), |settings| settings.written(&plan.spec)),
             seed: plan.seed,
             scope: estimator.as_ref().and(settings).map(|settings| settings.scope),
             sites: (0..graph.sites.len()).map(|site| graph.site_node(site).name.clone()).collect(),

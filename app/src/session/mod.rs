@@ -14,15 +14,17 @@ mod shared;
 mod trainer;
 mod tuning;
 
-pub use device::{DeviceChoice, DeviceError};
+pub use device::DeviceError;
 pub use protocol::{Command, LaneView, Snapshot, Status};
 
 use crate::data::DataError;
 use crate::model::build::BuildError;
+use crate::options::{DeviceChoice, OnPluginError, RunOptions};
+use crate::record::folder::RunFolder;
 use crate::record::Observer;
 use crate::record::checkpoint::CheckpointError;
 use crate::strategy::Unknown;
-use crate::workspace::{EditError, Workspace};
+use crate::workspace::{Document, EditError, Workspace, WorkspaceError};
 use arc_swap::ArcSwap;
 use crossbeam_channel::{Sender, bounded};
 use std::path::PathBuf;
@@ -32,25 +34,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use thiserror::Error;
 
-/// What happens when a plugin fails in a step.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnPluginError {
-    /// The lane stops; the others go on.
-    #[default]
-    Stop,
-    /// The step is skipped; the lane goes on.
-    Skip,
-    /// The run ends.
-    Abort,
-}
-
 /// Everything a session is started with.
 #[derive(Clone, Debug)]
 pub struct Experiment {
     /// What to run.
     pub workspace: Workspace,
-    /// Where the workspace file lies: relative paths and plugins are looked for beside it.
-    pub path: Option<PathBuf>,
+    /// Folder of the workspace file: relative paths begin there, and plugins are looked for there.
+    pub beside: Option<PathBuf>,
     /// Where to compute.
     pub device: DeviceChoice,
     /// Threads of the pool; all cores when `None`.
@@ -60,7 +50,7 @@ pub struct Experiment {
     /// What happens when a plugin fails.
     pub on_plugin_error: OnPluginError,
     /// Folder that checkpoints go to; none are written without.
-    pub checkpoints: Option<PathBuf>,
+    pub folder: Option<RunFolder>,
     /// Continue from the checkpoints there.
     pub resume: bool,
     /// Start paused.
@@ -74,16 +64,32 @@ pub struct Experiment {
 }
 
 impl Experiment {
+    /// What was asked for on the command line.
+    ///
+    /// # Errors
+    /// When the workspace cannot be read or is not sound.
+    pub fn from_options(options: &RunOptions) -> Result<Self, WorkspaceError> {
+        let Document { workspace, folder: beside, .. } = options.document()?;
+        Ok(Self {
+            beside,
+            device: options.device,
+            threads: options.threads,
+            plugin_paths: options.plugin_path.clone(),
+            on_plugin_error: options.on_plugin_error,
+            ..Self::new(workspace)
+        })
+    }
+
     /// An experiment with every choice at its default.
     pub fn new(workspace: Workspace) -> Self {
         Self {
             workspace,
-            path: None,
+            beside: None,
             device: DeviceChoice::Auto,
             threads: None,
             plugin_paths: Vec::new(),
             on_plugin_error: OnPluginError::Stop,
-            checkpoints: None,
+            folder: None,
             resume: false,
             paused: false,
             keep_open: false,

@@ -4,7 +4,8 @@
 use super::lane::Shared;
 use super::protocol::{Command, Snapshot};
 use super::trainer::Trainer;
-use super::{DeviceChoice, Experiment, SessionError, Summary};
+use super::device;
+use super::{Experiment, SessionError, Summary};
 use crate::data::{Batches, Dataset, Layout};
 use crate::model::{Extent, build};
 use crate::objective::Loss;
@@ -25,12 +26,12 @@ pub(super) fn run(
     snapshot: Arc<ArcSwap<Snapshot>>,
     cancelled: Arc<AtomicBool>,
 ) -> Result<Summary, SessionError> {
-    let (device, chosen) = experiment.device.open()?;
+    let (device, device_name) = device::open(experiment.device)?;
     let dtype = match experiment.workspace.dtype {
         Precision::F32 => DType::F32,
         Precision::F64 => DType::F64,
     };
-    let folder = experiment.path.as_deref().and_then(|path| path.parent());
+    let folder = experiment.beside.as_deref();
     let Problem::Network(problem) = &experiment.workspace.problem;
     let data = Dataset::load(&problem.data, folder, experiment.workspace.data_seed)?;
     let images = Extent::image(data.channels, data.height, data.width);
@@ -40,13 +41,13 @@ pub(super) fn run(
     let layout = if input.image.is_some() { Layout::Positions } else { Layout::Flat };
     let prepared = data.prepare(layout, dtype, &device)?;
     let batches = Batches::new(&prepared, problem.batch, experiment.workspace.data_seed)?;
-    let catalog = Catalog::standard(&experiment.plugin_paths, experiment.path.as_deref());
+    let catalog = Catalog::standard(&experiment.plugin_paths, folder);
     let threads = experiment.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).thread_name(|index| format!("worker-{index}"));
     let pool = pool.build().map_err(|error| SessionError::Trainer(error.to_string()))?;
     let base = Snapshot {
         title,
-        device: if chosen == DeviceChoice::Cpu { format!("cpu×{threads}") } else { chosen.to_string() },
+        device: if device.is_cpu() { format!("cpu×{threads}") } else { device_name },
         ..Snapshot::clone(&snapshot.load())
     };
     let shared = Shared {
@@ -59,6 +60,7 @@ pub(super) fn run(
         batch: problem.batch,
         loss: Loss::from(problem.loss),
         measure: experiment.workspace.measure,
+        defaults: experiment.workspace.defaults.clone(),
         diagnostic: experiment.workspace.diagnostic,
     };
     let trainer = Trainer::new(experiment, Arc::new(shared), observers, commands, snapshot, cancelled, base);

@@ -7,7 +7,8 @@
 use super::lane::{Lane, LaneFailure, LanePlan, Shared};
 use super::protocol::{Command, LaneView, Snapshot, Status};
 use super::tuning::Tuning;
-use super::{Experiment, OnPluginError, SessionError, Summary};
+use super::{Experiment, SessionError, Summary};
+use crate::options::OnPluginError;
 use crate::data::{Batch, Batches};
 use super::history::LaneHistory;
 use crate::record::{EndReason, LaneEnd, LaneId, Level, Message, Observer, StepReport};
@@ -156,7 +157,7 @@ impl Trainer {
             let Some(plan) = self.waiting.pop_front() else { break };
             let mut lane = Lane::new(&self.shared, plan.clone(), self.cancelled.clone())?;
             self.plans.push(plan);
-            let ended = match &self.experiment.checkpoints {
+            let ended = match &self.experiment.folder {
                 Some(folder) if self.experiment.resume => lane.restore(folder)?,
                 _ => None,
             };
@@ -172,10 +173,8 @@ impl Trainer {
                 Some(place) => *place = view,
                 None => self.views.push(view),
             }
-            if lane.steps_taken() == 0 {
-                let info = lane.info().clone();
-                self.observers.iter_mut().for_each(|observer| observer.lane_started(&info));
-            }
+            let info = lane.info().clone();
+            self.observers.iter_mut().for_each(|observer| observer.lane_started(&info));
             match ended {
                 Some(reason) => {
                     if let Some(tuning) = &mut self.tuning {
@@ -406,7 +405,7 @@ impl Trainer {
             view.ended = Some(reason.clone());
             view.seconds = lane.seconds();
         }
-        if let Some(folder) = &self.experiment.checkpoints
+        if let Some(folder) = &self.experiment.folder
             && let Err(error) = lane.checkpoint(folder, Some(&reason))
         {
             self.say(Message { lane: Some(id), step: None, level: Level::Error, text: error.to_string() });
@@ -415,7 +414,7 @@ impl Trainer {
 
     fn checkpoint(&mut self) -> Result<(), SessionError> {
         self.checkpointed = Instant::now();
-        if let Some(folder) = &self.experiment.checkpoints {
+        if let Some(folder) = &self.experiment.folder {
             self.observers.iter_mut().for_each(|observer| observer.sync());
             for lane in &mut self.active {
                 lane.checkpoint(folder, None)?;

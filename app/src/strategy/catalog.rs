@@ -31,8 +31,8 @@ impl Catalog {
     }
 
     /// Loads what a run finds; see [`SearchPath::standard`].
-    pub fn standard(named: &[std::path::PathBuf], workspace_file: Option<&Path>) -> Self {
-        Self::load(&SearchPath::standard(named, workspace_file))
+    pub fn standard(named: &[std::path::PathBuf], workspace: Option<&Path>) -> Self {
+        Self::load(&SearchPath::standard(named, workspace))
     }
 
     fn add(&mut self, path: &Path, outcome: Result<Loaded, Refusal>) {

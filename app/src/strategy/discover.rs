@@ -49,7 +49,7 @@ pub struct Candidate {
 impl SearchPath {
     /// The order of a run: `named` (`--plugin-path`, files or folders), the environment, the workspace file's folder,
     /// `plugins` and `deps` beside the executable, `../lib/guesswork`, the data folder.
-    pub fn standard(named: &[PathBuf], workspace_file: Option<&Path>) -> Self {
+    pub fn standard(named: &[PathBuf], workspace: Option<&Path>) -> Self {
         let mut path = Self::default();
         for place in named {
             path.push(place.clone(), Origin::Named);
@@ -59,7 +59,7 @@ impl SearchPath {
                 path.push(place, Origin::Environment);
             }
         }
-        if let Some(folder) = workspace_file.and_then(Path::parent) {
+        if let Some(folder) = workspace {
             let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
             path.push(folder.to_owned(), Origin::Workspace);
         }

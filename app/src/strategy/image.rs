@@ -80,6 +80,11 @@ fn elf(file: &mut File, head: &[u8], length: u64) -> Result<(), Refusal> {
     if end > length || size < ELF_SEGMENT as u64 {
         return Err(cut(end));
     }
+    // The section headers come last: the loader does not need them, but where they are gone the file was cut.
+    let sections = long(head, 40).saturating_add(u64::from(half(head, 58)) * u64::from(half(head, 60)));
+    if sections > length {
+        return Err(cut(sections));
+    }
     for index in 0..count {
         let mut segment = [0; ELF_SEGMENT];
         let read = file.seek(SeekFrom::Start(table + index * size)).and_then(|_| file.read_exact(&mut segment));

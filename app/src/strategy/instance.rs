@@ -373,6 +373,9 @@ impl Instance {
     /// Whether a call fits what the instance was prepared for.
     fn check_call(&self, call: &Call<'_>, function: &'static str, name: &Option<String>) -> Result<(), PluginError> {
         let failed = |failure| Err(self.error(function, name.clone(), Some(call.step), failure));
+        if let Some(reason) = &self.poisoned {
+            return failed(Failure::Poisoned(reason.clone()));
+        }
         let Some(prepared) = &self.prepared else { return failed(Failure::Unprepared) };
         let (sites, parameters) = (call.tape.graph().sites.len(), call.tape.graph().parameter_count());
         if call.tape.batch() != prepared.batch || sites != prepared.sites.len() || call.theta.len() != parameters {

@@ -59,8 +59,11 @@ struct Registry {
     /// By canonical path.
     loaded: BTreeMap<PathBuf, Loaded>,
     /// Addresses of the entries that are initialised: two links to one file give the same.
-    initialised: BTreeMap<usize, Result<(), Refusal>>,
+    initialised: Initialised,
 }
+
+/// What came of `init`, by the entry's address.
+pub(super) type Initialised = BTreeMap<usize, Result<(), Refusal>>;
 
 static REGISTRY: Mutex<Registry> = Mutex::new(Registry { loaded: BTreeMap::new(), initialised: BTreeMap::new() });
 
@@ -87,11 +90,7 @@ pub fn load(path: &Path) -> Result<Loaded, Refusal> {
     Ok(loaded)
 }
 
-fn open(
-    canonical: &Path,
-    path: &Path,
-    initialised: &mut BTreeMap<usize, Result<(), Refusal>>,
-) -> Result<Loaded, Refusal> {
+fn open(canonical: &Path, path: &Path, initialised: &mut Initialised) -> Result<Loaded, Refusal> {
     // SAFETY: running a library's initialisers is what loading a plugin means; the file is a whole library of this
     // machine, and it is never unloaded.
     let library = unsafe { Library::open(Some(canonical), RTLD_NOW | RTLD_LOCAL) };
@@ -99,6 +98,19 @@ fn open(
     let entry = entry_function(&library)?;
     // SAFETY: the symbol's name carries the major version, and with it the function's type.
     let pointer = unsafe { entry() };
+    // SAFETY: the interface: a static record, or null.
+    unsafe { describe(pointer, path, initialised) }
+}
+
+/// Copies what an entry and its strategies say, and initialises the library when that has not been done.
+///
+/// # Safety
+/// `pointer` is null, or leads to a static entry of a library that is never unmapped.
+pub(super) unsafe fn describe(
+    pointer: *const gw_entry,
+    path: &Path,
+    initialised: &mut Initialised,
+) -> Result<Loaded, Refusal> {
     // SAFETY: the interface: a static record, or null.
     let record = unsafe { record(pointer, "")? };
     if record.abi_major != abi::GW_ABI_MAJOR {

@@ -33,6 +33,8 @@ mod read;
 mod refusal;
 mod services;
 mod sites;
+#[cfg(test)]
+mod tests;
 
 pub use call::{Call, Inputs, Oracle, Outcome};
 pub use catalog::Catalog;

@@ -10,7 +10,7 @@ use super::state::State;
 use super::theme::{Theme, Tier};
 use super::update;
 use crate::record::LaneId;
-use crate::session::protocol::Snapshot;
+use crate::session::protocol::{Snapshot, Status};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
@@ -138,6 +138,11 @@ impl Context<'_> {
                 put(buffer, area, x, y, self.theme.glyph(corner, "+"), line);
             }
         }
+        // Where the title is too long its last part is missed least.
+        let room = area.width.saturating_sub(6);
+        let title =
+            if width(title) > room { title.rsplit_once(" · ").map_or(title, |(first, _)| first) } else { title };
+        let title = super::format::fit(title, room.into());
         let head = Rect { x: area.x + 1, width: area.width.saturating_sub(2), height: area.height.min(1), ..area };
         // Without colours the focus shows by a mark.
         let focus_mark = if focused && self.theme.tier == Tier::Mono { self.theme.glyph("◂ ", "< ") } else { "" };
@@ -150,6 +155,16 @@ impl Context<'_> {
             Rect { x: area.x + 1, y: area.y + 1, width: area.width - 2, height: area.height - 2 }
         } else {
             Rect { y: area.y + area.height.min(1), height: area.height.saturating_sub(1), ..area }
+        }
+    }
+
+    /// Why a pane has nothing to show: that nothing happened yet, else `otherwise`.
+    pub fn nothing(&self, otherwise: &'static str) -> &'static str {
+        match self.snapshot.status {
+            _ if self.snapshot.lanes.iter().any(|lane| lane.step > 0) => otherwise,
+            Status::Starting => "starting: data, plugins, models",
+            Status::Failed(_) => "nothing to show: the trainer failed",
+            _ => "no step has been taken yet",
         }
     }
 

@@ -12,7 +12,7 @@
 
 use super::context::{Context, Framing, Hit};
 use super::format;
-use super::ink::put;
+use super::ink::{self, put};
 use super::lanes::groups;
 use super::layout::{self, Class, Needs};
 use super::overlay;
@@ -43,6 +43,9 @@ pub fn draw(state: &State, snapshot: &Snapshot, theme: &Theme, derived: &Derived
     };
     if class == Class::Sentence {
         sentence(&context, area, buffer);
+        if theme.ascii {
+            ink::to_ascii(buffer);
+        }
         return hits.into_inner();
     }
     header::render(&context, area, buffer);
@@ -77,11 +80,15 @@ pub fn draw(state: &State, snapshot: &Snapshot, theme: &Theme, derived: &Derived
             let table = Rect { height: body.height.min(rows.max(3)), ..body };
             numbers::render(&context, table, buffer);
             if table.height < body.height {
-                verdict::render(&context, Rect { y: body.bottom() - 1, height: 1, ..body }, buffer);
+                let rest = Rect { y: table.bottom(), height: body.height - table.height, ..body };
+                verdict::render(&context, rest, buffer);
             }
         }
     }
     overlay::render(&context, area, buffer);
+    if theme.ascii {
+        ink::to_ascii(buffer);
+    }
     hits.into_inner()
 }
 

@@ -46,3 +46,35 @@ pub fn clear(buffer: &mut Buffer, area: Rect, style: Style) {
 pub fn row(area: Rect, y: u16) -> Rect {
     Rect { y: area.y.saturating_add(y), height: u16::from(y < area.height), ..area }
 }
+
+/// Replaces what is not ASCII by what comes nearest: names, formulas and messages come from outside.
+pub fn to_ascii(buffer: &mut Buffer) {
+    for cell in &mut buffer.content {
+        let Some(first) = cell.symbol().chars().next().filter(|first| !first.is_ascii()) else { continue };
+        let nearest = match first {
+            '·' | '…' | '⋅' => '.',
+            '−' | '–' | '—' | '─' | '┄' | '┈' | '╌' => '-',
+            '×' => 'x',
+            '±' | '≈' => '~',
+            '√' => 'V',
+            'π' => 'p',
+            'ε' => 'e',
+            'η' => 'n',
+            'δ' | '∂' => 'd',
+            'Σ' => 'S',
+            'ĝ' => 'g',
+            'ᵀ' => 'T',
+            '²' => '2',
+            '‖' | '│' => '|',
+            '⊙' => 'o',
+            '←' => '<',
+            '→' => '>',
+            '↑' => '^',
+            '↓' => 'v',
+            '∞' => 'i',
+            '₀'..='₉' => char::from(b'0' + (first as u32 - '₀' as u32) as u8),
+            _ => '?',
+        };
+        cell.set_char(nearest);
+    }
+}

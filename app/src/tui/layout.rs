@@ -102,7 +102,8 @@ const ALL: u16 = u16::MAX;
 
 fn heat_rows(needs: &Needs) -> (u16, u16) {
     let layers = needs.layers.max(1);
-    (layers.div_ceil(2).clamp(3, 12) + 3, layers.saturating_mul(3).min(24) + 3)
+    let least = if layers <= 6 { layers.max(3) } else { layers.div_ceil(2).min(12) };
+    (least + 3, layers.saturating_mul(3).min(24) + 3)
 }
 
 fn side(needs: &Needs) -> (Width, Vec<Want>) {

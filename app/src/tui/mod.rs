@@ -35,6 +35,7 @@ mod tests;
 
 pub use context::{Hit, Target};
 
+use crate::session::Session;
 use crate::session::protocol::{Command, Snapshot, Status};
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use crossterm::event::Event;
@@ -44,7 +45,8 @@ use signal_hook::iterator::Signals;
 use smooth::Derived;
 use state::State;
 use std::io;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 use terminal::Screen;
@@ -57,6 +59,16 @@ pub trait Source {
     fn snapshot(&self) -> Arc<Snapshot>;
     /// Hands a command to the trainer; false when it cannot take it now.
     fn send(&self, command: Command) -> bool;
+}
+
+impl Source for Session {
+    fn snapshot(&self) -> Arc<Snapshot> {
+        Session::snapshot(self)
+    }
+
+    fn send(&self, command: Command) -> bool {
+        Session::send(self, command)
+    }
 }
 
 impl<S: Source + ?Sized> Source for &S {
@@ -131,13 +143,43 @@ const SETTLE: Duration = Duration::from_millis(30);
 /// # Errors
 /// When standard output is not a terminal, or writing to it fails.
 pub fn run(source: impl Source, options: TuiOptions) -> io::Result<Exit> {
+    let defaults = defaults()?;
+    defaults.store(false, Ordering::SeqCst);
+    let exit = run_with(source, options);
+    defaults.store(true, Ordering::SeqCst);
+    exit
+}
+
+/// Whether the signals that this module listens to do what they do by default: outside of [`run`], so that a person can still
+/// interrupt what follows it.
+fn defaults() -> io::Result<&'static Arc<AtomicBool>> {
+    static DEFAULTS: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+    if let Some(flag) = DEFAULTS.get() {
+        return Ok(flag);
+    }
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGHUP, SIGINT, SIGTSTP] {
+        signal_hook::flag::register_conditional_default(signal, Arc::clone(&flag))?;
+    }
+    Ok(DEFAULTS.get_or_init(|| flag))
+}
+
+fn run_with(source: impl Source, options: TuiOptions) -> io::Result<Exit> {
     let signals = signals()?;
     let screen = Screen::enter(options.mouse)?;
     let (size, theme) = (screen.size()?, options.theme());
     let state = State { size, layout: options.layout.max(1), ..State::default() };
     let events = events();
-    let mut face =
-        Face { source, screen, theme, state, derived: Derived::default(), hits: Vec::new(), input: Input::default() };
+    let mut face = Face {
+        source,
+        screen,
+        theme,
+        state,
+        derived: Derived::default(),
+        hits: Vec::new(),
+        input: Input::default(),
+        suspended: false,
+    };
     let exit = face.run(&events, &signals);
     if !matches!(exit, Ok(Exit::Quit)) {
         face.source.send(Command::Stop);
@@ -182,6 +224,7 @@ struct Face<S: Source> {
     derived: Derived,
     hits: Vec<Hit>,
     input: Input,
+    suspended: bool,
 }
 
 impl<S: Source> Face<S> {
@@ -226,6 +269,8 @@ impl<S: Source> Face<S> {
                         self.perform(Effect::Suspend)?;
                         changed = true;
                     }
+                    // After a suspension of our own the terminal is ours already.
+                    Ok(SIGCONT) if std::mem::take(&mut self.suspended) => {}
                     Ok(SIGCONT) => {
                         self.screen.resume()?;
                         changed = true;
@@ -270,6 +315,7 @@ impl<S: Source> Face<S> {
             Effect::Quit => return Ok(Some(Exit::Quit)),
             Effect::Suspend => {
                 terminal::leave();
+                self.suspended = true;
                 signal_hook::low_level::emulate_default_handler(SIGTSTP)?;
                 self.screen.resume()?;
             }

@@ -35,7 +35,7 @@ impl Entry {
                 continue;
             }
             let gap = if self.weight == 0.0 { 1 } else { step.saturating_sub(self.step).max(1) };
-            let keep = self.beta.powi(gap.min(1 << 20) as i32);
+            let keep = if gap == 1 { self.beta } else { self.beta.powi(gap.min(1 << 20) as i32) };
             self.mean = keep * self.mean + (1.0 - keep) * value;
             self.weight = keep * self.weight + (1.0 - keep);
             self.step = step;

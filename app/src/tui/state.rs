@@ -97,7 +97,7 @@ impl Default for State {
             crosshair: None,
             window: Window::All,
             log_x: false,
-            log_y: vec![PaneId::Cosine],
+            log_y: vec![PaneId::Cosine, PaneId::NormRatio],
             smoothing: 2,
             robust: true,
             signed: false,

@@ -13,7 +13,8 @@ use crossterm::{execute, queue};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::buffer::Buffer;
-use std::io::{self, BufWriter, Stdout, Write};
+use ratatui::layout::Rect;
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once, PoisonError};
@@ -35,6 +36,10 @@ pub struct Screen {
 impl Screen {
     /// Takes the terminal.
     pub fn enter(mouse: bool) -> io::Result<Self> {
+        if !io::stdout().is_terminal() {
+            let hint = "standard output is not a terminal; --batch prints records instead of drawing a screen";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, hint));
+        }
         install_hook();
         *OWNER.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread::current().id());
         enter(mouse)?;
@@ -59,11 +64,14 @@ impl Screen {
 
     /// Forgets what is on the screen, so that the next frame draws everything.
     pub fn clear(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        // Not `Terminal::clear`: that asks the terminal for the cursor, and the thread that reads input would get the answer.
+        let size = self.terminal.size()?;
+        self.terminal.resize(Rect { x: 0, y: 0, width: size.width, height: size.height })
     }
 
-    /// Takes the terminal again after [`leave`].
+    /// Takes the terminal again after [`leave`], or after the process was stopped without a word.
     pub fn resume(&mut self) -> io::Result<()> {
+        leave();
         enter(self.mouse)?;
         self.clear()
     }
@@ -83,6 +91,7 @@ fn enter(mouse: bool) -> io::Result<()> {
     HELD.store(true, Ordering::SeqCst);
     let enter = || {
         terminal::enable_raw_mode()?;
+        // Bracketed, so that what is pasted by mistake is not taken for keys.
         execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste)?;
         if mouse { execute!(io::stdout(), EnableMouseCapture) } else { Ok(()) }
     };

@@ -1,1 +1,371 @@
 //! Properties of the reducer, pictures of the screen with their colours, and the screen at every size.
+
+use super::action::{ACTIONS, Action};
+use super::draw::draw;
+use super::panes::PANES;
+use super::smooth::Derived;
+use super::state::{Overlay, State, Window};
+use super::synthetic::Synthetic;
+use super::theme::{Theme, Tier};
+use super::update::{Effect, update};
+use super::{Hit, Source, Target};
+use crate::session::protocol::{Command, Snapshot, Status};
+use proptest::prelude::*;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+use ratatui::style::Color;
+use std::fmt::Write;
+use std::sync::{Arc, OnceLock};
+
+/// A session that all tests read: five lanes, three seeds, the last diverged.
+fn session() -> Arc<Snapshot> {
+    static SESSION: OnceLock<Arc<Snapshot>> = OnceLock::new();
+    Arc::clone(SESSION.get_or_init(|| Synthetic::new(1, 1240, 5000, true).snapshot()))
+}
+
+fn with_status(status: Status) -> Snapshot {
+    Snapshot { status, ..Snapshot::clone(&session()) }
+}
+
+fn screen(state: &State, snapshot: &Snapshot, theme: &Theme, size: (u16, u16)) -> (Buffer, Vec<Hit>) {
+    let mut terminal = Terminal::new(TestBackend::new(size.0, size.1)).unwrap();
+    let mut hits = Vec::new();
+    let frame = terminal.draw(|frame| hits = draw(state, snapshot, theme, &Derived::default(), frame.buffer_mut()));
+    (frame.unwrap().buffer.clone(), hits)
+}
+
+/// The text of a screen, then for each row the runs of equal colours, so that a changed colour is a changed picture.
+fn picture(buffer: &Buffer) -> String {
+    let mut text = String::new();
+    let width = usize::from(buffer.area.width).max(1);
+    for row in buffer.content().chunks(width) {
+        let line: String = row.iter().map(|cell| cell.symbol()).collect();
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    let name = |colour: Color| match colour {
+        Color::Reset => "-".to_owned(),
+        Color::Rgb(r, g, b) => format!("{r:02x}{g:02x}{b:02x}"),
+        other => format!("{other:?}"),
+    };
+    text.push_str("colours: column fg/bg\n");
+    for (y, row) in buffer.content().chunks(width).enumerate() {
+        let mut before = None;
+        let _ = write!(text, "{y:>3}");
+        for (x, cell) in row.iter().enumerate() {
+            let ink = if cell.symbol() == " " { Color::Reset } else { cell.fg };
+            let colours = (ink, cell.bg);
+            if before != Some(colours) {
+                let _ = write!(text, " {x}:{}/{}", name(ink), name(cell.bg));
+                before = Some(colours);
+            }
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn state(size: (u16, u16)) -> State {
+    State { size, ..State::default() }
+}
+
+fn press(state: &mut State, actions: &[Action]) -> Vec<Effect> {
+    actions.iter().flat_map(|action| update(state, *action, &session())).collect()
+}
+
+#[test]
+fn pictures_of_every_class_of_terminal() {
+    for (width, height) in [(200, 50), (80, 24), (40, 12), (20, 5)] {
+        let (buffer, _) = screen(&state((width, height)), &session(), &Theme::default(), (width, height));
+        insta::assert_snapshot!(format!("screen_{width}x{height}"), picture(&buffer));
+    }
+}
+
+#[test]
+fn pictures_of_the_crosshair_the_palette_and_the_help() {
+    let mut crosshair = state((120, 36));
+    press(&mut crosshair, &[Action::Crosshair(-1), Action::Crosshair(-10), Action::Crosshair(-10), Action::NextLayer]);
+    let mut palette = state((80, 24));
+    press(&mut palette, &[Action::Palette, Action::Type('l'), Action::Type('o'), Action::Type('g')]);
+    let mut help = state((80, 24));
+    press(&mut help, &[Action::Help]);
+    for (name, state) in [("crosshair", crosshair), ("palette", palette), ("help", help)] {
+        let (buffer, _) = screen(&state, &session(), &Theme::default(), state.size);
+        insta::assert_snapshot!(name, picture(&buffer));
+    }
+}
+
+#[test]
+fn pictures_of_a_session_that_starts_and_of_one_that_failed() {
+    let title = "fashion-mini · mlp 784-128-128-128-10".to_owned();
+    let starting = Snapshot { title: title.clone(), steps: 5000, ..Snapshot::default() };
+    let (buffer, _) = screen(&state((120, 36)), &starting, &Theme::default(), (120, 36));
+    insta::assert_snapshot!("starting", picture(&buffer));
+    let status = Status::Failed("data folder /data/mnist: no train-images-idx3-ubyte".to_owned());
+    let failed = Snapshot { status, title, steps: 5000, ..Snapshot::default() };
+    let (buffer, _) = screen(&state((80, 24)), &failed, &Theme::default(), (80, 24));
+    insta::assert_snapshot!("failed", picture(&buffer));
+}
+
+#[test]
+fn pictures_without_colours_and_without_unicode() {
+    let theme = Theme { tier: Tier::Mono, dark: true, ascii: true };
+    let (buffer, _) = screen(&state((120, 36)), &session(), &theme, (120, 36));
+    insta::assert_snapshot!("mono_ascii", picture(&buffer));
+    for cell in buffer.content() {
+        assert!(cell.symbol().is_ascii(), "{:?}", cell.symbol());
+        assert_eq!((cell.fg, cell.bg), (Color::Reset, Color::Reset), "{:?}", cell.symbol());
+    }
+}
+
+#[test]
+fn each_tier_keeps_to_its_colours() {
+    for (tier, allowed) in [
+        (Tier::Ansi16, (|c| !matches!(c, Color::Rgb(..) | Color::Indexed(_))) as fn(Color) -> bool),
+        (Tier::Ansi256, |c| matches!(c, Color::Indexed(16..) | Color::Reset)),
+        (Tier::True, |c| matches!(c, Color::Rgb(..) | Color::Reset)),
+    ] {
+        for dark in [true, false] {
+            let theme = Theme { tier, dark, ascii: false };
+            let (buffer, _) = screen(&state((200, 50)), &session(), &theme, (200, 50));
+            assert!(buffer.content().iter().all(|cell| allowed(cell.fg) && allowed(cell.bg)), "{tier:?}");
+        }
+    }
+}
+
+#[test]
+fn a_diverged_lane_is_marked_where_it_broke() {
+    let (buffer, _) = screen(&state((200, 50)), &session(), &Theme::default(), (200, 50));
+    let theme = Theme::default();
+    let marks: Vec<Color> = buffer.content().iter().filter(|cell| cell.symbol() == "✕").map(|cell| cell.fg).collect();
+    assert!(marks.contains(&theme.lane_faint(4, 0.8)), "the loss pane marks the NaN in the lane's colour");
+    assert!(picture(&buffer).contains("weight-perturbation diverged: loss is NaN at step 700"));
+}
+
+#[test]
+fn the_numbers_on_screen_are_those_of_the_history() {
+    use crate::record::{Key, Quantity};
+    let mut chosen = state((200, 50));
+    press(&mut chosen, &[Action::Crosshair(-1), Action::Crosshair(-10)]);
+    let step = chosen.crosshair.unwrap();
+    let (buffer, _) = screen(&chosen, &session(), &Theme::default(), (200, 50));
+    let text = picture(&buffer);
+    let lane = &session().lanes[1];
+    for site in 0..4 {
+        let (_, value) = lane.history.series(Key::site(Quantity::Cosine, site)).unwrap().at(step).unwrap();
+        assert!(text.contains(&super::format::value(value)), "layer {site} at step {step}: {value}");
+    }
+}
+
+#[test]
+fn a_session_without_lanes_or_data_has_a_screen() {
+    for (width, height) in [(200, 50), (80, 24), (40, 12), (3, 2)] {
+        screen(&state((width, height)), &Snapshot::default(), &Theme::default(), (width, height));
+        let fresh = Synthetic::new(2, 0, 5000, false).snapshot();
+        screen(&state((width, height)), &fresh, &Theme::default(), (width, height));
+        let one = Synthetic::new(1, 1, 5000, false).snapshot();
+        screen(&state((width, height)), &one, &Theme::default(), (width, height));
+    }
+}
+
+/// Many lanes of long names over many layers, as a sweep on a mixer has.
+fn crowd(lanes: usize, sites: usize) -> Snapshot {
+    let session = session();
+    let view = |lane: usize| {
+        let model = &session.lanes[lane % session.lanes.len()];
+        let mut info = crate::record::LaneInfo::clone(&model.info);
+        info.lane = lane;
+        info.name = format!("{} 漢字 η {lane} of a sweep", info.name);
+        info.sites = (0..sites).map(|site| format!("block{site}.token.fc1")).collect();
+        crate::session::protocol::LaneView { info: Arc::new(info), ..model.clone() }
+    };
+    Snapshot { lanes: (0..lanes).map(view).collect(), ..Snapshot::clone(&session) }
+}
+
+#[test]
+fn many_lanes_and_layers_fit_anywhere() {
+    for (lanes, sites) in [(40, 60), (200, 3), (1, 300), (3, 0)] {
+        let snapshot = crowd(lanes, sites);
+        for (width, height) in [(200, 50), (116, 26), (100, 50), (80, 24), (64, 16), (40, 12), (30, 6), (1, 1)] {
+            for layout in 1..=5 {
+                let mut now = State { layout, crosshair: Some(600), ..state((width, height)) };
+                for _ in 0..lanes.min(45) {
+                    update(&mut now, Action::NextLane, &snapshot);
+                }
+                let (buffer, _) = screen(&now, &snapshot, &Theme::default(), (width, height));
+                assert_eq!(buffer.area.area(), u32::from(width) * u32::from(height));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_selected_lane_of_many_is_in_the_list() {
+    let snapshot = crowd(60, 4);
+    let mut now = state((200, 50));
+    for _ in 0..45 {
+        update(&mut now, Action::NextLane, &snapshot);
+    }
+    let id = now.selected.unwrap();
+    assert!(id >= 45);
+    let (_, hits) = screen(&now, &snapshot, &Theme::default(), (200, 50));
+    assert!(hits.iter().any(|hit| hit.target == Target::Lane(id)));
+}
+
+#[test]
+fn pausing_and_quitting() {
+    let mut now = State::default();
+    assert_eq!(update(&mut now, Action::TogglePause, &with_status(Status::Running)), [Effect::Send(Command::Pause)]);
+    assert_eq!(update(&mut now, Action::TogglePause, &with_status(Status::Paused)), [Effect::Send(Command::Resume)]);
+    assert_eq!(update(&mut now, Action::Step, &with_status(Status::Paused)), [Effect::Send(Command::Step(1))]);
+    assert_eq!(update(&mut now, Action::Quit, &with_status(Status::Running)), []);
+    assert!(matches!(now.overlay, Some(Overlay::Confirm { .. })));
+    assert_eq!(update(&mut now, Action::Back, &with_status(Status::Running)), []);
+    assert_eq!(now.overlay, None);
+    update(&mut now, Action::Quit, &with_status(Status::Running));
+    let effects = update(&mut now, Action::Type('y'), &with_status(Status::Running));
+    assert_eq!(effects, [Effect::Send(Command::Stop), Effect::Quit]);
+    assert_eq!(
+        update(&mut now, Action::Quit, &with_status(Status::Finished)),
+        [Effect::Send(Command::Stop), Effect::Quit]
+    );
+}
+
+#[test]
+fn dropping_and_retuning_reach_every_seed() {
+    let seeds = Synthetic::new(3, 40, 5000, false).snapshot();
+    let mut now = State { selected: Some(3), ..State::default() };
+    let effects = update(&mut now, Action::RateUp, &seeds);
+    let expected: Vec<Effect> = (3..6).map(|lane| Effect::Send(Command::LearningRate(lane, 0.316))).collect();
+    assert_eq!(effects, expected);
+    let effects = update(&mut now, Action::RateDown, &seeds);
+    assert_eq!(effects[0], Effect::Send(Command::LearningRate(3, 0.0316)));
+    assert_eq!(update(&mut now, Action::DropLane, &seeds), []);
+    let effects = update(&mut now, Action::Accept, &seeds);
+    assert_eq!(effects, (3..6).map(|lane| Effect::Send(Command::Drop(lane))).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_palette_does_what_it_names() {
+    let mut now = State::default();
+    let typed: Vec<Action> = "layout: cu".chars().map(Action::Type).collect();
+    press(&mut now, &[Action::Palette]);
+    press(&mut now, &typed);
+    press(&mut now, &[Action::Accept]);
+    assert_eq!((now.layout, now.overlay), (2, None));
+}
+
+#[test]
+fn selecting_stops_at_the_ends_and_follows_the_folding() {
+    let seeds = Synthetic::new(3, 4, 5000, false).snapshot();
+    let mut now = State::default();
+    for _ in 0..9 {
+        update(&mut now, Action::NextLane, &seeds);
+    }
+    assert_eq!(now.selected, Some(12));
+    for _ in 0..9 {
+        update(&mut now, Action::PreviousLane, &seeds);
+    }
+    assert_eq!(now.selected, Some(0));
+}
+
+#[test]
+fn a_click_on_a_lane_selects_it() {
+    let now = state((200, 50));
+    let (_, hits) = screen(&now, &session(), &Theme::default(), (200, 50));
+    let lane = hits.iter().find(|hit| hit.target == Target::Lane(3)).unwrap();
+    let mut input = super::input::Input::default();
+    let mouse = crossterm::event::MouseEvent {
+        kind: crossterm::event::MouseEventKind::Down(crossterm::event::MouseButton::Left),
+        column: lane.area.x + 4,
+        row: lane.area.y,
+        modifiers: crossterm::event::KeyModifiers::NONE,
+    };
+    let action = input.action(&crossterm::event::Event::Mouse(mouse), &now, &hits).unwrap();
+    let mut now = now;
+    press(&mut now, &[action]);
+    assert_eq!(now.selected, Some(3));
+}
+
+#[test]
+fn zooming_keeps_the_crosshair_in_view() {
+    let mut now = State { crosshair: Some(300), ..State::default() };
+    press(&mut now, &[Action::ZoomIn, Action::ZoomIn]);
+    let Window::Fixed(first, last) = now.window else { panic!("{:?}", now.window) };
+    assert!(first <= 300 && 300 <= last && last - first < 400);
+    press(&mut now, &[Action::ZoomOut, Action::ZoomOut]);
+    assert_eq!(now.window, Window::All);
+}
+
+fn any_action() -> impl Strategy<Value = Action> {
+    let table = (0..ACTIONS.len()).prop_map(|index| ACTIONS[index].action);
+    let shows = (0..PANES.len()).prop_map(|index| Action::Show(PANES[index].id));
+    let pointing = (any::<Option<u8>>(), any::<Option<u16>>(), any::<Option<u16>>(), 0..PANES.len()).prop_map(
+        |(lane, step, layer, pane)| Action::Point {
+            pane: Some(PANES[pane].id),
+            lane: lane.map(usize::from),
+            step: step.map(u64::from),
+            layer,
+        },
+    );
+    prop_oneof![
+        12 => table,
+        1 => shows,
+        1 => pointing,
+        1 => any::<char>().prop_map(Action::Type),
+        1 => Just(Action::Erase),
+        1 => Just(Action::Accept),
+        1 => any::<i8>().prop_map(Action::Scroll),
+        1 => any::<i8>().prop_map(Action::Crosshair),
+        1 => any::<i8>().prop_map(Action::Pan),
+        1 => (any::<u64>(), any::<u64>()).prop_map(|(from, to)| Action::Window(from, to)),
+        1 => any::<u8>().prop_map(Action::Layout),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(192))]
+
+    #[test]
+    fn no_sequence_of_actions_breaks_the_state(actions in prop::collection::vec(any_action(), 0..60), running in any::<bool>()) {
+        let snapshot = with_status(if running { Status::Running } else { Status::Paused });
+        let mut now = State::default();
+        for action in actions {
+            let effects = update(&mut now, action, &snapshot);
+            prop_assert!(now.layout >= 1 && usize::from(now.layout) <= super::layout::PRESETS.len());
+            prop_assert!(now.selected.is_some_and(|id| snapshot.lanes.iter().any(|lane| lane.info.lane == id)));
+            prop_assert!(now.layer.is_none_or(|layer| layer < 4));
+            let steps = now.steps(&snapshot);
+            prop_assert!(steps.first < steps.last);
+            let asked = matches!(now.overlay, Some(Overlay::Confirm { .. }));
+            prop_assert!(!(asked && effects.contains(&Effect::Quit)));
+            for effect in effects {
+                if let Effect::Send(Command::LearningRate(_, rate)) = effect {
+                    prop_assert!(rate > 0.0 && rate.is_finite());
+                }
+            }
+        }
+        // Whatever was done, this many escapes lead back to the whole run.
+        for _ in 0..6 {
+            update(&mut now, Action::Back, &snapshot);
+        }
+        prop_assert!(now.overlay.is_none() && !now.zoomed && now.crosshair.is_none() && now.window == Window::All);
+    }
+
+    #[test]
+    fn any_state_can_be_drawn_at_any_size(
+        actions in prop::collection::vec(any_action(), 0..30), width in 1u16..=220, height in 1u16..=60,
+        seeds in 1u64..4, done in prop_oneof![Just(0u64), Just(1), Just(3), 10..800u64], tier in 0..4usize, ascii in any::<bool>(),
+    ) {
+        let snapshot = Synthetic::new(seeds, done, 5000, true).snapshot();
+        let mut now = state((width, height));
+        for action in actions {
+            update(&mut now, action, &snapshot);
+        }
+        let tier = [Tier::Mono, Tier::Ansi16, Tier::Ansi256, Tier::True][tier];
+        let (_, hits) = screen(&now, &snapshot, &Theme { tier, dark: ascii, ascii }, (width, height));
+        for hit in hits {
+            prop_assert!(hit.area.right() <= width && hit.area.bottom() <= height, "{:?}", hit);
+        }
+    }
+}

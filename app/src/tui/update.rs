@@ -89,7 +89,8 @@ pub fn update(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
             (state.layout, state.zoomed) = (number, false);
             let visible = layout::visible(state, snapshot);
             if !visible.contains(&state.focus) {
-                state.focus = visible.first().copied().unwrap_or(PaneId::Loss);
+                let chart = visible.iter().find(|pane| panes::is_chart(**pane));
+                state.focus = chart.or(visible.first()).copied().unwrap_or(PaneId::Loss);
             }
         }
         Action::Layout(_) => {}
@@ -103,16 +104,19 @@ pub fn update(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
         Action::Point { pane, lane, step, layer } => {
             state.focus = pane.unwrap_or(state.focus);
             state.selected = lane.or(state.selected);
-            state.crosshair = step.or(state.crosshair);
+            state.crosshair = step.map(|step| step.min(last_step(snapshot))).or(state.crosshair);
             state.layer = layer.or(state.layer);
             heal(state, &lanes);
         }
-        Action::Window(from, to) if from.abs_diff(to) >= 2 => {
-            state.window = Window::Fixed(from.min(to), from.max(to));
-            state.crosshair = None;
+        Action::Window(from, to) => {
+            let end = last_step(snapshot);
+            let (from, to) = (from.min(to).min(end), from.max(to).min(end));
+            if to - from >= 2 {
+                (state.window, state.crosshair) = (Window::Fixed(from, to), None);
+            }
         }
         Action::Resize(width, height) => state.size = (width, height),
-        Action::Window(..) | Action::Type(_) | Action::Erase | Action::Accept => {}
+        Action::Type(_) | Action::Erase | Action::Accept => {}
     }
     Vec::new()
 }
@@ -191,7 +195,10 @@ fn in_overlay(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
             *scroll = 0;
         }
         (Overlay::Help { query, scroll }, Action::Scroll(by)) => {
-            *scroll = scroll.saturating_add_signed(by.into()).min(help::lines(query).len().saturating_sub(1));
+            // Scrolling ends where the last row is in view.
+            let shown = usize::from(state.size.1.saturating_sub(4));
+            let most = help::rows(query, state.size.0, false).len().saturating_sub(shown);
+            *scroll = scroll.saturating_add_signed(by.into()).min(most);
         }
         (Overlay::Help { .. }, Action::Accept) => state.overlay = None,
         (Overlay::Palette { query, chosen }, Action::Type(character)) => {

@@ -46,7 +46,7 @@ impl Document {
             Err(source) => {
                 return match Embedded::find(&label) {
                     Some(embedded) if !path.exists() => embedded.document(),
-                    None if source.kind() == std::io::ErrorKind::NotFound => Err(unknown(label)),
+                    None if source.kind() == std::io::ErrorKind::NotFound => Err(WorkspaceError::unknown(&label)),
                     _ => Err(WorkspaceError::Io { path: path.into(), source }),
                 };
             }
@@ -110,10 +110,13 @@ impl Workspace {
     }
 }
 
-fn unknown(name: String) -> WorkspaceError {
-    let names = EMBEDDED.map(|embedded| embedded.name);
-    let suggestion = diagnostic::suggestion(name.trim_end_matches(".ron"), &names).map(str::to_string);
-    WorkspaceError::Unknown { name, suggestion, shipped: names.join(", ") }
+impl WorkspaceError {
+    /// There is no workspace called `name`.
+    pub fn unknown(name: &str) -> Self {
+        let names = EMBEDDED.map(|embedded| embedded.name);
+        let suggestion = diagnostic::suggestion(name.trim_end_matches(".ron"), &names).map(str::to_string);
+        Self::Unknown { name: name.into(), suggestion, shipped: names.join(", ") }
+    }
 }
 
 #[cfg(test)]

@@ -268,7 +268,7 @@ pub enum InitSpec {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LossSpec {
-    /// Mean over the batch of −log softmax(S_L)[label].
+    /// Mean over the batch of −log of softmax(S_L) at the label.
     #[default]
     CrossEntropy,
     /// Mean over the batch of ½‖S_L − onehot(label)‖².

@@ -158,7 +158,9 @@ fn status(code: i32, error: &gw_error, function: &str) -> Result {
     }
     let text = error.to_text();
     let text = if text.is_empty() { format!("failed with status {code}") } else { text };
-    Err(Error::with_code(code, format!("{function}: {text}")))
+    // The host may have put the function's name in front already.
+    let text = if text.starts_with(function) { text } else { format!("{function}: {text}") };
+    Err(Error::with_code(code, text))
 }
 
 /// Calls `function` of a table with the context, the arguments and an error record.
@@ -410,6 +412,33 @@ impl<'s> Call<'s> {
                 Some(Some(cancelled)) => cancelled(self.ctx) != 0,
                 _ => false,
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shorter_record_hides_its_later_fields() {
+        let mut step = gw_step {
+            struct_size: 32,
+            ctx: ptr::null_mut(),
+            step: 7,
+            site: 3,
+            guesses: 1,
+            batch: 5,
+            progress: 0.5,
+            oracle_budget: 2.0,
+        };
+        // SAFETY: a valid record.
+        unsafe {
+            assert_eq!(covered!(&step, gw_step, site), Some(3));
+            assert_eq!(covered!(&step, gw_step, batch), None);
+            step.struct_size = 1 << 20;
+            assert_eq!(covered!(&step, gw_step, oracle_budget), Some(2.0));
+            assert_eq!(covered!(ptr::null::<gw_step>(), gw_step, site), None);
         }
     }
 }

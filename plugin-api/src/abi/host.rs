@@ -70,7 +70,8 @@ pub struct gw_tensors {
     /// Size of this record as the host knows it.
     pub struct_size: u64,
     /// The input of `role` at `site` (ignored for logits, output error and labels). `index` is 0, except for the
-    /// previous estimate and update: 0 weight, 1 bias. Read-only.
+    /// previous estimate, the previous update and the gradient: 0 weight, 1 bias. Read-only; it keeps its content until the
+    /// call returns, whatever oracles are called.
     pub input: Option<
         unsafe extern "C" fn(
             ctx: *mut gw_context,
@@ -159,7 +160,9 @@ pub struct gw_ops {
     >,
     /// Carries signals at the sites that follow `site` (in the order of `gw_site.following`, each shaped as that
     /// site's S) back to the pre-activation of `site`: `dst ← adjoint`, weights, masks, pooling, norms and sums over
-    /// branches on the way. For the last site the source is a signal at the logits.
+    /// branches on the way. For the last site the source is a signal at the logits. In call mode `layer` it fails where
+    /// something on the way does not exist yet. A strategy that uses it names `GW_ROLE_WEIGHT` among its needs, so that
+    /// reports can say what it could know.
     pub pull_back: Option<
         unsafe extern "C" fn(
             ctx: *mut gw_context,

@@ -35,16 +35,19 @@
 //! | `gw_strategy.reset`, `save`, `load` | prepared, between steps | as above |
 //! | `gw_strategy.destroy` | created or prepared; once | any |
 //! | `gw_host.get_extension` | initialised | any |
-//! | `gw_tensors`, `gw_ops`, `gw_rng` functions | inside `propose` or `observe`, with that call's context | the calling thread |
+//! | `gw_tensors`, `gw_ops`, `gw_rng`, `gw_scratch` functions | inside `propose` or `observe`, with that call's context | the calling thread |
 //! | `gw_oracle` functions | inside `propose` in call mode `model` | the calling thread |
 //! | `gw_log`, `gw_metrics`, `gw_control` functions | with a context: inside a call; `gw_log.write` also with a null context, always | any for `gw_log`, else the calling thread |
 #![allow(non_camel_case_types)]
 
 pub(crate) mod call;
+mod guard;
 pub mod host;
+pub(crate) mod instance;
 pub mod layout;
 pub(crate) mod memory;
 pub mod plugin;
+mod records;
 pub(crate) mod serve;
 pub mod shim;
 

@@ -6,20 +6,17 @@
 
 #![allow(unsafe_code)]
 
-use super::call::{Call, Tables, covered};
+use super::call::{Tables, covered};
+use super::guard::{guard, report};
+use super::records::{Kept, read_model, read_params, read_step, short, write_plan};
 use super::*;
 use crate::error::{Error, Result};
 use crate::info::Flag;
-use crate::model::{CallMode, Direction, Model, Plan, SignalAt, Site};
+use crate::model::{Model, Plan};
 use crate::param::Param;
-use crate::step::{Facts, Step};
 use crate::strategy::{Outcome, Strategy};
-use crate::values::{self, Value};
-use std::cell::RefCell;
-use std::mem::offset_of;
-use std::panic::{self, AssertUnwindSafe};
-use std::sync::Once;
-use std::{ptr, slice};
+use crate::values;
+use std::{panic, ptr, slice};
 
 /// The strategies of one library and its entry record. Made once and never freed.
 pub struct Library {
@@ -145,82 +142,6 @@ struct Instance<S> {
     model: Option<Model>,
     plan: Kept,
     poison: Option<String>,
-}
-
-/// What a plan's record points to, kept until the next `prepare`.
-#[derive(Default)]
-struct Kept {
-    names: Vec<String>,
-    persistent: Vec<gw_persistent>,
-}
-
-// SAFETY: the records point into `names`, which moves with them and is not changed while they are.
-unsafe impl Send for Kept {}
-
-thread_local! {
-    /// Inside a guarded call: `Some`, with the text of the panic once there was one.
-    static GUARDED: RefCell<Option<String>> = const { RefCell::new(None) };
-}
-
-/// Takes note of where a panic inside a guarded call happened, and keeps it off the screen; others go their usual way.
-fn note_panics() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let usual = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            let noted = GUARDED.with(|guarded| {
-                let Ok(mut guarded) = guarded.try_borrow_mut() else { return false };
-                let Some(text) = guarded.as_mut() else { return false };
-                let payload = info.payload();
-                let payload = match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
-                    (Some(text), _) => text,
-                    (None, Some(text)) => text.as_str(),
-                    (None, None) => "a value that is no text",
-                };
-                *text = match info.location() {
-                    Some(at) => format!("panicked at {}:{}:{}: {payload}", at.file(), at.line(), at.column()),
-                    None => format!("panicked: {payload}"),
-                };
-                true
-            });
-            if !noted {
-                usual(info);
-            }
-        }));
-    });
-}
-
-/// Runs `f`; a panic becomes its text.
-pub(crate) fn guard<R>(f: impl FnOnce() -> R) -> Result<R, String> {
-    note_panics();
-    let outer = GUARDED.replace(Some(String::new()));
-    let result = panic::catch_unwind(AssertUnwindSafe(f));
-    let text = GUARDED.replace(outer).unwrap_or_default();
-    result.map_err(|payload| {
-        // Dropping a payload may panic in its turn.
-        std::mem::forget(payload);
-        if text.is_empty() { "panicked".to_owned() } else { text }
-    })
-}
-
-/// Writes a failure to the caller's record, as far as it goes.
-///
-/// # Safety
-/// `out` is null or points to a record as long as its `struct_size` says.
-pub(crate) unsafe fn report(out: *mut gw_error, error: &Error) -> i32 {
-    // SAFETY: the caller's promise; every field is written only when the record covers it.
-    unsafe {
-        if covered!(out, gw_error, text).is_some() {
-            let mut whole = gw_error::empty();
-            whole.set(error.code(), error.text());
-            (*out).code = whole.code;
-            (*out).length = whole.length;
-            (*out).text = whole.text;
-        } else if covered!(out, gw_error, code).is_some() {
-            (*out).code = error.code();
-        }
-    }
-    error.code()
 }
 
 /// Runs `f` on the instance behind `pointer`, unless it is null or poisoned; poisons it when `f` panics.
@@ -384,157 +305,3 @@ unsafe extern "C" fn load<S: Strategy>(instance: *mut c_void, bytes: *const u8, 
 fn unprepared() -> Error {
     Error::with_code(GW_WRONG_STATE, "the instance is not prepared: call `prepare` first")
 }
-
-fn short(record: &str) -> Error {
-    Error::invalid(format!("the {record} record is null or too short"))
-}
-
-/// # Safety
-/// `params` is null or a valid record.
-unsafe fn read_params(params: *const gw_params) -> Result<Vec<(String, Value)>> {
-    // SAFETY: the caller's promise; the array has `count` records, `stride` bytes apart.
-    unsafe {
-        let Some(count) = covered!(params, gw_params, count) else { return Ok(Vec::new()) };
-        if count == 0 {
-            return Ok(Vec::new());
-        }
-        let (Some(values), Some(stride)) = (covered!(params, gw_params, values), covered!(params, gw_params, stride))
-        else {
-            return Err(short("gw_params"));
-        };
-        (0..count as usize)
-            .map(|index| {
-                let value = values.byte_add(index * stride as usize);
-                let (Some(key), Some(kind)) = (covered!(value, gw_param, key), covered!(value, gw_param, kind)) else {
-                    return Err(short("gw_param"));
-                };
-                let key = key.to_text();
-                let value = match kind {
-                    GW_PARAM_INT => covered!(value, gw_param, i).map(Value::Int),
-                    GW_PARAM_BOOL => covered!(value, gw_param, i).map(|i| Value::Bool(i != 0)),
-                    GW_PARAM_FLOAT => covered!(value, gw_param, f).map(Value::Float),
-                    GW_PARAM_CHOICE | GW_PARAM_TEXT => covered!(value, gw_param, s).map(|s| Value::Text(s.to_text())),
-                    other => return Err(Error::unsupported(format!("parameter `{key}` has the unknown type {other}"))),
-                };
-                value.map(|value| (key, value)).ok_or_else(|| short("gw_param"))
-            })
-            .collect()
-    }
-}
-
-/// # Safety
-/// `model` is null or a valid record.
-unsafe fn read_model(model: *const gw_model) -> Result<Model> {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let Some(instance) = covered!(model, gw_model, instance) else { return Err(short("gw_model")) };
-        let model = &raw const *model;
-        let count = (*model).site_count as usize;
-        if (*model).sites.is_null() && count > 0 {
-            return Err(short("gw_site"));
-        }
-        let sites = (0..count).map(|index| read_site((*model).sites.byte_add(index * (*model).site_stride as usize)));
-        Ok(Model {
-            sites: sites.collect::<Result<_>>()?,
-            batch: (*model).batch as usize,
-            classes: (*model).classes as usize,
-            dtype: (*model).dtype.into(),
-            device: (*model).device.into(),
-            scope: (*model).scope.into(),
-            guesses: (*model).guesses as usize,
-            seed: (*model).seed,
-            instance,
-            granted: (*model).granted,
-            services: (*model).services,
-        })
-    }
-}
-
-/// # Safety
-/// `site` is null or a valid record.
-unsafe fn read_site(site: *const gw_site) -> Result<Site> {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let Some(count) = covered!(site, gw_site, following_count) else { return Err(short("gw_site")) };
-        let following = match count {
-            0 => &[],
-            _ if (*site).following.is_null() => return Err(short("gw_site.following")),
-            _ => slice::from_raw_parts((*site).following, count as usize),
-        };
-        Ok(Site {
-            name: (*site).name.to_text(),
-            layer: (*site).layer.into(),
-            activated: (*site).activated != 0,
-            width: (*site).width as usize,
-            rows_per_example: (*site).rows_per_example as usize,
-            weight: [(*site).weight_rows as usize, (*site).weight_columns as usize],
-            has_bias: (*site).has_bias != 0,
-            following: following.iter().map(|&next| next as usize).collect(),
-        })
-    }
-}
-
-/// Writes `wanted` to the host's record; what the record points to is kept in `kept`.
-///
-/// # Safety
-/// `out` is null or a valid record.
-unsafe fn write_plan(wanted: &Plan, out: *mut gw_plan, kept: &mut Kept) -> Result {
-    let (direction, rank) = match wanted.direction {
-        Direction::Dense => (GW_DIRECTION_DENSE, 1),
-        Direction::Factors { rank } => (GW_DIRECTION_FACTORS, rank as u32),
-        Direction::Seed => (GW_DIRECTION_SEED, 1),
-    };
-    kept.persistent.clear();
-    kept.names = wanted.persistent.iter().map(|matrix| matrix.name.clone()).collect();
-    kept.persistent.extend(wanted.persistent.iter().zip(&kept.names).map(|(matrix, name)| gw_persistent {
-        struct_size: size_of::<gw_persistent>() as u64,
-        name: gw_str::new(name),
-        rows: matrix.rows as u64,
-        columns: matrix.columns as u64,
-    }));
-    // SAFETY: the caller's promise; all fields of 1.0 are covered when the last of them is.
-    unsafe {
-        if covered!(out, gw_plan, services).is_none() {
-            return Err(short("gw_plan"));
-        }
-        (*out).call_mode = match wanted.call_mode {
-            CallMode::Layer => GW_CALL_LAYER,
-            CallMode::Model => GW_CALL_MODEL,
-        };
-        (*out).signal_at = match wanted.signal_at {
-            SignalAt::PreActivation => GW_AT_PRE_ACTIVATION,
-            SignalAt::Activation => GW_AT_ACTIVATION,
-        };
-        (*out).direction = direction;
-        (*out).rank = rank;
-        (*out).scratch = wanted.scratch as u64;
-        (*out).persistent = kept.persistent.as_ptr();
-        (*out).persistent_count = kept.persistent.len() as u64;
-        (*out).persistent_stride = size_of::<gw_persistent>() as u64;
-        (*out).oracle_budget = wanted.oracle_budget;
-    }
-    Ok(())
-}
-
-/// # Safety
-/// `step` is null or a valid record, whose context lasts as long as `'s`.
-unsafe fn read_step<'s>(step: *const gw_step, tables: Tables, model: &'s Model) -> Result<Step<'s>> {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let Some(oracle_budget) = covered!(step, gw_step, oracle_budget) else { return Err(short("gw_step")) };
-        let facts = Facts {
-            step: (*step).step,
-            site: (*step).site,
-            guesses: (*step).guesses,
-            batch: (*step).batch,
-            progress: (*step).progress,
-            oracle_budget,
-        };
-        if facts.site != GW_ALL_SITES && facts.site as usize >= model.sites.len() {
-            return Err(Error::invalid(format!("site {} of {}", facts.site, model.sites.len())));
-        }
-        Ok(Step::new(Call::new(tables, (*step).ctx), model, facts))
-    }
-}
-
-const _: () = assert!(offset_of!(gw_plan, services) + 8 == size_of::<gw_plan>());

@@ -101,7 +101,7 @@ impl Network {
 
     fn build(widths: &[usize], activation: Activation, rows: usize, inputs: impl Fn(usize) -> Vec<From>) -> Self {
         let last = widths.len() - 2;
-        let draws = Draws { seed: 0x6E65_7477_6F72_6B, instance: 0, step: 0 };
+        let draws = Draws { seed: 0x006E_6574_776F_726B, instance: 0, step: 0 };
         let normal = |site: usize, draw: u32, i: usize| {
             draws.element(GW_DRAW_NORMAL, [site as u32, 0, draw], i as u64).unwrap_or_default()
         };

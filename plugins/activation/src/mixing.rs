@@ -57,46 +57,60 @@ impl Strategy for ActivationMixing {
     }
 
     fn propose(&mut self, step: &mut Step<'_>) -> Result {
+        let Params { shared, centred } = self.params;
         let batch = step.batch();
-        let rows = if self.params.shared { 1 } else { batch };
-        let mut mixture = None;
-        step.each_guess(|step, site, guess| {
-            let signal = step.signal(site, guess)?;
+        let deviation = 1.0 / (batch as f64).sqrt();
+        step.each_site(|step, site| {
             if step.is_last(site) {
-                return step.normal(signal, site, guess, 0, 1.0);
+                return step
+                    .guesses()
+                    .try_for_each(|guess| step.normal(step.signal(site, guess)?, site, guess, 0, 1.0));
             }
-            let a = match mixture {
-                Some(a) => a,
-                None => *mixture.insert(step.scratch(rows, batch)?),
-            };
-            step.normal(a, site, guess, 0, 1.0 / (batch as f64).sqrt())?;
-            if self.params.centred {
-                centre_rows(step, a)?;
-            }
-            let x = step.input(Role::Activation, site)?;
+            let (x, mask) = (step.input(Role::Activation, site)?, step.input(Role::Derivative, site)?);
             let width = x.rows() * x.columns() / batch.max(1);
-            let x = step.reshape(x, batch, width)?;
-            let mixed = step.reshape(signal, batch, width)?;
-            if self.params.shared {
-                let one = step.scratch(1, width)?;
-                step.matmul(one, a, x)?;
-                step.fill(mixed, 0.0)?;
-                step.add_row(mixed, 1.0, one)?;
-            } else {
-                step.matmul(mixed, a, x)?;
+            let examples = step.reshape(x, batch, width)?;
+            let a = step.scratch(if shared { 1 } else { batch }, batch)?;
+            let centring = if centred { Some(Centring::new(step, a)?) } else { None };
+            let mixture = if shared { Some(step.scratch(1, width)?) } else { None };
+            for guess in step.guesses() {
+                step.normal(a, site, guess, 0, deviation)?;
+                if let Some(centring) = &centring {
+                    centring.apply(step, a)?;
+                }
+                let signal = step.signal(site, guess)?;
+                let mixed = step.reshape(signal, batch, width)?;
+                match mixture {
+                    Some(mixture) => {
+                        step.matmul(mixture, a, examples)?;
+                        step.fill(mixed, 0.0)?;
+                        step.add_row(mixed, 1.0, mixture)?;
+                    }
+                    None => step.matmul(mixed, a, examples)?,
+                }
+                step.hadamard(signal, mask)?;
             }
-            step.hadamard(signal, step.input(Role::Derivative, site)?)
+            Ok(())
         })
     }
 }
 
-/// `a ← a (I − 11ᵀ/B)`.
-fn centre_rows<'s>(step: &mut Step<'s>, a: Matrix<'s>) -> Result {
-    let ones = step.scratch(1, a.columns())?;
-    let sums = step.scratch(a.rows(), 1)?;
-    step.fill(ones, 1.0)?;
-    step.matmul(sums, a, ones.t())?;
-    step.gemm(a, -1.0 / a.columns() as f64, sums, ones, 1.0)
+/// `a ← a (I − 11ᵀ/B)`: rows that sum to zero.
+struct Centring<'s> {
+    ones: Matrix<'s>,
+    sums: Matrix<'s>,
+}
+
+impl<'s> Centring<'s> {
+    fn new(step: &mut Step<'s>, a: Matrix<'s>) -> Result<Self> {
+        let (ones, sums) = (step.scratch(1, a.columns())?, step.scratch(a.rows(), 1)?);
+        step.fill(ones, 1.0)?;
+        Ok(Self { ones, sums })
+    }
+
+    fn apply(&self, step: &mut Step<'s>, a: Matrix<'s>) -> Result {
+        step.matmul(self.sums, a, self.ones.t())?;
+        step.gemm(a, -1.0 / a.columns() as f64, self.sums, self.ones, 1.0)
+    }
 }
 
 #[cfg(test)]

@@ -146,3 +146,53 @@ impl Strategy for UnknownNeed {
         step.each_guess(noise)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use guesswork_plugin::abi;
+    use guesswork_plugin::testing::Host;
+
+    /// Runs six steps and returns the number of the first that failed, with its error.
+    fn first_failure<S: Strategy>(dtype: DType) -> (usize, Error) {
+        let mut host = Host::of::<S>().dtype(dtype).guesses(2).start().unwrap();
+        (0..6).find_map(|step| host.step().err().map(|error| (step, error))).expect("the fault must be seen")
+    }
+
+    fn check<S: Strategy>(step: usize, words: &[&str]) {
+        for dtype in [DType::F32, DType::F64] {
+            let (at, error) = first_failure::<S>(dtype);
+            assert_eq!(at, step, "{error}");
+            assert!(words.iter().all(|word| error.text().contains(word)), "{error}");
+        }
+    }
+
+    #[test]
+    fn every_fault_is_seen_and_named() {
+        check::<Panics>(0, &["fault-panic panicked at", "lib.rs:", "a fault at site 0 of step 0"]);
+        check::<Errs>(0, &["a fault at site 0 of step 0: é"]);
+        check::<WritesNan>(0, &["output 0 of site 0, guess 0: row 3, column 0 is NaN"]);
+        check::<WritesNanLate>(5, &["row 3, column 0 is NaN"]);
+        check::<LeavesUnwritten>(0, &["site 0, guess 0: row 0, column 0 was left unwritten"]);
+        check::<Overruns>(0, &["site 0, guess 0: element 0 past the end was written"]);
+        check::<WritesInput>(0, &["role 4 of site 0 was written, but is an input"]);
+    }
+
+    #[test]
+    fn an_unknown_need_is_refused_before_any_step() {
+        let error = Host::of::<UnknownNeed>().start().unwrap_err();
+        assert_eq!(error.code(), abi::GW_UNSUPPORTED);
+        assert!(error.text().contains("fault-unknown-need"), "{error}");
+    }
+
+    #[test]
+    fn an_instance_is_poisoned_by_its_first_panic() {
+        let mut host = Host::of::<Panics>().param("at", 1).start().unwrap();
+        host.step().unwrap();
+        let first = host.step().unwrap_err();
+        assert_eq!(first.code(), abi::GW_PANIC);
+        for again in [host.step(), host.reset(), host.observe(0.0, &[], 0.0), host.save().map(drop)] {
+            assert_eq!(again.unwrap_err(), first);
+        }
+    }
+}

@@ -93,8 +93,10 @@ pub(super) unsafe fn serve(
         Ok(Err(problem)) => problem,
         Err(_) => Problem::failed("the host panicked; this is a defect of guesswork"),
     };
+    let Problem { code, text } = &problem;
+    let text = if text.starts_with(name) { text.clone() } else { format!("{name}: {text}") };
     // SAFETY: the caller's promise.
-    unsafe { report(err, problem.code, &format!("{name}: {}", problem.text)) };
+    unsafe { report(err, *code, &text) };
     problem.code
 }
 

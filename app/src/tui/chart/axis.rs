@@ -46,7 +46,7 @@ impl Scale {
         if !self.log {
             (value - self.low) / (self.high - self.low)
         } else if value > 0.0 {
-            (value / self.low).ln() / (self.high / self.low).ln()
+            (value.ln() - self.low.ln()) / (self.high.ln() - self.low.ln())
         } else {
             f64::NEG_INFINITY
         }
@@ -56,7 +56,7 @@ impl Scale {
     pub fn ticks(&self, count: usize) -> Vec<f64> {
         let count = count.max(1);
         if self.log {
-            let decades = (self.high / self.low).log10();
+            let decades = self.high.log10() - self.low.log10();
             let (first, last) = (self.low.log10().floor() as i32, self.high.log10().ceil() as i32);
             let steps: &[f64] = match decades {
                 d if d * 3.0 <= count as f64 => &[1.0, 2.0, 5.0],
@@ -187,6 +187,7 @@ impl Steps {
         };
         let mut ticks: Vec<(usize, u64)> = scale
             .at_least(3, count, columns / 8)
+            .or_else(|| scale.at_least(2, count, columns / 6))
             .unwrap_or_else(|| scale.ticks(count))
             .into_iter()
             .filter(|tick| tick.fract().abs() < 1e-6 && *tick >= 0.0)

@@ -19,13 +19,13 @@ pub struct Pen {
 
 /// The extent of `series` in each of `columns` columns; columns without a value are [`Column::EMPTY`].
 pub fn columns(series: &Series, steps: &Steps, columns: usize) -> Vec<Column> {
-    let mut from = series.range(steps.first..steps.first).start;
+    let mut from = series.before(steps.first);
     (0..columns)
         .map(|column| {
             let end = steps.begin(column + 1, columns);
-            let range = series.range(0..end);
-            let extent = series.column(from..range.end);
-            from = from.max(range.end);
+            let before = series.before(end);
+            let extent = series.column(from..before);
+            from = from.max(before);
             extent
         })
         .collect()

@@ -61,62 +61,106 @@ pub fn lines(query: &str) -> Vec<Line> {
     lines
 }
 
+/// A row of the help screen: keys, name, a line of the sentence. Headings have only a name, wrapped sentences only a line.
+pub struct Row {
+    keys: String,
+    name: &'static str,
+    text: String,
+    heading: bool,
+}
+
+/// Columns of keys and of names.
+const KEYS: u16 = 10;
+const NAME: u16 = 27;
+
+/// Width of the help screen in a terminal so wide.
+fn panel_width(terminal: u16) -> u16 {
+    terminal.min(128)
+}
+
+/// The rows for `query` in a terminal so many columns wide.
+pub fn rows(query: &str, terminal: u16, ascii: bool) -> Vec<Row> {
+    let room = usize::from(panel_width(terminal).saturating_sub(KEYS + NAME + 6)).max(12);
+    let mut rows = Vec::new();
+    for line in lines(query) {
+        let (keys, name, text) = match line {
+            Line::Heading(name) => {
+                rows.push(Row { keys: String::new(), name, text: String::new(), heading: true });
+                continue;
+            }
+            Line::Note(name, text) => (String::new(), name, text),
+            Line::Entry(entry) => {
+                let keys: Vec<String> = entry.keys.iter().map(|key| key.name(ascii)).collect();
+                (keys.join(" "), entry.name, entry.help)
+            }
+        };
+        let mut sentences = format::wrap(text, room).into_iter();
+        rows.push(Row { keys, name, text: sentences.next().unwrap_or_default(), heading: false });
+        rows.extend(sentences.map(|text| Row { keys: String::new(), name: "", text, heading: false }));
+    }
+    rows
+}
+
 /// Draws the help screen.
 pub fn render(context: &Context<'_>, query: &str, scroll: usize, area: Rect, buffer: &mut Buffer) {
     let theme = context.theme;
     let bar = theme.bar();
-    let lines = lines(query);
-    let inner = panel(context, (128, (lines.len() as u16 + 5).max(12)), "Help", false, area, buffer);
+    let rows = rows(query, area.width, theme.ascii);
+    let inner = panel(context, (panel_width(area.width), (rows.len() as u16 + 4).max(12)), "Help", false, area, buffer);
     let x = put(buffer, inner, 1, 0, theme.glyph("⌕ ", "/ "), bar.patch(theme.accent()));
-    let x = if query.is_empty() {
-        put(buffer, inner, x, 0, "type to search", bar.patch(theme.faint()))
+    if query.is_empty() {
+        put(buffer, inner, x, 0, "type to search", bar.patch(theme.faint()));
     } else {
-        put(buffer, inner, x, 0, query, bar.patch(theme.text()))
-    };
-    if !query.is_empty() {
+        let x = put(buffer, inner, x, 0, query, bar.patch(theme.text()));
         put(buffer, inner, x, 0, theme.glyph("▏", "_"), bar.patch(theme.accent()));
     }
-    let rows = usize::from(inner.height.saturating_sub(2));
-    let first = scroll.min(lines.len().saturating_sub(rows));
-    let hidden = lines.len().saturating_sub(first + rows);
-    let hint = if hidden > 0 {
-        format!("{hidden} more {} · esc closes", theme.glyph("↓", "down"))
-    } else {
-        "esc closes".to_owned()
-    };
-    put_right(buffer, inner, inner.width.saturating_sub(1), 0, &hint, bar.patch(theme.faint()));
-    if lines.is_empty() {
+    let height = usize::from(inner.height.saturating_sub(2));
+    let first = scroll.min(rows.len().saturating_sub(height));
+    let hidden = rows.len().saturating_sub(first + height);
+    let more = format!("{hidden} more {} · esc closes", theme.glyph("↓", "down"));
+    let hint = if hidden > 0 { more.as_str() } else { "esc closes" };
+    put_right(buffer, inner, inner.width.saturating_sub(1), 0, hint, bar.patch(theme.faint()));
+    if rows.is_empty() {
         put(buffer, inner, 1, 2, "nothing found", bar.patch(theme.dim()));
     }
-    let left = if inner.width >= 80 { 32 } else { 26.min(inner.width / 2) };
-    for (index, line) in lines.iter().skip(first).take(rows).enumerate() {
+    for (index, row) in rows.iter().skip(first).take(height).enumerate() {
         let y = index as u16 + 2;
-        let (keys, name, help) = match line {
-            Line::Heading(heading) => {
-                put(buffer, inner, 1, y, heading, bar.patch(theme.title()));
-                continue;
-            }
-            Line::Note(head, text) => ("", *head, *text),
-            Line::Entry(entry) => {
-                let keys: Vec<String> = entry.keys.iter().map(|key| key.name(theme.ascii)).collect();
-                put_right(buffer, inner, 10, y, &keys.join(" "), bar.patch(theme.key()));
-                ("", entry.name, entry.help)
-            }
-        };
-        put(buffer, inner, 1, y, keys, bar.patch(theme.key()));
-        let start = 12.min(inner.width);
-        put(
-            buffer,
-            inner,
-            start,
-            y,
-            &format::fit(name, usize::from((left + 8).saturating_sub(start))),
-            bar.patch(theme.text()),
-        );
-        let column = left + 8;
-        let room = usize::from(inner.width.saturating_sub(column + 1));
-        if room >= 12 {
-            put(buffer, inner, column, y, &format::fit(help, room), bar.patch(theme.dim()));
+        if row.heading {
+            put(buffer, inner, 1, y, row.name, bar.patch(theme.title()));
+            continue;
         }
+        put_right(buffer, inner, KEYS, y, &row.keys, bar.patch(theme.key()));
+        put(buffer, inner, KEYS + 2, y, row.name, bar.patch(theme.text()));
+        put(buffer, inner, KEYS + 2 + NAME, y, &row.text, bar.patch(theme.dim()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_action_is_in_the_help_and_none_is_cut() {
+        for width in [40, 80, 200] {
+            let rows = rows("", width, false);
+            for entry in ACTIONS {
+                assert!(rows.iter().any(|row| row.name == entry.name), "{}", entry.name);
+                assert!(entry.name.chars().count() < usize::from(NAME), "{}", entry.name);
+            }
+            let text: String = rows.iter().flat_map(|row| [row.text.as_str(), " "]).collect();
+            for entry in ACTIONS {
+                assert!(text.contains(entry.help.split_whitespace().next_back().unwrap()), "{}", entry.help);
+            }
+        }
+    }
+
+    #[test]
+    fn searching_finds_by_key_name_and_sentence() {
+        let names = |query: &str| {
+            rows(query, 80, false).iter().filter(|row| !row.heading).map(|row| row.name).collect::<Vec<_>>()
+        };
+        assert!(names("pause").contains(&"pause or resume"));
+        assert!(names("gradient descent of cats").is_empty());
+        assert!(names("EMA").contains(&"smooth more"));
     }
 }

@@ -12,9 +12,7 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
     let mut curves = plot::lane_curves(context, Quantity::Accuracy, false);
     for curve in &mut curves {
         // A batch's accuracy is so coarse that raw values of all lanes would cover everything.
-        if !curve.front {
-            curve.raw.clear();
-        }
+        curve.draw_raw &= curve.front;
     }
     let test = Key::whole(Quantity::TestAccuracy);
     curves.extend(context.groups.iter().filter_map(|group| plot::dashed_of(context, group, test)));

@@ -30,7 +30,7 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
     let inner = context.frame(PaneId::Cost, "Cost ms/step", &rate, area, buffer);
     let theme = context.theme;
     if context.groups.iter().all(|group| group.step() == 0) {
-        return context.empty("no step has been taken yet", inner, buffer);
+        return context.empty(context.nothing("no step has been taken yet"), inner, buffer);
     }
     let style = |stage: usize| {
         let (.., dark, light, named) = STAGES[stage];
@@ -48,8 +48,11 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
         x = put(buffer, inner, x, 0, &format!(" {name} "), theme.dim()) + u16::from(inner.width >= 44);
     }
     let rows = inner.height.saturating_sub(2).max(1);
+    let each = (rows / (context.groups.len() as u16).max(1)).clamp(1, 3);
     let longest = context.groups.iter().map(|group| group.name.chars().count()).max().unwrap_or(0) as u16;
-    let left = if inner.width >= 60 { (longest + 4).min(26) } else { 3 };
+    // With two rows a lane the name stands above the bar, else before it where there is room.
+    let above = u16::from(each > 1);
+    let left = if above == 0 && inner.width >= 60 { (longest + 4).min(26) } else { 3 };
     let bar = Rect { x: inner.x + left.min(inner.width), width: inner.width.saturating_sub(left + 8), ..inner };
     let means: Vec<[f64; 5]> = context
         .groups
@@ -66,13 +69,14 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
         })
         .collect();
     let most = means.iter().map(|parts| parts.iter().sum::<f64>()).filter(|sum| sum.is_finite()).fold(1e-12, f64::max);
-    for (index, (group, parts)) in context.groups.iter().zip(&means).enumerate().take(rows.into()) {
-        let y = 1 + index as u16;
+    for (index, (group, parts)) in context.groups.iter().zip(&means).enumerate().take((rows / each).into()) {
+        let y = 1 + index as u16 * each;
         context.hit(row(inner, y), Target::Lane(group.id()));
         let lane = context.lane_style(group);
         put(buffer, inner, 1, y, theme.marker(group.colour), lane);
-        if left > 3 {
-            put(buffer, inner, 3, y, &format::fit(&group.name, usize::from(left - 4)), lane);
+        if left > 3 || above > 0 {
+            let room = if above > 0 { inner.width.saturating_sub(4) } else { left - 4 };
+            put(buffer, inner, 3, y, &format::fit(&group.name, room.into()), lane);
         }
         let mut done = 0.0;
         for (stage, part) in parts.iter().enumerate() {
@@ -80,10 +84,10 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
             done += if part.is_finite() { *part } else { 0.0 };
             let to = (done / most * f64::from(bar.width)).round() as u16;
             for x in from..to.min(bar.width) {
-                put(buffer, bar, x, y, if plain { STAGES[stage].1 } else { "█" }, style(stage));
+                put(buffer, bar, x, y + above, if plain { STAGES[stage].1 } else { "█" }, style(stage));
             }
         }
-        put_right(buffer, inner, inner.width.saturating_sub(1), y, &format::value(done * 1000.0), theme.text());
+        put_right(buffer, inner, inner.width.saturating_sub(1), y + above, &format::value(done * 1000.0), theme.text());
     }
     let held: usize = context.snapshot.lanes.iter().map(|lane| lane.history.bytes()).sum();
     let total: [f64; 5] = context.snapshot.lanes.iter().fold([0.0; 5], |mut sum, lane| {
@@ -91,7 +95,7 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
         sum
     });
     let all: f64 = total.iter().sum();
-    let y = 1 + (context.groups.len() as u16).min(rows);
+    let y = 1 + (context.groups.len() as u16 * each).min(rows);
     if y < inner.height {
         let text = format!("measuring {} · curves {}", format::percent(total[4] / all.max(1e-12)), format::bytes(held));
         put(buffer, inner, 1, y, &text, theme.faint());

@@ -11,7 +11,7 @@ use ratatui::layout::Rect;
 pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
     let Some(group) = context.selected() else {
         let inner = context.frame(PaneId::Formula, "Formula", "", area, buffer);
-        return context.empty("no lanes", inner, buffer);
+        return context.empty(context.nothing("no lanes"), inner, buffer);
     };
     let card = &group.first().info.card;
     let notes =

@@ -103,7 +103,13 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
         progress_text = format!(" {}", progress(context, share, cells));
     }
     let fixed = width(&steps) + width(&progress_text) + width(separator);
+    // Without charts the steps have a row of their own.
+    let fixed = if layout::class(wide, context.state.size.1) == layout::Class::Numbers { 0 } else { fixed };
     let room = usize::from(end.saturating_sub(x + fixed + 2));
+    if fixed == 0 {
+        put(buffer, line, x, 0, &format::fit(&snapshot.title, room), bar.patch(theme.text()));
+        return;
+    }
     if room >= 6 {
         let title = format::fit(&snapshot.title, room);
         x = put(buffer, line, x, 0, &title, bar.patch(theme.text()));

@@ -64,7 +64,7 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
         } else if room >= 9 {
             format::fit(&group.name, room)
         } else {
-            initials(&group.name)
+            initials(&group.name).chars().take(room.max(2)).collect()
         };
         put(buffer, here, 2, 0, &name, style);
         put_right(buffer, here, cell - 2, 0, &value, ground.patch(value_style));

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::super::colour::{diverging, readable_on};
-use super::super::context::{Context, Target};
+use super::super::context::{Context, Framing, Target};
 use super::super::format;
 use super::super::ink::{put, put_right, row, width};
 use super::PaneId;
@@ -15,12 +15,16 @@ use ratatui::style::{Modifier, Style};
 pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
     let when = context.state.crosshair.map_or("newest".to_owned(), |step| format!("step {}", format::grouped(step)));
     let inner = context.frame(PaneId::Matrix, "Alignment lane × layer", &when, area, buffer);
+    let indent = if context.framing == Framing::Ruled { inner.width.min(1) } else { 0 };
+    let inner = Rect { x: inner.x + indent, width: inner.width - indent, ..inner };
     let theme = context.theme;
     let sites = context.selected().map(|group| group.first().info.sites.as_slice()).unwrap_or_default();
     let longest = context.groups.iter().map(|group| width(&group.name)).max().unwrap_or(0);
     let cells = sites.len() as u16 + 1;
-    let left = (longest + 3).min(inner.width.saturating_sub(cells * 5).max(8)).min(inner.width);
-    let cell = (inner.width.saturating_sub(left) / cells.max(1)).min(9);
+    let room = inner.width.saturating_sub(cells * 5);
+    // Numbers matter more than names: the marker alone says which lane it is.
+    let left = (longest + 3).min(if room >= 10 { room } else { 2 }).min(inner.width);
+    let cell = (inner.width.saturating_sub(left) / cells.max(1)).min(12);
     if cell == 0 || inner.height < 2 {
         return;
     }

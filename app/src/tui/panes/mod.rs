@@ -9,6 +9,7 @@ mod accuracy;
 mod alignment;
 mod cosine;
 mod cost;
+mod crosshair;
 mod formula;
 pub mod header;
 pub mod keyline;

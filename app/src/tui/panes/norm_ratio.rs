@@ -16,7 +16,7 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
         notes: vec![plot::smoothing_note(context)],
         curves: plot::lane_curves(context, Quantity::NormRatio, false),
         levels: vec![Level { value: 1.0, label: String::new() }],
-        bounds: (0.0, f64::INFINITY),
+        bounds: (f64::NEG_INFINITY, f64::INFINITY),
         write: format::value,
         nothing: "not measured: add norm_ratio to the workspace's measurements",
     };

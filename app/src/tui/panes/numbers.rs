@@ -12,6 +12,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+/// A column: its heading, what it shows, how that is written.
+type Heading = (&'static str, Quantity, fn(f64) -> String);
+
 /// Draws all of `area` but the header's first row and the key line.
 pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
     let theme = context.theme;
@@ -34,7 +37,7 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
             theme.key(),
         );
     }
-    let columns: [(&str, Quantity, fn(f64) -> String); 3] = [
+    let columns: [Heading; 3] = [
         ("loss", Quantity::Loss, format::value),
         ("test", Quantity::TestAccuracy, |share| format!("{:.1}%", share * 100.0)),
         ("|cos|", Quantity::Cosine, |cosine| format::value(cosine.abs())),
@@ -75,7 +78,7 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
             );
         }
         if let Some(reason @ (EndReason::Diverged(_) | EndReason::Plugin(_) | EndReason::Failed(_))) = group.ended() {
-            let word = format!(" {}", end_word(reason));
+            let word = format!("{:>14}", end_word(reason));
             put_right(buffer, line, area.width.saturating_sub(1), 0, &word, ground.patch(theme.bad()));
         }
     }

@@ -7,10 +7,10 @@
 use super::super::chart::curve::{self, Pen};
 use super::super::chart::{Canvas, Scale, Steps};
 use super::super::context::{Context, MARGIN, Target};
-use super::super::ink::{clear, put, put_right, width};
+use super::super::ink::{put, put_right, width};
 use super::super::lanes::{Group, mean_deviation};
 use super::super::{format, state::SMOOTHING};
-use super::PaneId;
+use super::{PaneId, crosshair};
 use crate::record::{Key, Quantity};
 use crate::session::history::{Column, Series};
 use ratatui::buffer::Buffer;
@@ -36,13 +36,20 @@ pub struct Curve {
     pub front: bool,
     /// What is shown, a series a seed.
     pub shown: Vec<Arc<Series>>,
-    /// Raw values behind it, where they differ.
+    /// Raw values, where they differ: what is marked beyond the range or not finite.
     pub raw: Vec<Arc<Series>>,
+    /// Whether the raw values are drawn behind it.
+    pub draw_raw: bool,
+    /// Its last step, once its lanes have ended.
+    pub ends: Option<u64>,
 }
 
 impl Curve {
-    /// Its value at `step` (the newest when `None`): mean and deviation over the seeds.
-    fn value(&self, step: Option<u64>) -> Option<(f64, f64)> {
+    /// Its value at `step` (the newest when `None`): mean and deviation over the seeds. None after its end.
+    pub fn value(&self, step: Option<u64>) -> Option<(f64, f64)> {
+        if step.zip(self.ends).is_some_and(|(step, end)| step > end) {
+            return None;
+        }
         let at = |series: &Arc<Series>| step.map_or_else(|| series.last(), |step| series.at(step));
         let values: Vec<f64> = self.shown.iter().filter_map(at).map(|(_, value)| value).collect();
         (!values.is_empty()).then(|| mean_deviation(&values))
@@ -82,7 +89,7 @@ pub fn curve_of(context: &Context<'_>, group: &Group<'_>, key: Key, magnitude: b
     let beta = context.state.beta();
     let shown: Vec<_> =
         group.lanes.iter().filter_map(|lane| context.derived.series(lane, key, magnitude, beta)).collect();
-    let raw = if beta > 0.0 && !magnitude && group.lanes.len() == 1 {
+    let raw = if beta > 0.0 && !magnitude {
         group.lanes.iter().filter_map(|lane| lane.history.series(key)).collect()
     } else {
         Vec::new()
@@ -98,6 +105,8 @@ pub fn curve_of(context: &Context<'_>, group: &Group<'_>, key: Key, magnitude: b
         front,
         shown,
         raw,
+        draw_raw: group.lanes.len() == 1,
+        ends: ends(group),
     })
 }
 
@@ -115,7 +124,14 @@ pub fn dashed_of(context: &Context<'_>, group: &Group<'_>, key: Key) -> Option<C
         front,
         shown,
         raw: Vec::new(),
+        draw_raw: false,
+        ends: ends(group),
     })
+}
+
+/// The last step of a group whose lanes have all ended.
+fn ends(group: &Group<'_>) -> Option<u64> {
+    group.lanes.iter().all(|lane| lane.ended.is_some()).then(|| group.step())
 }
 
 /// The note on smoothing.
@@ -219,7 +235,7 @@ pub fn render(context: &Context<'_>, plot: &Plot, area: Rect, buffer: &mut Buffe
     let mut canvas = Canvas::new(canvas_area.width, canvas_area.height);
     let traced: Vec<Traced<'_>> = plot.curves.iter().map(|curve| trace(curve, &steps, canvas.columns())).collect();
     let Some(scale) = scale(plot, &traced, log, context.state.robust) else {
-        context.empty(plot.nothing, inner, buffer);
+        context.empty(context.nothing(plot.nothing), inner, buffer);
         return;
     };
     draw_axes(context, &scale, &steps, inner, canvas_area, buffer);
@@ -231,11 +247,11 @@ pub fn render(context: &Context<'_>, plot: &Plot, area: Rect, buffer: &mut Buffe
     let cross =
         context.state.crosshair.and_then(|step| Some((step, steps.column(step, canvas_area.width.into())? as u16)));
     if let Some((_, x)) = cross {
-        crosshair_line(context, canvas_area, x, buffer);
+        crosshair::line(context, canvas_area, x, buffer);
     }
     draw_values(plot, &traced, &scale, cross, inner, canvas_area, buffer);
     context.hit(canvas_area, Target::Steps(steps));
-    draw_panel(context, plot, cross, canvas_area, buffer);
+    crosshair::panel(context, plot, cross, canvas_area, buffer);
 }
 
 /// Ticks and grid of values, ticks of steps.
@@ -273,7 +289,7 @@ pub fn step_ticks(context: &Context<'_>, steps: &Steps, inner: Rect, canvas: Rec
     for (column, step) in steps.ticks(canvas.width.into()) {
         let label = format::grouped(step);
         let x = left(column as u16, &label);
-        let hidden = cross.as_ref().is_some_and(|(at, other)| x < at + width_of(other) && *at < x + width_of(&label));
+        let hidden = cross.as_ref().is_some_and(|(at, other)| x <= at + width_of(other) && *at <= x + width_of(&label));
         if x >= free && !hidden {
             free = put(buffer, inner, x, row, &label, context.theme.faint()) + 2;
         }
@@ -289,7 +305,7 @@ fn draw_curves(canvas: &mut Canvas, traced: &[Traced<'_>], scale: &Scale) {
         if !trace.curve.dashed {
             curve::band(canvas, &trace.band, scale, pen);
         }
-        for raw in &trace.raw {
+        for raw in trace.raw.iter().filter(|_| trace.curve.draw_raw) {
             curve::draw(canvas, raw, scale, pen);
         }
     }
@@ -353,128 +369,73 @@ fn draw_values(
     canvas: Rect,
     buffer: &mut Buffer,
 ) {
-    let mut taken = vec![false; canvas.height.into()];
-    let order = traced.iter().filter(|trace| trace.curve.front).chain(traced.iter().filter(|trace| !trace.curve.front));
-    let mut markers = Vec::new();
-    for trace in order.filter(|trace| !trace.curve.dashed) {
+    let mut said: Vec<Said<'_>> = Vec::new();
+    for trace in traced.iter().filter(|trace| !trace.curve.dashed) {
         let newest = trace.line.iter().rposition(|extent| extent.is_finite());
-        let Some((value, _)) = trace.curve.value(cross.map(|(step, _)| step)).filter(|(value, _)| value.is_finite())
-        else {
-            continue;
-        };
-        let Some(x) = cross.map(|(_, x)| x).or(newest.map(|x| (x / 2) as u16)) else { continue };
-        let y = (curve::row(scale, value, usize::from(canvas.height) * 4) / 4) as u16;
+        let value =
+            trace.curve.value(cross.map(|(step, _)| step)).map(|(value, _)| value).filter(|value| value.is_finite());
+        let Some((value, x)) = value.zip(cross.map(|(_, x)| x).or(newest.map(|x| (x / 2) as u16))) else { continue };
         let bold = if trace.curve.front { Modifier::BOLD } else { Modifier::empty() };
         let style = Style::new().fg(trace.curve.colour).add_modifier(bold);
-        markers.push((x, y, trace.curve.marker.as_str(), style));
-        let free = [0i32, -1, 1, -2, 2]
-            .into_iter()
-            .map(|off| i32::from(y) + off)
-            .find(|row| usize::try_from(*row).is_ok_and(|row| taken.get(row) == Some(&false)));
-        if let Some(row) = free {
-            taken[row as usize] = true;
-            let text = match (&trace.curve.tag, cross) {
-                (Some(tag), None) => tag.clone(),
-                _ => (plot.write)(value),
-            };
-            put(buffer, inner, canvas.right() - inner.x + 1, row as u16, &text, style);
-        }
+        let y = (curve::row(scale, value, usize::from(canvas.height) * 4) / 4) as u16;
+        said.push(Said { curve: trace.curve, value, x, y, style });
     }
-    for (x, y, marker, style) in markers.into_iter().rev() {
-        put(buffer, canvas, x, y, marker, style);
+    // The selected curve's marker is drawn last, in front.
+    said.sort_by_key(|said| said.curve.front);
+    for said in &said {
+        put(buffer, canvas, said.x, said.y, &said.curve.marker, said.style);
+    }
+    // Where not all fit, the selected curve's value stays.
+    said.reverse();
+    said.truncate(canvas.height.into());
+    said.sort_by(|a, b| b.value.total_cmp(&a.value));
+    let wanted: Vec<u16> = said.iter().map(|said| said.y).collect();
+    for (said, row) in said.iter().zip(spread(&wanted, canvas.height)) {
+        let text = match (&said.curve.tag, cross) {
+            (Some(tag), None) => tag.clone(),
+            _ => (plot.write)(said.value),
+        };
+        put(buffer, inner, canvas.right() - inner.x + 1, row, &text, said.style);
     }
 }
 
-/// A line of the panel: name, value, value of the test split.
-struct Reading {
-    name: String,
-    value: String,
-    test: String,
+/// A value beside a chart.
+struct Said<'a> {
+    curve: &'a Curve,
+    value: f64,
+    x: u16,
+    y: u16,
     style: Style,
 }
 
-/// The values at the crosshair in full, in the focused chart; a legend with the newest values where lanes are not listed.
-fn draw_panel(context: &Context<'_>, plot: &Plot, cross: Option<(u64, u16)>, canvas: Rect, buffer: &mut Buffer) {
-    let theme = context.theme;
-    let focused = context.state.focus == plot.pane && cross.is_some();
-    if !focused && (context.listed || plot.curves.iter().any(|curve| curve.tag.is_some())) {
-        return;
+/// A row of its own for each of some rows, in the same order and as near as that allows. As many as `height` at most.
+fn spread(wanted: &[u16], height: u16) -> Vec<u16> {
+    let mut rows: Vec<u16> = Vec::with_capacity(wanted.len());
+    for &row in wanted {
+        rows.push(rows.last().map_or(row, |last| row.max(last + 1)));
     }
-    let step = cross.map(|(step, _)| step);
-    let write = |curve: &Curve| match curve.value(step) {
-        Some((mean, deviation)) if curve.shown.len() > 1 => {
-            format!("{} ± {}", (plot.write)(mean), (plot.write)(deviation))
-        }
-        Some((mean, _)) => (plot.write)(mean),
-        None => "–".to_owned(),
-    };
-    let readings: Vec<Reading> = plot
-        .curves
-        .iter()
-        .filter(|curve| !curve.dashed)
-        .map(|curve| {
-            let test = plot.curves.iter().find(|other| other.dashed && other.label == curve.label);
-            let bold = if curve.front { Modifier::BOLD } else { Modifier::empty() };
-            Reading {
-                name: format!("{} {}", curve.marker, curve.label),
-                value: write(curve),
-                test: test.map(write).unwrap_or_default(),
-                style: Style::new().fg(curve.colour).add_modifier(bold),
-            }
-        })
-        .collect();
-    let widest = |of: fn(&Reading) -> &str| readings.iter().map(|reading| width(of(reading))).max().unwrap_or(0);
-    let (names, values, mut tests) = (widest(|r| &r.name), widest(|r| &r.value).max(5), widest(|r| &r.test));
-    tests = if tests > 0 { tests.max(4) + 2 } else { 0 };
-    let (height, length) = (readings.len() as u16 + 1, names + 2 + values + tests + 2);
-    if readings.is_empty() || height > canvas.height || length > canvas.width {
-        return;
+    let mut limit = height;
+    for row in rows.iter_mut().rev() {
+        *row = (*row).min(limit.saturating_sub(1));
+        limit = *row;
     }
-    let panel = emptiest(canvas, (length, height), cross.map(|(_, x)| x), buffer);
-    let ground = theme.bar();
-    clear(buffer, panel, ground);
-    let head = step.map_or("newest".to_owned(), |step| format!("step {}", format::grouped(step)));
-    put(buffer, panel, 1, 0, &head, ground.patch(theme.title()));
-    if tests > 0 {
-        put_right(buffer, panel, length - 1, 0, "test", ground.patch(theme.dim()));
-        put_right(buffer, panel, length - 1 - tests, 0, "train", ground.patch(theme.dim()));
-    }
-    for (index, reading) in readings.iter().enumerate() {
-        let (y, style) = (index as u16 + 1, ground.patch(reading.style));
-        put(buffer, panel, 1, y, &reading.name, style);
-        put_right(buffer, panel, length - 1, y, &reading.test, style);
-        put_right(buffer, panel, length - 1 - tests, y, &reading.value, style);
-    }
-}
-
-/// The place for a panel that hides least: a corner, or beside the crosshair.
-fn emptiest(canvas: Rect, size: (u16, u16), cross: Option<u16>, buffer: &Buffer) -> Rect {
-    let (right, bottom) = (canvas.width - size.0, canvas.height - size.1);
-    let beside =
-        cross.into_iter().flat_map(|x| [Some(x + 2), x.checked_sub(size.0 + 1)]).flatten().filter(|x| *x <= right);
-    let columns: Vec<u16> = [right, 0].into_iter().chain(beside).collect();
-    let places = columns.iter().flat_map(|&x| [0, bottom, bottom / 2].map(|y| (x, y)));
-    let hidden = |&(x, y): &(u16, u16)| {
-        let cells =
-            (0..size.1).flat_map(|row| (0..size.0).map(move |column| (canvas.x + x + column, canvas.y + y + row)));
-        cells.filter(|at| buffer.cell(*at).is_some_and(|cell| !matches!(cell.symbol(), " " | "┈"))).count()
-    };
-    let (x, y) = places.min_by_key(hidden).unwrap_or((right, 0));
-    Rect { x: canvas.x + x, y: canvas.y + y, width: size.0, height: size.1 }
-}
-
-/// A vertical line through what is free in column `x` of `canvas`.
-pub fn crosshair_line(context: &Context<'_>, canvas: Rect, x: u16, buffer: &mut Buffer) {
-    for y in 0..canvas.height {
-        let at = (canvas.x + x, canvas.y + y);
-        let free = buffer.cell(at).is_some_and(|cell| matches!(cell.symbol(), " " | "┈"));
-        if free {
-            put(buffer, canvas, x, y, context.theme.glyph("┆", ":"), context.theme.dim());
-        }
-    }
+    rows
 }
 
 /// Curves of a whole-model quantity of every lane, the selected one in front.
 pub fn lane_curves(context: &Context<'_>, quantity: Quantity, magnitude: bool) -> Vec<Curve> {
     context.groups.iter().filter_map(|group| curve_of(context, group, Key::whole(quantity), magnitude)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::spread;
+
+    #[test]
+    fn values_beside_a_chart_keep_their_order_and_do_not_overlap() {
+        assert_eq!(spread(&[0, 3, 9], 10), [0, 3, 9]);
+        assert_eq!(spread(&[2, 2, 2, 4], 10), [2, 3, 4, 5]);
+        assert_eq!(spread(&[8, 9, 9, 9], 10), [6, 7, 8, 9]);
+        assert_eq!(spread(&[5, 5], 2), [0, 1]);
+    }
 }

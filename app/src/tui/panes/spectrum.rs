@@ -32,6 +32,8 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
                 front: context.state.layer == Some(layer as u16),
                 shown,
                 raw: Vec::new(),
+                draw_raw: false,
+                ends: None,
             });
         }
     }

@@ -8,7 +8,8 @@ use super::super::verdict::{self, Weight};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-/// Draws the notice, or the verdicts that fit, in the first row of `area`.
+/// Draws the notice, or the verdicts that fit, in the first row of `area`; with more rows the gravest verdict, wrapped, at the
+/// bottom.
 pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
     let theme = context.theme;
     let line = row(area, 0);
@@ -17,13 +18,28 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
         put(buffer, line, x, 0, &format::fit(notice, usize::from(line.width.saturating_sub(x + 1))), theme.text());
         return;
     }
+    let verdicts = verdict::verdicts(context);
+    let mark = |weight| match weight {
+        Weight::Bad => (theme.glyph("✕ ", "! "), theme.bad()),
+        Weight::Warn => (theme.glyph("▲ ", "^ "), theme.warn()),
+        Weight::Note => (theme.glyph("● ", "* "), theme.good()),
+    };
+    if area.height > 1 {
+        let lines = verdicts
+            .first()
+            .map(|first| (format::wrap(&first.text, usize::from(area.width.saturating_sub(4))), first.weight));
+        let Some((lines, weight)) = lines else { return };
+        let top = area.height.saturating_sub(lines.len() as u16);
+        let (glyph, style) = mark(weight);
+        put(buffer, area, 1, top, glyph, style);
+        for (index, text) in lines.iter().enumerate() {
+            put(buffer, area, 3, top + index as u16, text, theme.text());
+        }
+        return;
+    }
     let mut x = 1;
-    for (index, verdict) in verdict::verdicts(context).iter().enumerate() {
-        let (glyph, style) = match verdict.weight {
-            Weight::Bad => (theme.glyph("✕ ", "! "), theme.bad()),
-            Weight::Warn => (theme.glyph("▲ ", "^ "), theme.warn()),
-            Weight::Note => (theme.glyph("● ", "* "), theme.good()),
-        };
+    for (index, verdict) in verdicts.iter().enumerate() {
+        let (glyph, style) = mark(verdict.weight);
         let room = line.width.saturating_sub(x + 3);
         if index > 0 && width(&verdict.text) > room {
             break;

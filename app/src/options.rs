@@ -1,0 +1,135 @@
+//! What a run was asked for on the command line, as plain data that both faces read.
+//!
+//! Knows the workspace, and nothing of how a command line is written or what a session does with it.
+#![forbid(unsafe_code)]
+
+use crate::workspace::{Document, WorkspaceError};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Where to compute.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// An accelerator if this build and machine have one, else the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// The CUDA device of that number.
+    Cuda(usize),
+    /// The Metal device.
+    Metal,
+}
+
+/// What to do when a plugin fails in the middle of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnPluginError {
+    /// Its lane ends, the others go on.
+    #[default]
+    Stop,
+    /// Its lane leaves the step out and goes on.
+    Skip,
+    /// The whole run ends.
+    Abort,
+}
+
+/// How records are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// JSON Lines.
+    #[default]
+    Jsonl,
+    /// Comma-separated values.
+    Csv,
+    /// No records.
+    None,
+}
+
+/// What both faces are asked for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunOptions {
+    /// The workspace: a file, or the name of a shipped one. The first shipped one when left out.
+    pub workspace: Option<PathBuf>,
+    /// Values to set, as `path=value`, in order.
+    pub set: Vec<String>,
+    /// Seeds in place of the workspace's and of its lanes'.
+    pub seeds: Option<Vec<u64>>,
+    /// Steps in place of the workspace's.
+    pub steps: Option<u64>,
+    /// Wall-clock limit in place of the workspace's.
+    pub time: Option<Duration>,
+    /// Where to compute.
+    pub device: DeviceChoice,
+    /// Threads of the CPU; all cores when left out.
+    pub threads: Option<usize>,
+    /// Folders and libraries in which strategies are looked for first.
+    pub plugin_path: Vec<PathBuf>,
+    /// What to do when a plugin fails.
+    pub on_plugin_error: OnPluginError,
+}
+
+/// What the headless face is asked for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BatchOptions {
+    /// What both faces are asked for.
+    pub run: RunOptions,
+    /// Folder of the run: records and checkpoints go there in place of standard output.
+    pub out: Option<PathBuf>,
+    /// How records are written.
+    pub format: Format,
+    /// Go on with the run that lies in `out`.
+    pub resume: bool,
+    /// Neither progress nor summary.
+    pub quiet: bool,
+}
+
+impl RunOptions {
+    /// The workspace with all that was asked for set, and checked.
+    ///
+    /// # Errors
+    /// [`WorkspaceError`]: no such file, malformed, or something asked for does not fit it.
+    pub fn document(&self) -> Result<Document, WorkspaceError> {
+        let mut document = match &self.workspace {
+            Some(path) => Document::open(path)?,
+            None => crate::workspace::EMBEDDED[0].document()?,
+        };
+        for assignment in &self.set {
+            document.set(assignment)?;
+        }
+        if let Some(seeds) = &self.seeds {
+            let seeds = seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
+            document.set(&format!("seeds=[{seeds}]"))?;
+            document.workspace.lanes.iter_mut().for_each(|lane| lane.seeds = None);
+        }
+        if let Some(steps) = self.steps {
+            document.set(&format!("steps={steps}"))?;
+        }
+        if let Some(time) = self.time {
+            document.set(&format!("seconds={:?}", time.as_secs_f64()))?;
+        }
+        document.check()?;
+        Ok(document)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_wins_over_the_file() {
+        let options = RunOptions {
+            set: vec!["steps=7".into(), "lanes[1].seeds=[5]".into(), "batch=32".into()],
+            seeds: Some(vec![3, 4]),
+            time: Some(Duration::from_millis(1500)),
+            ..RunOptions::default()
+        };
+        let workspace = options.document().unwrap().workspace;
+        assert_eq!((workspace.name.as_str(), workspace.steps, workspace.seconds), ("quickstart", 7, Some(1.5)));
+        assert!(workspace.grid().unwrap().iter().all(|run| [3, 4].contains(&run.seed)));
+        let steps = RunOptions { steps: Some(9), ..options };
+        assert_eq!(steps.document().unwrap().workspace.steps, 9);
+        let none = RunOptions { steps: Some(0), ..RunOptions::default() };
+        assert!(none.document().unwrap_err().to_string().contains("`steps` as set on the command line"));
+    }
+}

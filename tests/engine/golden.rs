@@ -1,0 +1,96 @@
+//! Forward pass, loss, signals, gradients and tangents of the golden vectors, at a relative error of 1e-9.
+
+use super::reference::{ACTIVATIONS, Golden};
+use super::support::{assert_close, assert_close_on_scale, assert_near, largest};
+use candle_core::Tensor;
+use guesswork::kernel;
+
+const TOLERANCE: f64 = 1e-9;
+
+#[test]
+fn perceptrons_agree_with_the_golden_vectors() {
+    for (name, activation) in ACTIVATIONS {
+        let golden = Golden::mlp(name, activation);
+        let (loss, _, gradient) = golden.adjoint();
+        assert_near(&format!("{name} loss"), loss, golden.reference.scalar("loss"), TOLERANCE);
+        for site in 0..golden.reference.depth() {
+            let l = site + 1;
+            let check = |what: &str, found: &Tensor| {
+                let expected = golden.reference.get(&format!("{what}{l}"));
+                assert_close(&format!("{name} {what}{l}"), found, &expected, TOLERANCE);
+            };
+            check("S", golden.tape.pre_activation(site));
+            check("X", golden.tape.activation(site));
+            let ones = golden.tape.pre_activation(site).ones_like().unwrap();
+            check("M", golden.tape.derivative(site).unwrap_or(&ones));
+            check("delta", golden.tape.signal(site).unwrap());
+            check("gW", &gradient[2 * site]);
+            check("gb", &gradient[2 * site + 1]);
+        }
+    }
+}
+
+#[test]
+fn weight_directions_of_guesses_agree_with_the_golden_vectors() {
+    for (name, activation) in ACTIVATIONS {
+        let golden = Golden::mlp(name, activation);
+        let strategies = ["activity-perturbation", "weight-transpose", "downstream", "jacobian-transpose"];
+        for strategy in strategies.iter().chain(&["activation-mixing", "label-guess"]) {
+            let (_, signal, _) = golden.adjoint();
+            let direction = golden.network.zeros_like().unwrap();
+            for site in 0..golden.reference.depth() {
+                let guess = golden.reference.get(&format!("{strategy}.E{}", site + 1));
+                let part = &direction[2 * site..2 * site + 2];
+                golden.tape.adjoint_parameters(golden.network.theta(), site, 1.0, &guess, 0.0, part).unwrap();
+                let expected = golden.reference.get(&format!("{strategy}.VW{}", site + 1));
+                assert_close(&format!("{name} {strategy} VW{}", site + 1), &part[0], &expected, TOLERANCE);
+                let expected = golden.reference.get(&format!("{strategy}.Vb{}", site + 1));
+                assert_close(&format!("{name} {strategy} Vb{}", site + 1), &part[1], &expected, TOLERANCE);
+            }
+            let injection = golden.injection(&direction);
+            let tangent = golden.tape.tangent(golden.network.theta(), &injection, 1, false).unwrap();
+            let derivative = kernel::dot(&signal, &tangent).unwrap();
+            let expected = golden.reference.scalar(&format!("{strategy}.d_batch"));
+            assert_near(&format!("{name} {strategy} d_batch"), derivative, expected, TOLERANCE);
+        }
+    }
+}
+
+fn agrees(name: &str, golden: &Golden) {
+    let reference = &golden.reference;
+    assert_close(&format!("{name} logits"), golden.tape.logits(), &reference.get("logits"), TOLERANCE);
+    let (loss, signal, gradient) = golden.adjoint();
+    assert_near(&format!("{name} loss"), loss, reference.scalar("loss"), TOLERANCE);
+    // A bias that adds the same to all channels of a token in front of a layer norm has the gradient 0: such a one is
+    // compared on the scale of the others.
+    let scale = 1e-3 * gradient.iter().map(largest).fold(0.0, f64::max);
+    let mut direction = Vec::new();
+    for (parameter, gradient) in golden.network.names().iter().zip(&gradient) {
+        let expected = reference.get(&format!("grad.{parameter}"));
+        assert_close_on_scale(&format!("{name} gradient of {parameter}"), gradient, &expected, scale, TOLERANCE);
+        direction.push(reference.get(&format!("dir.{parameter}")));
+    }
+    let injection = golden.injection(&direction);
+    let tangent = golden.tape.tangent(golden.network.theta(), &injection, 1, false).unwrap();
+    assert_close(&format!("{name} tangent of the logits"), &tangent, &reference.get("dlogits"), TOLERANCE);
+    let derivative = kernel::dot(&signal, &tangent).unwrap();
+    assert_near(&format!("{name} tangent of the loss"), derivative, reference.scalar("tangent"), TOLERANCE);
+}
+
+#[test]
+fn the_convolutional_network_agrees_with_the_golden_vectors() {
+    agrees("conv", &Golden::conv());
+}
+
+#[test]
+fn the_mixer_agrees_with_the_golden_vectors() {
+    agrees("mixer", &Golden::mixer());
+}
+
+#[test]
+fn candle_operations_agree_with_the_golden_vectors() {
+    kernel::with_candle(|| {
+        agrees("conv", &Golden::conv());
+        agrees("mixer", &Golden::mixer());
+    });
+}

@@ -1,0 +1,270 @@
+//! Whole architectures: tangent against adjoint, pull-back, prefixes of tangents, building from a workspace.
+
+use super::reference::{ACTIVATIONS, Golden, forward};
+use super::support::{assert_close, assert_near, random};
+use candle_core::{DType, Device, Tensor};
+use guesswork::kernel;
+use guesswork::model::build::{BuildError, build, describe, input_extent};
+use guesswork::model::{Extent, Network, Tape};
+use guesswork::objective::Loss;
+use guesswork::workspace::ModelSpec;
+use std::sync::Arc;
+
+fn model(text: &str) -> ModelSpec {
+    ron::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+/// Architectures with every layer in some place, with the data they take.
+fn architectures() -> Vec<(&'static str, Extent)> {
+    vec![
+        ("mlp((hidden: [9, 7, 7], activation: tanh))", Extent::dense(12)),
+        ("mlp((hidden: [8, 8, 8], activation: gelu, norm: true, residual: true))", Extent::dense(8)),
+        ("mlp((hidden: []))", Extent::image(2, 3, 3)),
+        (
+            "conv((layers: [(channels: 4, pool: max(2)), (channels: 3, stride: 2, pool: average(2))]))",
+            Extent::image(3, 9, 8),
+        ),
+        ("mixer((patch: 2, width: 6, blocks: 2, token_hidden: 5, channel_hidden: 7))", Extent::image(3, 4, 6)),
+    ]
+}
+
+const BATCH: usize = 4;
+const CLASSES: usize = 5;
+
+fn run(text: &str, data: Extent, dtype: DType) -> (Network, Tape, Tensor) {
+    let spec = model(text);
+    let graph = build(&spec, data, CLASSES).unwrap();
+    assert_eq!(graph.input, input_extent(&spec, data));
+    let network = Network::new(Arc::new(graph), dtype, &Device::Cpu, 3).unwrap();
+    let input = network.graph().input;
+    let x = random(BATCH * input.rows, input.width, 5).to_dtype(dtype).unwrap();
+    let tape = Tape::new(Arc::clone(network.graph()), BATCH, dtype, &Device::Cpu).unwrap();
+    tape.forward(network.theta(), &x, None, |_| Ok::<_, candle_core::Error>(())).unwrap();
+    let labels = Tensor::new(&[0f64, 2.0, 4.0, 2.0], &Device::Cpu).unwrap().reshape((BATCH, 1)).unwrap();
+    let signal = tape.logits().zeros_like().unwrap();
+    Loss::CrossEntropy.evaluate(tape.logits(), &labels.to_dtype(dtype).unwrap(), Some(&signal)).unwrap();
+    tape.adjoint(network.theta(), &signal, None).unwrap();
+    (network, tape, signal)
+}
+
+fn guesses(network: &Network, guesses: usize, seed: u64) -> Vec<Option<Tensor>> {
+    let graph = network.graph();
+    let sites = graph.sites.iter().zip(seed..).map(|(site, seed)| {
+        let extent = graph.nodes[site.node].extent;
+        Some(random(guesses * BATCH * extent.rows, extent.width, seed))
+    });
+    sites.collect()
+}
+
+#[test]
+fn tangents_of_injected_guesses_equal_the_inner_products_with_the_signals() {
+    for (text, data) in architectures() {
+        let (network, tape, signal) = run(text, data, DType::F64);
+        let (k, sites) = (3, network.graph().sites.len());
+        let injection = guesses(&network, k, 17);
+        // d[site][guess][example] = ⟨δ, E⟩ over the example's rows.
+        let expected: Vec<Vec<f64>> = (0..sites)
+            .map(|site| {
+                let rows = tape.pre_activation(site).dims()[0] / BATCH;
+                kernel::group_dot(injection[site].as_ref().unwrap(), tape.signal(site).unwrap(), rows).unwrap()
+            })
+            .collect();
+        let separate = tape.tangent(network.theta(), &injection, k, true).unwrap();
+        let found = kernel::group_dot(&separate, &signal, 1).unwrap();
+        for (site, expected) in expected.iter().enumerate() {
+            let scale = expected.iter().fold(0f64, |scale, d| scale.max(d.abs()));
+            for (index, expected) in expected.iter().enumerate() {
+                let found = found[site * k * BATCH + index];
+                assert!((found - expected).abs() <= 1e-10 * scale, "{text} site {site}: {found} against {expected}");
+            }
+        }
+        let together = tape.tangent(network.theta(), &injection, k, false).unwrap();
+        let found = kernel::group_dot(&together, &signal, 1).unwrap();
+        for (index, found) in found.iter().enumerate() {
+            let parts: Vec<f64> = expected.iter().map(|site| site[index]).collect();
+            let scale: f64 = parts.iter().map(|d| d.abs()).sum();
+            assert!((found - parts.iter().sum::<f64>()).abs() <= 1e-10 * scale, "{text} example {index}");
+        }
+    }
+}
+
+#[test]
+fn tangents_with_missing_sites_are_those_of_zeros() {
+    for (text, data) in architectures() {
+        let (network, tape, _) = run(text, data, DType::F64);
+        let mut some = guesses(&network, 2, 23);
+        some.iter_mut().step_by(2).for_each(|site| *site = None);
+        let zeros: Vec<Option<Tensor>> = guesses(&network, 2, 23)
+            .into_iter()
+            .enumerate()
+            .map(|(site, e)| e.map(|e| if site % 2 == 0 { e.zeros_like().unwrap() } else { e }))
+            .collect();
+        for separate in [false, true] {
+            let found = tape.tangent(network.theta(), &some, 2, separate).unwrap().copy().unwrap();
+            let expected = tape.tangent(network.theta(), &zeros, 2, separate).unwrap();
+            assert_close(text, &found, &expected, 1e-13);
+        }
+    }
+}
+
+#[test]
+fn central_differences_along_an_injection_equal_its_tangent() {
+    let h = 1e-5;
+    for (text, data) in architectures() {
+        let (network, tape, _) = run(text, data, DType::F64);
+        let injection = guesses(&network, 1, 29);
+        let tangent = tape.tangent(network.theta(), &injection, 1, false).unwrap().copy().unwrap();
+        let input = network.graph().input;
+        let x = random(BATCH * input.rows, input.width, 5);
+        let logits = |h: f64| {
+            let none = |_| Ok::<_, candle_core::Error>(());
+            tape.forward(network.theta(), &x, Some((&injection, h)), none).unwrap();
+            tape.logits().copy().unwrap()
+        };
+        let difference = ((logits(h) - logits(-h)).unwrap() / (2.0 * h)).unwrap();
+        assert_close(text, &tangent, &difference, 1e-6);
+    }
+}
+
+#[test]
+fn pulling_back_the_signals_that_follow_gives_the_signal() {
+    for (text, data) in architectures() {
+        let (network, tape, signal) = run(text, data, DType::F64);
+        let graph = network.graph();
+        for (site, place) in graph.sites.iter().enumerate() {
+            let mut signals: Vec<&Tensor> = place.following.iter().map(|&m| tape.signal(m).unwrap()).collect();
+            if signals.is_empty() {
+                signals.push(&signal);
+            }
+            let expected = tape.signal(site).unwrap();
+            let dst = random(expected.dims()[0], expected.dims()[1], 31);
+            tape.pull_back(network.theta(), site, &signals, 1, &dst).unwrap();
+            assert_close(&format!("{text} site {site}"), &dst, expected, 1e-12);
+
+            // Stacked: the second block is twice the first.
+            let twice: Vec<Tensor> =
+                signals.iter().map(|s| Tensor::cat(&[*s, &(*s * 2.0).unwrap()], 0).unwrap()).collect();
+            let dst = random(2 * expected.dims()[0], expected.dims()[1], 31);
+            tape.pull_back(network.theta(), site, &twice.iter().collect::<Vec<_>>(), 2, &dst).unwrap();
+            let expected = Tensor::cat(&[expected, &(expected * 2.0).unwrap()], 0).unwrap();
+            assert_close(&format!("{text} site {site} stacked"), &dst, &expected, 1e-12);
+        }
+    }
+}
+
+#[test]
+fn pulling_back_on_a_perceptron_is_the_next_weight_then_the_mask() {
+    for (name, activation) in ACTIVATIONS {
+        let golden = Golden::mlp(name, activation);
+        let theta = golden.network.theta();
+        for site in 0..golden.reference.depth() - 1 {
+            let next = golden.tape.pre_activation(site + 1);
+            let signal = random(next.dims()[0], next.dims()[1], 37);
+            let dst = golden.tape.pre_activation(site).zeros_like().unwrap();
+            golden.tape.pull_back(theta, site, &[&signal], 1, &dst).unwrap();
+            let carried = signal.matmul(&theta[2 * (site + 1)]).unwrap();
+            let expected = (carried * golden.reference.get(&format!("M{}", site + 1))).unwrap();
+            assert_close(&format!("{name} site {site}"), &dst, &expected, 1e-12);
+        }
+    }
+}
+
+#[test]
+fn single_precision_networks_are_close_to_double() {
+    for (text, data) in architectures() {
+        let (single, double) = (run(text, data, DType::F32), run(text, data, DType::F64));
+        assert_close(text, single.1.logits(), double.1.logits(), 1e-5);
+        for site in 0..double.0.graph().sites.len() {
+            // A max pool may choose otherwise among near equals; none of these points does.
+            assert_close(text, single.1.signal(site).unwrap(), double.1.signal(site).unwrap(), 1e-4);
+        }
+    }
+}
+
+#[test]
+fn initial_parameters_depend_on_the_seed_alone() {
+    let spec = model("mlp((hidden: [30], init: kaiming_uniform))");
+    let graph = Arc::new(build(&spec, Extent::dense(20), 10).unwrap());
+    let make = |seed| Network::new(Arc::clone(&graph), DType::F64, &Device::Cpu, seed).unwrap();
+    let (a, b, other) = (make(1), make(1), make(2));
+    assert_eq!(a.names(), ["fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"]);
+    for ((a, b), other) in a.theta().iter().zip(b.theta()).zip(other.theta()) {
+        assert_close("the same seed", a, b, 0.0);
+        assert!(kernel::dot(a, other).unwrap() != kernel::norm_squared(a).unwrap());
+    }
+    let bound = 1.0 / 20f64.sqrt();
+    let largest = a.theta()[0].abs().unwrap().flatten_all().unwrap().max(0).unwrap().to_scalar::<f64>().unwrap();
+    assert!(largest < bound && largest > 0.95 * bound, "{largest}");
+    let he = model("mlp((hidden: [400]))");
+    let network =
+        Network::new(Arc::new(build(&he, Extent::dense(500), 10).unwrap()), DType::F64, &Device::Cpu, 1).unwrap();
+    let variance = kernel::norm_squared(&network.theta()[0]).unwrap() / (400.0 * 500.0);
+    // The relative deviation of a variance from 200 000 draws is √(2/200 000) = 0.32 %; four of them.
+    assert_near("He's variance", variance, 2.0 / 500.0, 0.013);
+}
+
+#[test]
+fn saved_parameters_are_read_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("parameters.safetensors");
+    let graph = Arc::new(build(&model(architectures()[3].0), architectures()[3].1, CLASSES).unwrap());
+    let make = |seed| Network::new(Arc::clone(&graph), DType::F64, &Device::Cpu, seed).unwrap();
+    let (saved, loaded) = (make(1), make(2));
+    saved.save(&file).unwrap();
+    loaded.load(&file).unwrap();
+    for (a, b) in saved.theta().iter().zip(loaded.theta()) {
+        assert_close("read back", b, a, 0.0);
+    }
+    let other = build(&model("mlp((hidden: [3]))"), Extent::dense(4), CLASSES).unwrap();
+    let other = Network::new(Arc::new(other), DType::F64, &Device::Cpu, 1).unwrap();
+    assert!(other.load(&file).unwrap_err().to_string().contains("fc1.weight"));
+}
+
+#[test]
+fn names_are_those_of_the_golden_files() {
+    let mixer = Golden::mixer();
+    let names: Vec<&str> = mixer.network.names().iter().map(String::as_str).collect();
+    assert_eq!(&names[..4], ["embed.weight", "embed.bias", "block0.norm1.weight", "block0.norm1.bias"]);
+    assert!(names.contains(&"block0.token.fc1.weight") && names.ends_with(&["head.weight", "head.bias"]));
+    let convolution = Golden::conv();
+    assert_eq!(convolution.network.names()[0], "conv1.weight");
+}
+
+#[test]
+fn descriptions_name_the_widths() {
+    let data = Extent::image(1, 28, 28);
+    assert_eq!(describe(&model("mlp((hidden: [128, 128, 128]))"), data, 10), "mlp 784-128-128-128-10");
+    let text = "conv((layers: [(channels: 16, pool: max(2)), (channels: 32, stride: 2)]))";
+    assert_eq!(describe(&model(text), data, 10), "conv 1×28×28 → 16@3×3 → max 2 → 32@3×3/2 → 10");
+    let text = "mixer((patch: 4, width: 64, blocks: 2, token_hidden: 32, channel_hidden: 128))";
+    assert_eq!(
+        describe(&model(text), data, 10),
+        "mixer 1×28×28 → 4×4 patches → 2 blocks of 64 (token 32, channel 128) → 10"
+    );
+}
+
+#[test]
+fn impossible_architectures_are_refused() {
+    let image = Extent::image(3, 8, 8);
+    let refusal = |text: &str, data: Extent| build(&model(text), data, 10).unwrap_err();
+    let mixer = "mixer((patch: 3, width: 4, blocks: 1, token_hidden: 4, channel_hidden: 4))";
+    assert!(matches!(refusal(mixer, image), BuildError::Patch { patch: 3, height: 8, width: 8 }));
+    assert!(matches!(refusal(mixer, Extent::dense(9)), BuildError::NotAnImage { model: "mixer", .. }));
+    let large = "conv((layers: [(channels: 2, pool: max(4)), (channels: 2, kernel: 5)]))";
+    let error = refusal(large, image);
+    assert!(matches!(&error, BuildError::Window { layer, side: 5, height: 2, .. } if layer == "conv2"), "{error}");
+    assert!(matches!(refusal("conv((layers: [(channels: 2, pool: max(9))]))", image), BuildError::Window { .. }));
+    assert!(matches!(refusal("conv((layers: [(channels: 2, stride: 0)]))", image), BuildError::Zero { .. }));
+    assert!(matches!(refusal("mlp((hidden: [4, 0]))", image), BuildError::Zero { .. }));
+}
+
+#[test]
+fn another_forward_pass_on_the_same_tape_forgets_the_first() {
+    let golden = Golden::mlp("tanh", ACTIVATIONS[1].1);
+    let x = golden.reference.get("x");
+    let other = (&x * 3.0).unwrap();
+    let none = |_| Ok::<_, candle_core::Error>(());
+    golden.tape.forward(golden.network.theta(), &other, None, none).unwrap();
+    golden.tape.forward(golden.network.theta(), &x, None, none).unwrap();
+    assert_close("logits", golden.tape.logits(), forward(&golden.network, &x).logits(), 0.0);
+}

@@ -1,0 +1,192 @@
+//! The golden vectors of `tests/reference/`, or of the folder that `GUESSWORK_REFERENCE` names: every extent is read from
+//! the files, so other widths, depths and batch sizes serve as well.
+
+use candle_core::{DType, Device, Tensor};
+use guesswork::kernel;
+use guesswork::model::{Extent, Graph, Network, Tape, build};
+use guesswork::objective::Loss;
+use guesswork::workspace::{
+    ActivationSpec, ConvLayerSpec, ConvSpec, InitSpec, MixerSpec, MlpSpec, ModelSpec, PoolSpec,
+};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The multilayer perceptrons that have a file each.
+pub const ACTIVATIONS: [(&str, ActivationSpec); 3] =
+    [("relu", ActivationSpec::Relu), ("tanh", ActivationSpec::Tanh), ("gelu", ActivationSpec::Gelu)];
+
+/// Tensors of one file, by name.
+pub struct Reference {
+    file: PathBuf,
+    tensors: HashMap<String, Tensor>,
+}
+
+impl Reference {
+    /// Reads `NAME.safetensors`.
+    pub fn open(name: &str) -> Self {
+        let own = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/reference");
+        let folder = std::env::var_os("GUESSWORK_REFERENCE").map_or_else(|| PathBuf::from(own), PathBuf::from);
+        let file = folder.join(format!("{name}.safetensors"));
+        let tensors = candle_core::safetensors::load(&file, &Device::Cpu)
+            .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        Self { file, tensors }
+    }
+
+    /// The tensor `name` in double precision.
+    #[track_caller]
+    pub fn get(&self, name: &str) -> Tensor {
+        match self.tensors.get(name) {
+            Some(tensor) => tensor.to_dtype(DType::F64).unwrap(),
+            None => panic!("{}: no tensor `{name}`", self.file.display()),
+        }
+    }
+
+    /// Whether there is a tensor `name`.
+    pub fn has(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+
+    /// The tensor `name` as one number.
+    #[track_caller]
+    pub fn scalar(&self, name: &str) -> f64 {
+        self.get(name).flatten_all().unwrap().to_vec1::<f64>().unwrap()[0]
+    }
+
+    /// The labels, B × 1.
+    pub fn labels(&self) -> Tensor {
+        self.get("y").reshape(((), 1)).unwrap()
+    }
+
+    /// Number of parametric layers of a perceptron's file.
+    pub fn depth(&self) -> usize {
+        (1..).take_while(|l| self.has(&format!("W{l}"))).count()
+    }
+
+    /// The classes, from the logits' layer.
+    fn outputs(&self, weight: &str) -> usize {
+        self.get(weight).dims()[0]
+    }
+}
+
+/// A network with the parameters of a file and a tape after its forward pass on the file's batch.
+pub struct Golden {
+    /// The file.
+    pub reference: Reference,
+    /// The network.
+    pub network: Network,
+    /// Its tape.
+    pub tape: Tape,
+}
+
+/// A network whose parameter NAME is `value(NAME)`.
+pub fn network_from(graph: Graph, value: impl Fn(&str) -> Tensor) -> Network {
+    let network = Network::new(Arc::new(graph), DType::F64, &Device::Cpu, 0).unwrap();
+    for (name, theta) in network.names().iter().zip(network.theta()) {
+        kernel::copy(theta, &value(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+    network
+}
+
+/// A tape of `network` after its forward pass on `data`, (B·P) × n.
+pub fn forward(network: &Network, data: &Tensor) -> Tape {
+    let batch = data.dims()[0] / network.graph().input.rows;
+    let tape = Tape::new(Arc::clone(network.graph()), batch, DType::F64, &Device::Cpu).unwrap();
+    tape.forward(network.theta(), data, None, |_| Ok::<_, candle_core::Error>(())).unwrap();
+    tape
+}
+
+/// Images N × C × H × W as rows (example, y, x) × channel.
+pub fn image_rows(images: &Tensor) -> Tensor {
+    let channels = images.dims()[1];
+    images.permute((0, 2, 3, 1)).unwrap().contiguous().unwrap().reshape(((), channels)).unwrap()
+}
+
+impl Golden {
+    /// The perceptron of `mlp_NAME.safetensors`.
+    pub fn mlp(name: &str, activation: ActivationSpec) -> Self {
+        let reference = Reference::open(&format!("mlp_{name}"));
+        let depth = reference.depth();
+        let hidden = (1..depth).map(|l| reference.outputs(&format!("W{l}"))).collect();
+        let spec = MlpSpec { hidden, activation, init: InitSpec::He, norm: false, residual: false };
+        let x = reference.get("x");
+        let graph =
+            build::build(&ModelSpec::Mlp(spec), Extent::dense(x.dims()[1]), reference.outputs(&format!("W{depth}")))
+                .unwrap();
+        let network = network_from(graph, |name| {
+            let (layer, part) = name.split_once('.').unwrap();
+            let number = layer.strip_prefix("fc").unwrap();
+            reference.get(&format!("{}{number}", if part == "weight" { "W" } else { "b" }))
+        });
+        let tape = forward(&network, &x);
+        Self { reference, network, tape }
+    }
+
+    /// The convolutional network of `conv.safetensors`: padding keeps the size, the first stride is 1 and the others 2.
+    pub fn conv() -> Self {
+        let reference = Reference::open("conv");
+        let mut layers = Vec::new();
+        for number in 1.. {
+            let name = format!("param.conv{number}.weight");
+            if !reference.has(&name) {
+                break;
+            }
+            let shape = reference.get(&name);
+            let (channels, kernel) = (shape.dims()[0], shape.dims()[2]);
+            let stride = if number == 1 { 1 } else { 2 };
+            layers.push(ConvLayerSpec { channels, kernel, stride, padding: kernel / 2, pool: PoolSpec::None });
+        }
+        let spec = ConvSpec { layers, activation: ActivationSpec::Relu, init: InitSpec::He };
+        Self::image_model(reference, ModelSpec::Conv(spec), "param.fc.weight")
+    }
+
+    /// The mixer of `mixer.safetensors`.
+    pub fn mixer() -> Self {
+        let reference = Reference::open("mixer");
+        let embed = reference.get("param.embed.weight");
+        let channels = reference.get("x").dims()[1];
+        let hidden = |part: &str| reference.outputs(&format!("param.block0.{part}.fc1.weight"));
+        let spec = MixerSpec {
+            patch: (embed.dims()[1] / channels).isqrt(),
+            width: embed.dims()[0],
+            blocks: (0..).take_while(|block| reference.has(&format!("param.block{block}.norm1.weight"))).count(),
+            token_hidden: hidden("token"),
+            channel_hidden: hidden("channel"),
+            activation: ActivationSpec::Gelu,
+            init: InitSpec::He,
+        };
+        Self::image_model(reference, ModelSpec::Mixer(spec), "param.head.weight")
+    }
+
+    fn image_model(reference: Reference, spec: ModelSpec, head: &str) -> Self {
+        let images = reference.get("x");
+        let (_, channels, height, width) = images.dims4().unwrap();
+        let graph = build::build(&spec, Extent::image(channels, height, width), reference.outputs(head)).unwrap();
+        let network = network_from(graph, |name| reference.get(&format!("param.{name}")));
+        let tape = forward(&network, &image_rows(&images));
+        Self { reference, network, tape }
+    }
+
+    /// Runs the adjoint of the cross-entropy; returns the loss, the signal at the logits and the gradient.
+    pub fn adjoint(&self) -> (f64, Tensor, Vec<Tensor>) {
+        let signal = self.tape.logits().zeros_like().unwrap();
+        let evaluation =
+            Loss::CrossEntropy.evaluate(self.tape.logits(), &self.reference.labels(), Some(&signal)).unwrap();
+        let gradient = self.network.zeros_like().unwrap();
+        self.tape.adjoint(self.network.theta(), &signal, Some(&gradient)).unwrap();
+        (evaluation.loss, signal, gradient)
+    }
+
+    /// The tangents at the sites of the weight direction `direction`, shaped as the parameters.
+    pub fn injection(&self, direction: &[Tensor]) -> Vec<Option<Tensor>> {
+        let graph = self.network.graph();
+        let sites = graph.sites.iter().enumerate().map(|(site, place)| {
+            let node = &graph.nodes[place.node];
+            let part = &direction[node.first_parameter..node.first_parameter + node.parameters];
+            let tangent = self.tape.pre_activation(site).zeros_like().unwrap();
+            self.tape.tangent_parameters(self.network.theta(), site, part, &tangent).unwrap();
+            Some(tangent)
+        });
+        sites.collect()
+    }
+}
