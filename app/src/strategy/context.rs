@@ -8,7 +8,7 @@ use super::call::{Call, Oracle};
 use super::draws::Draws;
 use super::events::Events;
 use super::guarded::{Guarded, fingerprint};
-use super::handles::Handles;
+use super::handles::{Handles, Label};
 use super::outputs::Outputs;
 use super::plan::Plan;
 use super::services::{Problem, Reply};
@@ -82,7 +82,7 @@ pub(super) struct State<'a> {
     pub events: &'a Mutex<Events>,
     /// Whether inputs whose address is given out are compared after the call.
     pub scan: bool,
-    pub watched: Vec<(String, Tensor, u64)>,
+    pub watched: Vec<(Label, Tensor, u64)>,
 }
 
 impl<'a> State<'a> {
@@ -113,7 +113,7 @@ impl<'a> State<'a> {
                 None => None,
             },
             oracle_left: prepared.plan.oracle_budget,
-            handles: Handles::new(generation),
+            handles: Handles::new(generation, &prepared.sites),
             scratch: Vec::new(),
             scratch_taken: 0,
             draws: None,
@@ -124,9 +124,9 @@ impl<'a> State<'a> {
     }
 
     /// The first input whose memory is not what it was when its address was given out.
-    pub fn changed_input(&self) -> Option<&str> {
+    pub fn changed_input(&self) -> Option<String> {
         let changed = self.watched.iter().find(|(_, tensor, before)| fingerprint(tensor) != Some(*before));
-        changed.map(|(label, ..)| label.as_str())
+        changed.map(|(label, ..)| self.handles.describe(*label))
     }
 }
 

@@ -10,7 +10,7 @@ use thiserror::Error;
 #[error("{place}: {failure}")]
 pub struct PluginError {
     /// Where.
-    pub place: Place,
+    pub place: Box<Place>,
     /// What.
     pub failure: Failure,
 }
@@ -103,7 +103,7 @@ pub enum Failure {
     #[error("its plan is not valid: {0}")]
     Plan(String),
     /// An output was not asked for, or holds elements that were not written.
-    #[error("{}", unwritten(output, site, *guess, at))]
+    #[error("{}", unwritten(output, site, *guess, *at))]
     Unwritten {
         /// Which output: `signal`, `weight direction`, ….
         output: &'static str,
@@ -111,8 +111,8 @@ pub enum Failure {
         site: String,
         /// Guess, from 0.
         guess: usize,
-        /// The first unwritten element; `None` when the output was not touched at all.
-        at: Option<Element>,
+        /// Row and column of the first unwritten element; `None` when the output was not asked for at all.
+        at: Option<(usize, usize)>,
     },
     /// An output holds NaN or an infinity.
     #[error("it wrote {value} into {at}")]
@@ -120,7 +120,7 @@ pub enum Failure {
         /// What was written.
         value: f64,
         /// The first such element.
-        at: Element,
+        at: Box<Element>,
     },
     /// Memory beside an output was written.
     #[error(
@@ -148,10 +148,11 @@ pub enum Failure {
     Host(String),
 }
 
-fn unwritten(output: &str, site: &str, guess: usize, at: &Option<Element>) -> String {
+fn unwritten(output: &str, site: &str, guess: usize, at: Option<(usize, usize)>) -> String {
+    let whole = format!("it left the {output} of site `{site}`, guess {guess}");
     match at {
-        Some(element) => format!("it left {element} unwritten"),
-        None => format!("it left the {output} of site `{site}`, guess {guess}, unwritten: it never asked for it"),
+        Some((row, column)) => format!("{whole}, row {row}, column {column} unwritten"),
+        None => format!("{whole} unwritten: it never asked for it"),
     }
 }
 

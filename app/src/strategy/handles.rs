@@ -4,10 +4,12 @@
 //! another matrix.
 #![forbid(unsafe_code)]
 
+use super::grants::Roles;
 use super::services::{Problem, Reply};
-use super::sites::as_matrix;
+use super::sites::{SiteView, as_matrix};
 use candle_core::Tensor;
 use guesswork_plugin::abi::gw_tensor;
+use std::sync::Arc;
 
 /// Most handles of one call.
 const MOST: usize = 1 << 20;
@@ -19,14 +21,27 @@ pub(super) struct Entry {
     pub tensor: Tensor,
     /// Whether the plugin may write it.
     pub writable: bool,
-    /// What it is, for messages: `activation of fc1`.
-    pub label: String,
+    /// What it is.
+    pub label: Label,
     /// Which storage, and which elements of it.
     memory: Memory,
     /// Extents and strides as DLPack wants them, at an address that stays.
     pub extents: Option<Box<[i64; 4]>>,
     /// Whether the first address was given out: its content is watched where it is an input.
     pub address_given: bool,
+}
+
+/// What a matrix is, for messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Label {
+    /// The input of a role, at a site where it belongs to one.
+    Input(u32, Option<usize>),
+    /// What is written at a site.
+    Output(usize),
+    /// A persistent matrix of the plan.
+    Persistent(usize),
+    /// A scratch matrix.
+    Scratch,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -79,17 +94,30 @@ impl Entry {
 #[derive(Debug)]
 pub(super) struct Handles {
     generation: u32,
+    sites: Arc<[SiteView]>,
     entries: Vec<Entry>,
 }
 
 impl Handles {
     /// An empty table; `generation` differs from call to call and is not 0.
-    pub fn new(generation: u32) -> Self {
-        Self { generation, entries: Vec::new() }
+    pub fn new(generation: u32, sites: &Arc<[SiteView]>) -> Self {
+        Self { generation, sites: Arc::clone(sites), entries: Vec::new() }
+    }
+
+    /// A matrix in words: `derivative of site `fc1``.
+    pub fn describe(&self, label: Label) -> String {
+        let site = |site: usize| self.sites.get(site).map_or("", |site| site.name.as_str());
+        match label {
+            Label::Input(role, None) => Roles::name(role),
+            Label::Input(role, Some(number)) => format!("{} of site `{}`", Roles::name(role), site(number)),
+            Label::Output(number) => format!("output of site `{}`", site(number)),
+            Label::Persistent(index) => format!("persistent matrix {index}"),
+            Label::Scratch => "scratch matrix".into(),
+        }
     }
 
     /// Adds a tensor, seen as a matrix.
-    pub fn add(&mut self, tensor: &Tensor, writable: bool, label: impl Into<String>) -> Reply<gw_tensor> {
+    pub fn add(&mut self, tensor: &Tensor, writable: bool, label: Label) -> Reply<gw_tensor> {
         if self.entries.len() >= MOST {
             return Err(Problem::failed(format!(
                 "more than {MOST} matrices were asked for in one call; keep the handles"
@@ -97,7 +125,6 @@ impl Handles {
         }
         let tensor = as_matrix(tensor)?;
         let memory = Memory::of(&tensor);
-        let label = label.into();
         self.entries.push(Entry { tensor, writable, label, memory, extents: None, address_given: false });
         Ok(u64::from(self.generation) << 32 | self.entries.len() as u64)
     }
@@ -130,7 +157,10 @@ impl Handles {
     pub fn writable(&self, handle: gw_tensor) -> Reply<&Entry> {
         let entry = self.get(handle)?;
         if !entry.writable {
-            return Err(Problem::invalid(format!("the destination, the {}, is an input and read-only", entry.label)));
+            return Err(Problem::invalid(format!(
+                "the destination, the {}, is an input and read-only",
+                self.describe(entry.label)
+            )));
         }
         Ok(entry)
     }

@@ -10,30 +10,28 @@ use super::context::{Context, Phase, Prepared, State, with_events};
 use super::draws::Draws;
 use super::events::{Events, Level};
 use super::failure::{Failure, Place, PluginError};
+use super::fit::{sensible, target};
 use super::fpmode::FpMode;
 use super::grants::Offer;
 use super::guarded::Guarded;
 use super::host;
 use super::info::{Kind, StrategyInfo};
 use super::outputs::Outputs;
-use super::params::{Params, Value};
+use super::params::Params;
 use super::plan::{CallMode, Plan, default_plan, read_plan};
 use super::read::error_text;
+use super::records::{parameter, site_record};
 use super::sites::{SiteView, sites};
 use crate::model::{Graph, Tape};
 use crate::workspace::Scope;
-use candle_core::{DType, Device, Tensor};
+use candle_core::Tensor;
 use guesswork_plugin::abi::{
-    self, gw_context, gw_error, gw_model, gw_outcome, gw_param, gw_params, gw_site, gw_step, gw_str, gw_strategy,
-    gw_writer,
+    self, gw_context, gw_error, gw_model, gw_outcome, gw_param, gw_params, gw_site, gw_step, gw_strategy,
 };
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-
-/// Most bytes of an instance's state in a checkpoint.
-const LARGEST_STATE: u64 = 1 << 30;
 
 /// What a strategy may know of the run before training.
 #[derive(Clone, Debug)]
@@ -57,10 +55,10 @@ pub struct RunFacts {
 /// An instance of a strategy.
 #[derive(Debug)]
 pub struct Instance {
-    info: Arc<StrategyInfo>,
+    pub(super) info: Arc<StrategyInfo>,
     raw: *mut c_void,
     context: Arc<Context>,
-    prepared: Option<Prepared>,
+    pub(super) prepared: Option<Prepared>,
     poisoned: Option<String>,
     untrusted: bool,
     generation: u32,
@@ -282,79 +280,6 @@ impl Instance {
         }
     }
 
-    /// Makes the strategy forget what it learned, persistent matrices included.
-    ///
-    /// # Errors
-    /// The plugin's own failure.
-    pub fn reset(&mut self) -> Result<(), PluginError> {
-        for (_, guarded) in self.prepared.iter().flat_map(|prepared| &prepared.persistent) {
-            crate::kernel::fill(guarded.tensor(), 0.0)
-                .map_err(|error| self.error("reset", None, None, host_failure(&error)))?;
-        }
-        let Some(reset) = self.info.callable.record.reset else { return Ok(()) };
-        // SAFETY: the instance is alive and between steps.
-        self.plugin("reset", None, None, |_, raw, err| unsafe { reset(raw, err) })
-    }
-
-    /// The strategy's own state for a checkpoint; empty where it has none.
-    ///
-    /// # Errors
-    /// The plugin's own failure; a state beyond 1 GiB.
-    pub fn save(&mut self) -> Result<Vec<u8>, PluginError> {
-        let Some(save) = self.info.callable.record.save else { return Ok(Vec::new()) };
-        let mut bytes: Vec<u8> = Vec::new();
-        let writer = gw_writer {
-            struct_size: size_of::<gw_writer>() as u64,
-            ctx: ptr::from_mut(&mut bytes).cast(),
-            write: Some(append),
-        };
-        // SAFETY: the instance is alive and between steps; the writer lives during the call.
-        self.plugin("save", None, None, |_, raw, err| unsafe { save(raw, &writer, err) })?;
-        Ok(bytes)
-    }
-
-    /// Gives the strategy back what [`Instance::save`] returned.
-    ///
-    /// # Errors
-    /// The plugin's own failure; a state for a strategy that has none.
-    pub fn load(&mut self, bytes: &[u8]) -> Result<(), PluginError> {
-        match self.info.callable.record.load {
-            // SAFETY: the instance is alive and between steps; the bytes live during the call.
-            Some(load) => self.plugin("load", None, None, |_, raw, err| unsafe {
-                load(raw, bytes.as_ptr(), bytes.len() as u64, err)
-            }),
-            None if bytes.is_empty() => Ok(()),
-            None => {
-                let text = format!("a state of {} bytes was saved, and it cannot load one", bytes.len());
-                Err(self.error("load", None, None, Failure::Unsupported(text)))
-            }
-        }
-    }
-
-    /// The persistent matrices by name, for a checkpoint.
-    pub fn state(&self) -> Vec<(String, Tensor)> {
-        let all = self.prepared.iter().flat_map(|prepared| &prepared.persistent);
-        all.map(|(name, guarded)| (name.clone(), guarded.tensor().clone())).collect()
-    }
-
-    /// Puts back what [`Instance::state`] returned; the instance must be prepared.
-    ///
-    /// # Errors
-    /// A matrix that is missing or has other extents: says which.
-    pub fn load_state(&mut self, state: &[(String, Tensor)]) -> Result<(), PluginError> {
-        for (name, guarded) in self.prepared.iter().flat_map(|prepared| &prepared.persistent) {
-            let found = state.iter().find(|(other, _)| other == name);
-            let copied = match found {
-                Some((_, tensor)) => crate::kernel::copy(guarded.tensor(), tensor).map_err(|error| error.to_string()),
-                None => Err("it is not in the checkpoint".to_owned()),
-            };
-            copied.map_err(|text| {
-                self.error("load", None, None, Failure::Host(format!("persistent matrix `{name}`: {text}")))
-            })?;
-        }
-        Ok(())
-    }
-
     /// What the strategy said since the last time.
     pub fn take_events(&mut self) -> Events {
         with_events(&self.context.events, std::mem::take)
@@ -434,18 +359,17 @@ impl Instance {
             state.scan = scan;
             let status = context.during(&mut state, |ctx: *mut gw_context| {
                 record.ctx = ctx;
-                self.plugin(function, name.clone(), Some(step_number), |strategy, raw, err| match &outcome {
-                    // SAFETY: the instance is prepared; all pointers live during the call.
-                    None => {
-                        strategy.propose.map_or(abi::GW_UNSUPPORTED, |propose| unsafe { propose(raw, &record, err) })
-                    }
-                    Some(outcome) => {
+                self.plugin(function, name.clone(), Some(step_number), |strategy, raw, err| {
+                    match (&outcome, strategy.propose, strategy.observe) {
+                        // SAFETY: the instance is prepared; all pointers live during the call.
+                        (None, Some(propose), _) => unsafe { propose(raw, &record, err) },
                         // SAFETY: as above.
-                        strategy.observe.map_or(abi::GW_OK, |observe| unsafe { observe(raw, &record, outcome, err) })
+                        (Some(outcome), _, Some(observe)) => unsafe { observe(raw, &record, outcome, err) },
+                        _ => abi::GW_UNSUPPORTED,
                     }
                 })
             });
-            (status, state.changed_input().map(|input| Failure::InputWritten { input: input.to_owned() }))
+            (status, state.changed_input().map(|input| Failure::InputWritten { input }))
         };
         self.draws = draws;
         let found = damage(call.outputs.as_deref(), &prepared);
@@ -455,7 +379,7 @@ impl Instance {
     }
 
     /// Calls a function of the plugin, with an error record and the floating-point mode looked after.
-    fn plugin(
+    pub(super) fn plugin(
         &mut self,
         function: &'static str,
         site: Option<String>,
@@ -484,8 +408,15 @@ impl Instance {
         }
     }
 
-    fn error(&self, function: &'static str, site: Option<String>, step: Option<u64>, failure: Failure) -> PluginError {
-        PluginError { place: Place { strategy: self.info.id.clone(), function, site, step }, failure }
+    pub(super) fn error(
+        &self,
+        function: &'static str,
+        site: Option<String>,
+        step: Option<u64>,
+        failure: Failure,
+    ) -> PluginError {
+        let place = Box::new(Place { strategy: self.info.id.clone(), function, site, step });
+        PluginError { place, failure }
     }
 }
 
@@ -499,7 +430,8 @@ impl Drop for Instance {
     }
 }
 
-fn host_failure(error: &candle_core::Error) -> Failure {
+/// A failure of the host's own operations.
+pub(super) fn host_failure(error: &candle_core::Error) -> Failure {
     Failure::Host(super::services::first_line(&error.to_string()).to_owned())
 }
 
@@ -519,50 +451,6 @@ fn damage(outputs: Option<&Outputs>, prepared: &Prepared) -> candle_core::Result
     Ok(None)
 }
 
-/// `GW_*` of the tape's data type and device, when the strategy supports them.
-fn target(info: &StrategyInfo, tape: &Tape) -> Result<(u32, u32), String> {
-    let dtype = match tape.dtype() {
-        DType::F32 => abi::GW_F32,
-        DType::F64 => abi::GW_F64,
-        other => return Err(format!("the data type {other:?} has no place in the plugin interface")),
-    };
-    let (device, name) = match tape.device() {
-        Device::Cpu => (abi::GW_CPU, "cpu"),
-        Device::Cuda(_) => (abi::GW_CUDA, "cuda"),
-        Device::Metal(_) => (abi::GW_METAL, "metal"),
-    };
-    if info.dtypes >> dtype & 1 == 0 {
-        let (wanted, there) = (tape.dtype().as_str(), info.dtype_names().join(", "));
-        return Err(format!("it does not run in {wanted}, only in {there}; set `precision` accordingly"));
-    }
-    if info.devices >> device & 1 == 0 {
-        let there = info.device_names().join(", ");
-        return Err(format!("it does not run on {name}, only on {there}; choose another with --device"));
-    }
-    Ok((dtype, device))
-}
-
-/// Refuses combinations without meaning.
-fn sensible(info: &StrategyInfo, run: &RunFacts) -> Result<(), String> {
-    if run.guesses == 0 || run.guesses > 0xffff {
-        return Err(format!("guesses is {}, expected 1 to 65535", run.guesses));
-    }
-    match info.kind {
-        Kind::Weight if matches!(run.scope, Scope::Example | Scope::ExampleLayer) => {
-            Err("it writes weight directions, which have one scalar a batch or layer; set scope to batch or layer"
-                .into())
-        }
-        Kind::Estimate if run.guesses > 1 => Err(format!(
-            "it writes the estimate itself, so that {} guesses have no meaning; set guesses to 1",
-            run.guesses
-        )),
-        Kind::Search => {
-            Err("it is a search strategy, and this version runs signal, weight and estimate strategies".into())
-        }
-        _ => Ok(()),
-    }
-}
-
 /// M_l of sites where no activation follows: ones, when derivatives are granted.
 fn ones(sites: &[SiteView], plan: &Plan, tape: &Tape) -> candle_core::Result<Vec<Option<Tensor>>> {
     let wanted = plan.granted.has(abi::GW_ROLE_DERIVATIVE);
@@ -574,49 +462,4 @@ fn ones(sites: &[SiteView], plan: &Plan, tape: &Tape) -> candle_core::Result<Vec
         false => Ok(None),
     });
     ones.collect()
-}
-
-fn site_record(view: &SiteView) -> gw_site {
-    gw_site {
-        struct_size: size_of::<gw_site>() as u64,
-        name: gw_str::new(&view.name),
-        layer: view.layer,
-        activated: view.activated.into(),
-        width: view.width as u64,
-        rows_per_example: view.rows_per_example as u64,
-        weight_rows: view.weight[0] as u64,
-        weight_columns: view.weight[1] as u64,
-        has_bias: view.bias.is_some().into(),
-        reserved: 0,
-        following: view.following.as_ptr(),
-        following_count: view.following.len() as u64,
-    }
-}
-
-fn parameter(key: &str, value: &Value) -> gw_param {
-    let (kind, i, f, s) = match value {
-        Value::Int(value) => (abi::GW_PARAM_INT, *value, 0.0, ""),
-        Value::Float(value) => (abi::GW_PARAM_FLOAT, 0, *value, ""),
-        Value::Bool(value) => (abi::GW_PARAM_BOOL, i64::from(*value), 0.0, ""),
-        Value::Choice(value) => (abi::GW_PARAM_CHOICE, 0, 0.0, value.as_str()),
-        Value::Text(value) => (abi::GW_PARAM_TEXT, 0, 0.0, value.as_str()),
-    };
-    let (key, s) = (gw_str::new(key), gw_str::new(s));
-    gw_param { struct_size: size_of::<gw_param>() as u64, key, kind, reserved: 0, i, f, s }
-}
-
-unsafe extern "C" fn append(ctx: *mut c_void, bytes: *const u8, len: u64) -> i32 {
-    if ctx.is_null() || (bytes.is_null() && len > 0) {
-        return abi::GW_INVALID_ARGUMENT;
-    }
-    // SAFETY: the writer's ctx is the vector of `save`, which lives during the call and is borrowed by nobody else.
-    let state = unsafe { &mut *ctx.cast::<Vec<u8>>() };
-    if len > LARGEST_STATE - (state.len() as u64).min(LARGEST_STATE) {
-        return abi::GW_BUDGET;
-    }
-    if len > 0 {
-        // SAFETY: not null, and the interface: that many bytes.
-        state.extend_from_slice(unsafe { std::slice::from_raw_parts(bytes, len as usize) });
-    }
-    abi::GW_OK
 }

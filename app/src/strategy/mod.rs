@@ -11,11 +11,13 @@
 
 mod call;
 mod catalog;
+mod checkpoint;
 mod context;
 mod discover;
 mod draws;
 mod events;
 mod failure;
+mod fit;
 mod fpmode;
 mod grants;
 mod guarded;
@@ -30,6 +32,7 @@ mod outputs;
 mod params;
 mod plan;
 mod read;
+mod records;
 mod refusal;
 mod services;
 mod sites;

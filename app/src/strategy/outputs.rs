@@ -316,10 +316,11 @@ impl Outputs {
                 let (output, guess) = (output_name(slot.output), slot.guess);
                 let site = self.sites[index].name.clone();
                 let (row, column) = (element / columns, element % columns);
-                let at = Element { output, site: site.clone(), guess, row, column };
                 return Ok(Some(match finding {
-                    Finding::Unwritten(_) => Failure::Unwritten { output, site, guess, at: Some(at) },
-                    Finding::NonFinite(_, value) => Failure::NonFinite { value, at },
+                    Finding::Unwritten(_) => Failure::Unwritten { output, site, guess, at: Some((row, column)) },
+                    Finding::NonFinite(_, value) => {
+                        Failure::NonFinite { value, at: Box::new(Element { output, site, guess, row, column }) }
+                    }
                 }));
             }
         }

@@ -68,7 +68,8 @@ fn source(state: &State<'_>, dst: gw_tensor, src: gw_tensor) -> Reply<Operand> {
     match to.overlap(from) {
         Overlap::Apart => Ok(Operand::Own(from.tensor.clone())),
         Overlap::Shared => {
-            let text = format!("the destination, the {}, shares memory with a source, the {}", to.label, from.label);
+            let (to, from) = (state.handles.describe(to.label), state.handles.describe(from.label));
+            let text = format!("the destination, the {to}, shares memory with a source, the {from}");
             Err(Problem::invalid(text))
         }
         Overlap::Neighbours => {

@@ -4,6 +4,7 @@
 use super::{Problem, place, serve};
 use crate::strategy::context::{State, with_events};
 use crate::strategy::events::Level;
+use crate::strategy::handles::Label;
 use crate::strategy::plan::LARGEST;
 use guesswork_plugin::abi::{self, gw_context, gw_error, gw_scratch, gw_tensor};
 
@@ -27,7 +28,7 @@ unsafe extern "C" fn matrix(
             )));
         };
         let scratch = state.tape.arena().take(rows as usize, columns as usize)?;
-        out.put(state.handles.add(&scratch, true, "scratch matrix")?);
+        out.put(state.handles.add(&scratch, true, Label::Scratch)?);
         state.scratch.push(scratch);
         let (before, planned) = (state.scratch_taken, state.prepared.plan.scratch);
         state.scratch_taken += count as usize;

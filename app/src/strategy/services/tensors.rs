@@ -6,6 +6,7 @@ use crate::kernel;
 use crate::strategy::context::{Phase, State};
 use crate::strategy::grants::Roles;
 use crate::strategy::guarded::fingerprint;
+use crate::strategy::handles::Label;
 use candle_core::{DType, Device, Tensor};
 use guesswork_plugin::abi::{self, DLDataType, DLDevice, DLTensor, gw_context, gw_error, gw_tensor, gw_tensors};
 
@@ -42,36 +43,36 @@ unsafe extern "C" fn input(
 }
 
 /// The tensor of a role, and what it is called.
-fn find(state: &State<'_>, role: u32, site: u32, index: u32) -> Reply<(Tensor, String)> {
+fn find(state: &State<'_>, role: u32, site: u32, index: u32) -> Reply<(Tensor, Label)> {
     let prepared = state.prepared;
-    let name = Roles::name(role);
     if !prepared.plan.granted.has(role) {
+        let name = Roles::name(role);
         let text = format!("the input {name} was not granted; name it in the strategy's needs or wants");
         return Err(Problem::not_granted(text));
     }
     if role >= abi::GW_ROLE_COUNT {
-        return Err(Problem::invalid(format!("the input {name} is not known to this host")));
+        return Err(Problem::invalid(format!("the input {} is not known to this host", Roles::name(role))));
     }
-    let absent = || Problem::state(format!("the input {name} does not exist in this run or step"));
+    let absent = || Problem::state(format!("the input {} does not exist in this run or step", Roles::name(role)));
     match role {
         abi::GW_ROLE_LOGITS => {
             let last = state.tape.graph().sites.len().saturating_sub(1);
-            exists(state, last, &name)?;
-            return Ok((state.tape.logits().clone(), name));
+            exists(state, last, role)?;
+            return Ok((state.tape.logits().clone(), Label::Input(role, None)));
         }
         abi::GW_ROLE_OUTPUT_ERROR => {
             let last = state.tape.graph().sites.len().saturating_sub(1);
-            exists(state, last, &name)?;
-            return Ok((state.inputs.output_error.ok_or_else(absent)?.clone(), name));
+            exists(state, last, role)?;
+            return Ok((state.inputs.output_error.ok_or_else(absent)?.clone(), Label::Input(role, None)));
         }
-        abi::GW_ROLE_LABELS => return Ok((state.inputs.labels.ok_or_else(absent)?.clone(), name)),
+        abi::GW_ROLE_LABELS => return Ok((state.inputs.labels.ok_or_else(absent)?.clone(), Label::Input(role, None))),
         _ => {}
     }
     let number = site as usize;
     let Some(view) = prepared.sites.get(number) else {
         return Err(Problem::invalid(format!("there is no site {site}; the model has {}", prepared.sites.len())));
     };
-    let label = format!("{name} of site `{}`", view.name);
+    let label = Label::Input(role, Some(number));
     let tape = state.tape;
     let parameter = |list: &[Tensor], part: usize| match list.get(view.first_parameter + part) {
         Some(tensor) if part < view.shapes.len() => Ok(tensor.clone()),
@@ -92,7 +93,7 @@ fn find(state: &State<'_>, role: u32, site: u32, index: u32) -> Reply<(Tensor, S
         abi::GW_ROLE_PREVIOUS_UPDATE => earlier(state.inputs.previous_update)?,
         abi::GW_ROLE_GRADIENT => parameter(state.inputs.gradient.ok_or_else(absent)?, part)?,
         _ => {
-            exists(state, number, &name)?;
+            exists(state, number, role)?;
             match role {
                 abi::GW_ROLE_INPUT => {
                     let node = tape.graph().sites[number].node;
@@ -114,13 +115,13 @@ fn find(state: &State<'_>, role: u32, site: u32, index: u32) -> Reply<(Tensor, S
 }
 
 /// Refuses values of a site that this step's forward pass has not reached: they are those of the step before.
-fn exists(state: &State<'_>, site: usize, name: &str) -> Reply<()> {
+fn exists(state: &State<'_>, site: usize, role: u32) -> Reply<()> {
     let Some(ready) = state.ready else { return Ok(()) };
     let place = &state.tape.graph().sites[site];
     if place.activation.unwrap_or(place.node) <= ready {
         return Ok(());
     }
-    let site = &state.prepared.sites[site].name;
+    let (site, name) = (&state.prepared.sites[site].name, Roles::name(role));
     Err(Problem::state(format!("the {name} of site `{site}` does not exist yet; plan call mode model to read it")))
 }
 
@@ -145,7 +146,7 @@ unsafe extern "C" fn output(
             );
             return Err(Problem::invalid(text));
         };
-        let label = format!("output of site {site}");
+        let label = Label::Output(site as usize);
         out.put(state.handles.add(matrix, state.phase == Phase::Propose, label)?);
         Ok(())
     };
@@ -188,10 +189,10 @@ unsafe extern "C" fn persistent(ctx: *mut gw_context, index: u32, out: *mut gw_t
         // SAFETY: the interface: writable memory for a handle.
         let out = unsafe { place(out)? };
         let all = &state.prepared.persistent;
-        let Some((name, guarded)) = all.get(index as usize) else {
+        let Some((_, guarded)) = all.get(index as usize) else {
             return Err(Problem::invalid(format!("there is no persistent matrix {index}; the plan has {}", all.len())));
         };
-        out.put(state.handles.add(guarded.tensor(), true, format!("persistent matrix `{name}`"))?);
+        out.put(state.handles.add(guarded.tensor(), true, Label::Persistent(index as usize))?);
         Ok(())
     };
     // SAFETY: the plugin passes its call's context and an error record.
@@ -234,7 +235,7 @@ unsafe extern "C" fn reshape(
             return Err(Problem::invalid(format!("{m}×{n} cannot be seen as {rows}×{columns}")));
         }
         let (view, writable, label) =
-            (entry.tensor.reshape((rows as usize, columns as usize))?, entry.writable, entry.label.clone());
+            (entry.tensor.reshape((rows as usize, columns as usize))?, entry.writable, entry.label);
         out.put(state.handles.add(&view, writable, label)?);
         Ok(())
     };
@@ -259,7 +260,7 @@ unsafe extern "C" fn rows(
             return Err(Problem::invalid(format!("{count} rows from row {start} on do not lie in {m}×{n}")));
         }
         let view = entry.tensor.narrow(0, start as usize, count as usize)?;
-        let (writable, label) = (entry.writable, entry.label.clone());
+        let (writable, label) = (entry.writable, entry.label);
         out.put(state.handles.add(&view, writable, label)?);
         Ok(())
     };
@@ -280,7 +281,7 @@ unsafe extern "C" fn data(ctx: *mut gw_context, tensor: gw_tensor, out: *mut DLT
                 Device::Cuda(_) => "a CUDA device",
                 Device::Metal(_) => "a Metal device",
             };
-            let text = format!("the {} lives on {device}, whose addresses are not given out; use gw.ops", entry.label);
+            let text = format!("the matrix lives on {device}, whose addresses are not given out; use gw.ops");
             return Err(Problem { code: abi::GW_UNSUPPORTED, text });
         };
         let extents = entry.extents.get_or_insert_with(|| {
@@ -299,7 +300,7 @@ unsafe extern "C" fn data(ctx: *mut gw_context, tensor: gw_tensor, out: *mut DLT
         });
         if scan && !entry.writable && !entry.address_given {
             entry.address_given = true;
-            let watched = fingerprint(&entry.tensor).map(|hash| (entry.label.clone(), entry.tensor.clone(), hash));
+            let watched = fingerprint(&entry.tensor).map(|hash| (entry.label, entry.tensor.clone(), hash));
             state.watched.extend(watched);
         }
         Ok(())

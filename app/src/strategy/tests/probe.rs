@@ -12,13 +12,14 @@ use std::path::Path;
 use std::ptr;
 use std::sync::Arc;
 
-pub type Propose = Box<dyn FnMut(&gw_step, &mut gw_error) -> i32>;
+type Propose = Box<dyn FnMut(&gw_step, &mut gw_error) -> i32>;
+type Prepare = Box<dyn FnMut(&mut gw_plan)>;
 
 thread_local! {
     /// What the probe does next on this thread.
     static PROPOSE: RefCell<Option<Propose>> = const { RefCell::new(None) };
     /// What the probe puts into its plan.
-    static PLAN: RefCell<Box<dyn FnMut(&mut gw_plan)>> = RefCell::new(Box::new(|_| {}));
+    static PLAN: RefCell<Prepare> = RefCell::new(Box::new(|_| {}));
 }
 
 /// Sets what `propose` does on this thread.

@@ -1,0 +1,144 @@
+//! Handles, addresses and contexts: what a plugin may reach and what it may not.
+
+use super::*;
+
+#[test]
+fn the_pointer_a_plugin_sees_is_the_storage_s_own() {
+    let model = Model::new(DType::F64);
+    let (mut instance, mut outputs) = probe(&model, 2);
+    let address = |tensor: &Tensor| kernel::cpu_pointer(tensor).unwrap().0.addr();
+    let expected = [
+        address(&model.network.theta()[0]),
+        address(model.tape.pre_activation(0)),
+        address(model.tape.derivative(0).unwrap()),
+        address(outputs.signal(1, 1).unwrap()),
+    ];
+    run_probe(&mut instance, &mut outputs, &model, move |services, step| {
+        let handles = [
+            services.input(step.ctx, abi::GW_ROLE_WEIGHT, 0).unwrap(),
+            services.input(step.ctx, abi::GW_ROLE_PRE_ACTIVATION, 0).unwrap(),
+            services.input(step.ctx, abi::GW_ROLE_DERIVATIVE, 0).unwrap(),
+            services.output(step.ctx, 1, 1).unwrap(),
+        ];
+        let tensors = handles.map(|handle| services.data(step.ctx, handle).unwrap());
+        assert_eq!(tensors.map(|tensor| tensor.data.addr()), expected);
+        let weight = tensors[0];
+        assert_eq!((weight.ndim, weight.byte_offset, weight.dtype.bits), (2, 0, 64));
+        // SAFETY: the host's extents and strides.
+        let (shape, strides) =
+            unsafe { (std::slice::from_raw_parts(weight.shape, 2), std::slice::from_raw_parts(weight.strides, 2)) };
+        assert_eq!((shape, strides), (&[4, 5][..], &[5, 1][..]));
+        // SAFETY: the second guess of site 1, 6 × 3 numbers.
+        unsafe { tensors[3].data.cast::<f64>().add(4).write(42.0) };
+    })
+    .unwrap();
+    let stacked = outputs.signals()[1].as_ref().unwrap().to_vec2::<f64>().unwrap();
+    assert_eq!(stacked[BATCH + 1][1], 42.0, "the number written through the pointer is in the stacked tensor");
+}
+
+#[test]
+fn what_was_not_granted_is_not_given() {
+    during_propose(|services, step| {
+        let (code, text) = services.input(step.ctx, abi::GW_ROLE_LABELS, 0).unwrap_err();
+        assert_eq!(code, abi::GW_NOT_GRANTED);
+        assert_eq!(text, "input: the input labels was not granted; name it in the strategy's needs or wants");
+        assert_eq!(services.input(step.ctx, abi::GW_ROLE_GRADIENT, 0).unwrap_err().0, abi::GW_NOT_GRANTED);
+        assert_eq!(services.input(step.ctx, 77, 0).unwrap_err().0, abi::GW_NOT_GRANTED);
+        assert_eq!(services.input(step.ctx, abi::GW_ROLE_WEIGHT, 9).unwrap_err().0, abi::GW_INVALID_ARGUMENT);
+        assert_eq!(services.output(step.ctx, 0, 2).unwrap_err().0, abi::GW_INVALID_ARGUMENT);
+        let oracle: &gw_oracle = probe::table(GW_EXT_ORACLE);
+        let (guess, mut out, mut error) = (0, 0.0, gw_error::empty());
+        // SAFETY: the call's context and places for the results.
+        let code = unsafe { oracle.jvp.unwrap()(step.ctx, &guess, 1, &mut out, &mut error) };
+        assert_eq!(code, abi::GW_NOT_GRANTED);
+    })
+    .unwrap();
+}
+
+#[test]
+fn null_pointers_foreign_contexts_and_handles_are_answered() {
+    during_propose(|services, step| {
+        assert_eq!(services.input(ptr::null_mut(), abi::GW_ROLE_WEIGHT, 0).unwrap_err().0, abi::GW_INVALID_ARGUMENT);
+        let not_a_context = ptr::from_ref(step).cast_mut().cast();
+        assert_eq!(services.input(not_a_context, abi::GW_ROLE_WEIGHT, 0).unwrap_err().0, abi::GW_INVALID_ARGUMENT);
+        assert_eq!(services.shape(step.ctx, GW_NO_TENSOR).unwrap_err().0, abi::GW_INVALID_ARGUMENT);
+        let weight = services.input(step.ctx, abi::GW_ROLE_WEIGHT, 0).unwrap();
+        assert_eq!(services.shape(step.ctx, weight + 1000).unwrap_err().0, abi::GW_INVALID_ARGUMENT);
+        assert_eq!(services.rows(step.ctx, weight, 3, 2).unwrap_err().0, abi::GW_INVALID_ARGUMENT);
+        let mut error = gw_error::empty();
+        // SAFETY: null places are what is tested.
+        unsafe {
+            let input = services.tensors.input.unwrap();
+            let code = input(step.ctx, abi::GW_ROLE_WEIGHT, 0, 0, ptr::null_mut(), &mut error);
+            assert_eq!(code, abi::GW_INVALID_ARGUMENT);
+            let code = input(step.ctx, abi::GW_ROLE_WEIGHT, 0, 0, ptr::null_mut(), ptr::null_mut());
+            assert_eq!(code, abi::GW_INVALID_ARGUMENT);
+        }
+    })
+    .unwrap();
+}
+
+#[test]
+fn handles_and_contexts_of_an_earlier_call_are_refused() {
+    let model = Model::new(DType::F32);
+    let (mut instance, mut outputs) = probe(&model, 1);
+    let kept = Rc::new(Cell::new((0, ptr::null_mut())));
+    let keep = Rc::clone(&kept);
+    run_probe(&mut instance, &mut outputs, &model, move |services, step| {
+        keep.set((services.input(step.ctx, abi::GW_ROLE_WEIGHT, 0).unwrap(), step.ctx));
+    })
+    .unwrap();
+    let (handle, context) = kept.get();
+    let (code, text) = services().shape(context, handle).unwrap_err();
+    assert_eq!((code, text.contains("no call is under way")), (abi::GW_WRONG_STATE, true), "{text}");
+    run_probe(&mut instance, &mut outputs, &model, move |services, step| {
+        let (code, text) = services.shape(step.ctx, handle).unwrap_err();
+        assert_eq!((code, text.contains("of another call")), (abi::GW_WRONG_STATE, true), "{text}");
+    })
+    .unwrap();
+}
+
+#[test]
+fn another_thread_may_not_use_the_call() {
+    during_propose(|_, step| {
+        let ctx = step.ctx.addr();
+        let code = std::thread::spawn(move || {
+            let ctx = ptr::with_exposed_provenance_mut::<gw_context>(ctx);
+            services().input(ctx, abi::GW_ROLE_WEIGHT, 0).unwrap_err().0
+        });
+        let _ = ptr::from_ref(step).expose_provenance();
+        let _ = step.ctx.expose_provenance();
+        assert_eq!(code.join().unwrap(), abi::GW_WRONG_STATE);
+    })
+    .unwrap();
+}
+
+#[test]
+fn destinations_may_be_neither_inputs_nor_overlap_but_may_be_neighbours() {
+    let model = Model::new(DType::F64);
+    let (mut instance, mut outputs) = probe(&model, 2);
+    run_probe(&mut instance, &mut outputs, &model, |services, step| {
+        let weight = services.input(step.ctx, abi::GW_ROLE_WEIGHT, 0).unwrap();
+        let (code, text) = services.fill(step.ctx, weight, 1.0).unwrap_err();
+        assert_eq!(code, abi::GW_INVALID_ARGUMENT);
+        assert_eq!(text, "fill: the destination, the weight of site `fc1`, is an input and read-only");
+        let row = services.rows(step.ctx, weight, 1, 1).unwrap();
+        assert_eq!(services.fill(step.ctx, row, 1.0).unwrap_err().0, abi::GW_INVALID_ARGUMENT);
+        let first = services.output(step.ctx, 0, 0).unwrap();
+        let (code, text) = services.copy(step.ctx, first, first).unwrap_err();
+        assert_eq!((code, text.contains("shares memory")), (abi::GW_INVALID_ARGUMENT, true), "{text}");
+        let upper = services.rows(step.ctx, first, 0, 3).unwrap();
+        let middle = services.rows(step.ctx, first, 2, 3).unwrap();
+        assert_eq!(services.copy(step.ctx, upper, middle).unwrap_err().0, abi::GW_INVALID_ARGUMENT);
+        services.normal(step.ctx, first, 0, 0).unwrap();
+        let second = services.output(step.ctx, 0, 1).unwrap();
+        services.copy(step.ctx, second, first).unwrap();
+        let (code, text) = services.copy(step.ctx, second, weight).unwrap_err();
+        assert_eq!((code, text.as_str()), (abi::GW_INVALID_ARGUMENT, "copy: the source is 4×5, the destination 6×4"));
+    })
+    .unwrap();
+    let (first, second) = (outputs.signal(0, 0).unwrap(), outputs.signal(0, 1).unwrap());
+    let (first, second) = (first.to_vec2::<f64>().unwrap(), second.to_vec2::<f64>().unwrap());
+    assert_eq!(first, second);
+    assert!(first.iter().flatten().any(|&value| value != 0.0));
+}
