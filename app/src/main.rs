@@ -21,7 +21,7 @@ fn main() -> ExitCode {
 fn answer(request: Request) -> Result<Exit, Failure> {
     match request {
         Request::Screen(options) => cli::screen(&options),
-        Request::Batch(_) => Err(Failure::new(Exit::Failed, "this part of the program is joined at the merge")),
+        Request::Batch(options) => cli::batch(&options),
         Request::PluginList { plugin_path } => cli::plugin_list(&plugin_path),
         Request::PluginInfo { name, plugin_path } => cli::plugin_info(&name, &plugin_path),
         Request::Workspaces(name) => cli::workspaces(name.as_deref()),

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod batch;
 mod check;
 mod data;
 mod exit;
@@ -13,6 +14,7 @@ mod screen;
 mod values;
 
 pub use arguments::{command, parse};
+pub use batch::batch;
 pub use check::check;
 pub use data::{convert_cifar10, data_check, data_list};
 pub use exit::{Exit, Failure};

@@ -1,0 +1,63 @@
+//! A run without a screen.
+
+use super::{Exit, Failure};
+use crate::batch::{self, Batch, Ended};
+use crate::options::BatchOptions;
+use crate::session::Experiment;
+
+/// Runs a workspace to its end. What went wrong on the way has been said on standard error.
+///
+/// # Errors
+/// [`Failure`] when the workspace is invalid.
+pub fn batch(options: &BatchOptions) -> Result<Exit, Failure> {
+    let BatchOptions { run, out, format, resume, quiet } = options;
+    let batch = Batch {
+        experiment: Experiment::from_options(run)?,
+        out: out.clone(),
+        resume: *resume,
+        format: *format,
+        quiet: *quiet,
+        resume_command: resume_command(std::env::args_os().map(|argument| argument.to_string_lossy().into_owned())),
+    };
+    Ok(match batch::run(batch) {
+        Ended::Done => Exit::Done,
+        Ended::Failed => Exit::Failed,
+        Ended::Invalid => Exit::Invalid,
+        Ended::Plugin => Exit::Plugin,
+        Ended::Diverged => Exit::Diverged,
+        Ended::Interrupted(signal) => Exit::Interrupted(signal),
+    })
+}
+
+/// The command line `arguments`, to be typed again, with `--resume`.
+fn resume_command(arguments: impl Iterator<Item = String>) -> String {
+    let mut words: Vec<String> = arguments.map(|argument| quoted(&argument)).collect();
+    if !words.iter().any(|word| word == "--resume") {
+        words.push("--resume".into());
+    }
+    words.join(" ")
+}
+
+/// `word` as a shell reads it back.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.into(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_can_be_typed_again() {
+        let typed = |words: &[&str]| resume_command(words.iter().map(ToString::to_string));
+        assert_eq!(
+            typed(&["guesswork", "--batch", "my run.ron", "--set", "lanes[0].name=\"it's\"", "--out", "runs/a"]),
+            "guesswork --batch 'my run.ron' --set 'lanes[0].name=\"it'\\''s\"' --out runs/a --resume"
+        );
+        assert_eq!(typed(&["guesswork", "--resume", ""]), "guesswork --resume ''");
+    }
+}
