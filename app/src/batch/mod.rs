@@ -19,7 +19,7 @@ mod progress;
 
 pub use outcome::Ended;
 
-use crate::options::DeviceChoice;
+use crate::options::{DeviceChoice, Format};
 use crate::record::folder::{FolderError, RunFolder};
 use crate::record::jsonl::Host;
 use crate::record::recording::{Recording, RecordingError, StreamFormat};
@@ -37,22 +37,10 @@ const TICK: Duration = Duration::from_millis(100);
 /// Width of the summary table where no terminal says otherwise.
 const WIDTH: usize = 100;
 
-/// How records are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Format {
-    /// JSON Lines.
-    #[default]
-    JsonLines,
-    /// CSV on standard output; in a run folder beside the JSON Lines.
-    Csv,
-    /// None on standard output; a run folder keeps its own, which resuming needs.
-    None,
-}
-
 /// A run without a screen.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// What is run. Its checkpoints and whether it resumes are set by [`run`].
+    /// What is run. Its folder and whether it resumes are set by [`run`].
     pub experiment: Experiment,
     /// The run folder; records go to standard output without one.
     pub out: Option<PathBuf>,
@@ -64,20 +52,6 @@ pub struct Batch {
     pub quiet: bool,
     /// The command line that resumes, to be shown after an interruption.
     pub resume_command: String,
-}
-
-impl Batch {
-    /// A run of `experiment` with records as JSON Lines on standard output.
-    pub fn new(experiment: Experiment) -> Self {
-        Self {
-            experiment,
-            out: None,
-            resume: false,
-            format: Format::JsonLines,
-            quiet: false,
-            resume_command: String::new(),
-        }
-    }
 }
 
 /// What a run is driven by: a session, or what stands in for one in tests.
@@ -201,7 +175,7 @@ fn attempt<T: Trainer>(
     let records = std::mem::replace(&mut around.records, Box::new(io::sink()));
     let recording = match (&folder, format) {
         (Some(folder), _) => Recording::folder(&workspace, host, folder, format == Format::Csv)?,
-        (None, Format::JsonLines) => {
+        (None, Format::Jsonl) => {
             Recording::stream(&workspace, host, records, "standard output", StreamFormat::JsonLines)
         }
         (None, Format::Csv) => Recording::stream(&workspace, host, records, "standard output", StreamFormat::Csv),

@@ -120,7 +120,8 @@ fn batch() -> Batch {
     let mut experiment = Experiment::new(workspace());
     experiment.device = DeviceChoice::Cpu;
     experiment.threads = Some(1);
-    Batch { resume_command: "guesswork --again".into(), ..Batch::new(experiment) }
+    let resume_command = "guesswork --again".into();
+    Batch { experiment, out: None, resume: false, format: Format::Jsonl, quiet: false, resume_command }
 }
 
 /// What a run came to: its end, standard output, standard error.

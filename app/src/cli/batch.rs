@@ -1,30 +1,28 @@
-//! The headless face, from what was asked for.
+//! A run without a screen.
 
 use super::{Exit, Failure};
 use crate::batch::{self, Batch, Ended};
-use crate::options::{BatchOptions, Format};
+use crate::options::BatchOptions;
 use crate::session::Experiment;
 
-/// Runs a workspace to its end without a screen.
+/// Runs a workspace to its end. What went wrong on the way has been said on standard error.
 ///
 /// # Errors
-/// [`Failure`] when the workspace cannot be read or is not sound.
+/// [`Failure`] when the workspace is invalid.
 pub fn batch(options: &BatchOptions) -> Result<Exit, Failure> {
-    let mut experiment = Experiment::from_options(&options.run)?;
+    let BatchOptions { run, out, format, resume, quiet } = options;
+    let mut experiment = Experiment::from_options(run)?;
     // Lanes that do not step at the same time stay in the caches.
-    experiment.concurrent =
-        experiment.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-    let mut run = Batch::new(experiment);
-    run.out.clone_from(&options.out);
-    run.resume = options.resume;
-    run.quiet = options.quiet;
-    run.format = match options.format {
-        Format::Jsonl => batch::Format::JsonLines,
-        Format::Csv => batch::Format::Csv,
-        Format::None => batch::Format::None,
+    experiment.concurrent = run.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let batch = Batch {
+        experiment,
+        out: out.clone(),
+        resume: *resume,
+        format: *format,
+        quiet: *quiet,
+        resume_command: resume_command(std::env::args_os().map(|argument| argument.to_string_lossy().into_owned())),
     };
-    run.resume_command = resume_command(std::env::args());
-    Ok(match batch::run(run) {
+    Ok(match batch::run(batch) {
         Ended::Done => Exit::Done,
         Ended::Failed => Exit::Failed,
         Ended::Invalid => Exit::Invalid,
@@ -34,17 +32,22 @@ pub fn batch(options: &BatchOptions) -> Result<Exit, Failure> {
     })
 }
 
-/// The command line that was given, with `--resume`, quoted for a shell.
+/// The command line `arguments`, to be typed again, with `--resume`.
 fn resume_command(arguments: impl Iterator<Item = String>) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%".contains(c);
-    let quote = |word: String| {
-        if !word.is_empty() && word.chars().all(plain) { word } else { format!("'{}'", word.replace('\'', r"'\''")) }
-    };
-    let mut words: Vec<String> = arguments.map(quote).collect();
+    let mut words: Vec<String> = arguments.map(|argument| quoted(&argument)).collect();
     if !words.iter().any(|word| word == "--resume") {
-        words.push("--resume".to_owned());
+        words.push("--resume".into());
     }
     words.join(" ")
+}
+
+/// `word` as a shell reads it back.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.into(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
 }
 
 #[cfg(test)]
@@ -52,12 +55,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_resume_command_can_be_pasted_into_a_shell() {
-        let line = |words: &[&str]| resume_command(words.iter().map(|word| (*word).to_owned()));
+    fn the_command_can_be_typed_again() {
+        let typed = |words: &[&str]| resume_command(words.iter().map(ToString::to_string));
         assert_eq!(
-            line(&["guesswork", "--batch", "a b.ron", "--out", "runs/x"]),
-            "guesswork --batch 'a b.ron' --out runs/x --resume"
+            typed(&["guesswork", "--batch", "my run.ron", "--set", "lanes[0].name=\"it's\"", "--out", "runs/a"]),
+            "guesswork --batch 'my run.ron' --set 'lanes[0].name=\"it'\\''s\"' --out runs/a --resume"
         );
-        assert_eq!(line(&["guesswork", "--set", "it's", "--resume"]), r"guesswork --set 'it'\''s' --resume");
+        assert_eq!(typed(&["guesswork", "--resume", ""]), "guesswork --resume ''");
     }
 }

@@ -82,7 +82,7 @@ pub enum CheckpointError {
         /// The tensor.
         name: String,
         /// Candle's words.
-        error: candle_core::Error,
+        error: Box<candle_core::Error>,
     },
     /// There is none.
     #[error("no checkpoint at {}; the lane starts at step 0 unless one is there", path.display())]
@@ -158,7 +158,7 @@ pub fn save(path: &Path, meta: &LaneCheckpoint, tensors: &BTreeMap<String, Tenso
         let stored_tensor = Stored::of(tensor).map_err(|error| CheckpointError::Tensor {
             path: path.into(),
             name: name.clone(),
-            error,
+            error: error.into(),
         })?;
         stored.push((name.as_str(), stored_tensor));
     }
@@ -219,7 +219,10 @@ pub fn load(path: &Path, lane: LaneId, device: &Device) -> Result<Loaded, Checkp
         let (meta, views) = check(path, &file)?;
         let mut tensors = BTreeMap::new();
         for (name, view) in views {
-            let failed = |error| CheckpointError::Tensor { path: path.into(), name: name.clone(), error };
+            let failed = |error: candle_core::Error| {
+                let (path, name, error) = (path.into(), name.clone(), error.into());
+                CheckpointError::Tensor { path, name, error }
+            };
             let dtype: DType = view.dtype().try_into().map_err(failed)?;
             let tensor = Tensor::from_raw_buffer(view.data(), dtype, view.shape(), device).map_err(failed)?;
             tensors.insert(name, tensor);

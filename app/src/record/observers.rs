@@ -83,8 +83,8 @@ impl<T: Observer> Observer for Shared<T> {
 
 /// An observer that has already been told of some lanes' starts, in an earlier part of the run.
 ///
-/// A resumed session tells of the start of a lane that stands at step 0 once more; that is kept from `inner`. A second start
-/// of a lane is a reset and passes.
+/// A resumed session tells of every lane's start once more; that is kept from `inner` where it is known. A second start of a
+/// lane is a reset and passes.
 #[derive(Debug)]
 pub struct Continued<T> {
     inner: T,

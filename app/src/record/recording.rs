@@ -16,7 +16,6 @@ use super::summary::{Summary, Tally};
 use super::truncate::{Kept, truncate_after};
 use super::{LaneId, Level, Message, Observer};
 use crate::workspace::Workspace;
-use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -79,8 +78,6 @@ pub struct Recording {
     sinks: Vec<Shared<Box<dyn Sink>>>,
     watches: Vec<Watch>,
     kept: Kept,
-    /// Lanes that stand at step 0, whose start the session will tell once more.
-    told_again: BTreeSet<LaneId>,
 }
 
 impl Recording {
@@ -88,14 +85,7 @@ impl Recording {
     pub fn none(workspace: &Workspace) -> Self {
         let tuned = workspace.tune.as_ref().map(|tune| tune.over.as_str());
         let tally = Shared::new(Tally::new(&workspace.name, tuned));
-        Self {
-            folder: None,
-            tally,
-            sinks: Vec::new(),
-            watches: Vec::new(),
-            kept: Kept::default(),
-            told_again: BTreeSet::new(),
-        }
+        Self { folder: None, tally, sinks: Vec::new(), watches: Vec::new(), kept: Kept::default() }
     }
 
     /// Writes to `stream` in that form; `target` names it in errors.
@@ -136,8 +126,6 @@ impl Recording {
         if let Some(&lane) = positions.keys().find(|lane| !recording.kept.started.contains(lane)) {
             return Err(RecordingError::Unrecorded { path, lane });
         }
-        recording.told_again =
-            positions.iter().filter(|(_, position)| position.step == 0).map(|(lane, _)| *lane).collect();
         let resumed = recording.kept.header;
         if resumed {
             replay(&path, &mut recording.tally)?;
@@ -174,9 +162,9 @@ impl Recording {
     /// The observers for the session. To be taken once.
     pub fn observers(&self) -> Vec<Box<dyn Observer>> {
         let continued = |inner: Box<dyn Observer>| -> Box<dyn Observer> {
-            match self.told_again.is_empty() {
+            match self.kept.started.is_empty() {
                 true => inner,
-                false => Box::new(Continued::new(inner, self.told_again.clone())),
+                false => Box::new(Continued::new(inner, self.kept.started.clone())),
             }
         };
         let mut observers = vec![continued(Box::new(self.tally.clone()))];
