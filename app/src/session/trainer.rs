@@ -263,7 +263,9 @@ impl Trainer {
             }
         }
         let mut plans = std::mem::take(&mut self.plans);
-        plans.retain(|plan| self.views.iter().any(|view| view.info.lane == plan.lane));
+        let trials = self.tuning.is_some();
+        plans.retain(|plan| (trials || !plan.trial) && self.views.iter().any(|view| view.info.lane == plan.lane));
+        self.views.retain(|view| trials || !view.info.trial);
         plans.extend(self.waiting.drain(..));
         self.waiting = plans.into();
         self.experiment.resume = false;
@@ -411,9 +413,9 @@ impl Trainer {
             view.ended = Some(reason.clone());
             view.seconds = lane.seconds();
         }
-        if let Some(folder) = &self.experiment.checkpoints
-            && let Err(error) = lane.checkpoint(folder, Some(&reason))
-        {
+        if let Some(folder) = &self.experiment.checkpoints {
+            self.observers.iter_mut().for_each(|observer| observer.sync());
+            let Err(error) = lane.checkpoint(folder, Some(&reason)) else { return };
             self.say(Message { lane: Some(id), step: None, level: Level::Error, text: error.to_string() });
         }
     }

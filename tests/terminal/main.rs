@@ -1,0 +1,127 @@
+//! The workbench on a real pseudo-terminal, read back through a screen model: what a person sees and types.
+//!
+//! Nothing here waits a fixed time: each step waits until the screen shows what is expected, and fails with the screen's
+//! text when it never does.
+#![forbid(unsafe_code)]
+
+mod screen;
+
+use screen::Workbench;
+
+const SMALL: &str = r#"(
+    name: "small",
+    problem: Network(data: (name: "digits"), model: mlp(hidden: [16, 16]), batch: 32),
+    lanes: [(strategy: "backprop"), (strategy: "weight-transpose", optimizer: sgd(lr: 0.001))],
+    steps: 1000000,
+    measure: (alignment: 5, test: 50),
+)"#;
+
+#[test]
+fn a_session_from_the_first_frame_to_the_restored_terminal() {
+    let mut bench = Workbench::start(SMALL, 200, 50, &[]);
+    bench.wait_for("the loss pane", |screen| screen.contains("Loss"));
+    bench.wait_for("the heatmap", |screen| screen.contains("Alignment") && screen.contains("fc1"));
+    bench.wait_for("curves", |screen| screen.chars().any(|c| ('\u{2801}'..='\u{28ff}').contains(&c)));
+    bench.wait_for("heat", |screen| screen.contains('▀'));
+
+    // Training goes on: the picture changes by itself.
+    let before = bench.text();
+    bench.wait_for("a change", |screen| screen != before);
+
+    // Paused: the step stands still; a single step moves it by one.
+    bench.press(" ");
+    bench.wait_for("the pause", |screen| screen.contains("paused"));
+    let step = bench.settled_step();
+    bench.press("s");
+    bench.wait_for("one step more", |screen| screen::step_of(screen) == Some(step + 1));
+    assert_eq!(bench.settled_step(), step + 1);
+
+    // Another lane, the help and back.
+    bench.press("j");
+    bench.wait_for("the other lane's formula", |screen| screen.contains("Weight transpose"));
+    bench.press("?");
+    bench.wait_for("the help", |screen| screen.to_lowercase().contains("help"));
+    bench.press("\u{1b}");
+    bench.wait_for("the panes again", |screen| screen.contains("Formula"));
+
+    // Every size down to a sentence, and back.
+    for (columns, rows) in [(80, 24), (40, 12), (12, 3), (200, 50)] {
+        bench.resize(columns, rows);
+        bench.wait_for("a frame of the new size", |screen| !screen.trim().is_empty());
+    }
+    bench.wait_for("the dashboard again", |screen| screen.contains("Formula") && screen.contains("Alignment"));
+
+    // Quitting asks while there is something to lose, and leaves the terminal as it was.
+    bench.press("q");
+    bench.answer_yes_until_ended();
+    assert_eq!(bench.exit_code(), 0);
+    bench.assert_restored();
+}
+
+#[test]
+fn sigterm_restores_the_terminal_and_tells_the_shell() {
+    let mut bench = Workbench::start(SMALL, 120, 40, &[]);
+    bench.wait_for("the loss pane", |screen| screen.contains("Loss"));
+    bench.signal("TERM");
+    assert_eq!(bench.exit_code(), 143);
+    bench.assert_restored();
+}
+
+#[test]
+fn small_terminals_show_what_fits() {
+    let mut bench = Workbench::start(SMALL, 80, 24, &[]);
+    bench.wait_for("loss and a heatmap at 80×24", |screen| screen.contains("Loss") && screen.contains("Alignment"));
+    bench.resize(40, 12);
+    bench.wait_for("the lanes' numbers at 40×12", |screen| screen.contains("backprop"));
+    bench.press("q");
+    bench.answer_yes_until_ended();
+    bench.assert_restored();
+}
+
+#[test]
+fn no_color_means_no_colour() {
+    let mut bench = Workbench::start(SMALL, 120, 40, &[("NO_COLOR", "1")]);
+    bench.wait_for("the loss pane", |screen| screen.contains("Loss"));
+    assert!(bench.is_colourless(), "{}", bench.text());
+    bench.press("q");
+    bench.answer_yes_until_ended();
+}
+
+#[test]
+fn a_plugin_that_panics_ends_its_lane_and_the_rest_goes_on() {
+    let workspace = SMALL.replace(
+        "optimizer: sgd(lr: 0.001))",
+        "optimizer: sgd(lr: 0.001)), (strategy: \"fault-panic\", params: {\"at\": 20})",
+    );
+    let mut bench = Workbench::start(&workspace, 200, 50, &[("GUESSWORK_PLUGIN_PATH", &screen::faults())]);
+    bench.wait_for("the message", |screen| screen.contains("panicked"));
+    let step = bench.step();
+    bench.wait_for("the other lanes going on", |screen| screen::step_of(screen).is_some_and(|now| now > step));
+    bench.press("q");
+    bench.answer_yes_until_ended();
+    bench.assert_restored();
+}
+
+#[test]
+fn a_workspace_that_is_not_sound_never_opens_the_screen() {
+    let mut bench = Workbench::start(&SMALL.replace("weight-transpose", "weight-transpos"), 120, 40, &[]);
+    assert_eq!(bench.exit_code(), 4);
+    assert!(bench.raw().contains("did you mean `weight-transpose`"), "{}", bench.raw());
+    assert!(!bench.raw().contains("\u{1b}[?1049h"), "the alternate screen was entered");
+}
+
+#[test]
+fn the_screen_shows_the_numbers_of_the_records() {
+    let workspace = SMALL.replace("steps: 1000000", "steps: 60");
+    let records = screen::batch(&workspace);
+    let mut bench = Workbench::start(&workspace, 200, 50, &[]);
+    bench.wait_for("the end", |screen| screen.contains("finished"));
+    let expected: Vec<String> = screen::last_values(&records, "test_accuracy")
+        .into_iter()
+        .map(|accuracy| format!("{:.1}%", 100.0 * accuracy))
+        .collect();
+    assert_eq!(expected.len(), 2, "two lanes");
+    bench.wait_for(&format!("the accuracies {expected:?}"), |screen| expected.iter().all(|text| screen.contains(text)));
+    bench.press("q");
+    bench.answer_yes_until_ended();
+}

@@ -1,0 +1,195 @@
+//! A workbench in a pseudo-terminal, with the screen it draws.
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use std::io::{Read, Write};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// How long a screen may take to show what is expected: generous, as test machines are shared.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub struct Workbench {
+    master: Box<dyn MasterPty + Send>,
+    writer: Box<dyn Write + Send>,
+    child: Box<dyn Child + Send + Sync>,
+    seen: Arc<Mutex<Seen>>,
+    _folder: tempfile::TempDir,
+}
+
+/// The screen model and every byte that made it.
+struct Seen {
+    parser: vt100::Parser,
+    raw: Vec<u8>,
+}
+
+fn size(columns: u16, rows: u16) -> PtySize {
+    PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 }
+}
+
+/// The library of strategies that break rules, which Cargo built beside this test.
+pub fn faults() -> String {
+    let name = format!("{}faults{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+    let here = std::env::current_exe().expect("the test has a path");
+    here.with_file_name(name).display().to_string()
+}
+
+/// The step in the header, `step 1 240/5 000`.
+pub fn step_of(screen: &str) -> Option<u64> {
+    let (_, rest) = screen.split_once("step ")?;
+    let (step, _) = rest.split_once('/')?;
+    step.chars().filter(char::is_ascii_digit).collect::<String>().parse().ok()
+}
+
+impl Workbench {
+    pub fn start(workspace: &str, columns: u16, rows: u16, environment: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("small.ron");
+        std::fs::write(&file, workspace).expect("the workspace is written");
+        let pair = native_pty_system().openpty(size(columns, rows)).expect("a pseudo-terminal");
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_guesswork"));
+        command.arg(&file);
+        command.env("TERM", "xterm-256color");
+        command.env("COLORTERM", "truecolor");
+        command.env_remove("NO_COLOR");
+        for (name, value) in environment {
+            command.env(name, value);
+        }
+        let child = pair.slave.spawn_command(command).expect("the workbench starts");
+        drop(pair.slave);
+        let mut reader = pair.master.try_clone_reader().expect("a reader");
+        let writer = pair.master.take_writer().expect("a writer");
+        let seen = Arc::new(Mutex::new(Seen { parser: vt100::Parser::new(rows, columns, 0), raw: Vec::new() }));
+        let into = Arc::clone(&seen);
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(count @ 1..) = reader.read(&mut buffer) {
+                let mut seen = into.lock().expect("the screen is not poisoned");
+                seen.parser.process(&buffer[..count]);
+                seen.raw.extend_from_slice(&buffer[..count]);
+            }
+        });
+        Self { master: pair.master, writer, child, seen, _folder: folder }
+    }
+
+    pub fn text(&self) -> String {
+        self.seen.lock().expect("the screen is not poisoned").parser.screen().contents()
+    }
+
+    pub fn raw(&self) -> String {
+        String::from_utf8_lossy(&self.seen.lock().expect("the screen is not poisoned").raw).into_owned()
+    }
+
+    pub fn wait_for(&self, what: &str, shown: impl Fn(&str) -> bool) {
+        let start = Instant::now();
+        while !shown(&self.text()) {
+            assert!(start.elapsed() < PATIENCE, "the screen never showed {what}:\n{}", self.text());
+            std::thread::yield_now();
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+    }
+
+    pub fn step(&self) -> u64 {
+        self.wait_for("a step", |screen| step_of(screen).is_some());
+        step_of(&self.text()).expect("just seen")
+    }
+
+    /// The step once it stands still: the same in two looks with a quarter of a second between.
+    pub fn settled_step(&self) -> u64 {
+        loop {
+            let step = self.step();
+            std::thread::park_timeout(Duration::from_millis(250));
+            if self.step() == step {
+                return step;
+            }
+        }
+    }
+
+    pub fn press(&mut self, keys: &str) {
+        self.writer.write_all(keys.as_bytes()).and_then(|()| self.writer.flush()).expect("the terminal takes keys");
+    }
+
+    pub fn resize(&mut self, columns: u16, rows: u16) {
+        let mut seen = self.seen.lock().expect("the screen is not poisoned");
+        seen.parser.screen_mut().set_size(rows, columns);
+        drop(seen);
+        self.master.resize(size(columns, rows)).expect("the terminal is resized");
+    }
+
+    pub fn signal(&self, name: &str) {
+        let process = self.child.process_id().expect("the workbench runs").to_string();
+        let sent = std::process::Command::new("kill").args(["-s", name, &process]).status();
+        assert!(sent.expect("kill runs").success());
+    }
+
+    /// Answers questions with `y` until the program ends.
+    pub fn answer_yes_until_ended(&mut self) {
+        let start = Instant::now();
+        while self.child.try_wait().expect("the workbench can be asked").is_none() {
+            assert!(start.elapsed() < PATIENCE, "it never ended:\n{}", self.text());
+            // A key that comes after the end finds nobody, which is no fault.
+            let _ = self.writer.write_all(b"y");
+            std::thread::park_timeout(Duration::from_millis(50));
+        }
+    }
+
+    pub fn exit_code(&mut self) -> u32 {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("the workbench can be asked") {
+                return status.exit_code();
+            }
+            assert!(start.elapsed() < PATIENCE, "it never ended:\n{}", self.text());
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+    }
+
+    /// The alternate screen is left, the cursor is shown and the mouse is let go.
+    pub fn assert_restored(&self) {
+        self.wait_for("the shell's own screen", |_| {
+            let seen = self.seen.lock().expect("the screen is not poisoned");
+            let screen = seen.parser.screen();
+            let mouse = screen.mouse_protocol_mode() != vt100::MouseProtocolMode::None;
+            !screen.alternate_screen() && !screen.hide_cursor() && !mouse && !screen.bracketed_paste()
+        });
+    }
+
+    /// Whether no cell has a colour of its own.
+    pub fn is_colourless(&self) -> bool {
+        let seen = self.seen.lock().expect("the screen is not poisoned");
+        let screen = seen.parser.screen();
+        let (rows, columns) = screen.size();
+        let plain =
+            |cell: &vt100::Cell| cell.fgcolor() == vt100::Color::Default && cell.bgcolor() == vt100::Color::Default;
+        (0..rows).all(|row| (0..columns).all(|column| screen.cell(row, column).is_none_or(plain)))
+    }
+}
+
+impl Drop for Workbench {
+    fn drop(&mut self) {
+        // A test that failed leaves it running.
+        let _ = self.child.kill();
+    }
+}
+
+/// The records of `workspace` run without a screen.
+pub fn batch(workspace: &str) -> Vec<serde_json::Value> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("small.ron");
+    std::fs::write(&file, workspace).expect("the workspace is written");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_guesswork"));
+    let output = command.args(["--quiet", "--batch"]).arg(&file).output().expect("the program runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).expect("records are UTF-8");
+    text.lines().map(|line| serde_json::from_str(line).expect("a record a line")).collect()
+}
+
+/// The last value of a quantity of each lane, in the order of the lanes.
+pub fn last_values(records: &[serde_json::Value], quantity: &str) -> Vec<f64> {
+    let mut found = std::collections::BTreeMap::new();
+    for record in records {
+        if let (Some(lane), Some(value)) = (record["lane"].as_u64(), record[quantity].as_f64()) {
+            found.insert(lane, value);
+        }
+    }
+    found.into_values().collect()
+}
