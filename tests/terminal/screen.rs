@@ -2,6 +2,7 @@
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use std::io::{Read, Write};
+use std::num::NonZero;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,10 @@ struct Seen {
 
 fn size(columns: u16, rows: u16) -> PtySize {
     PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 }
+}
+
+fn cells(count: u16) -> NonZero<u16> {
+    NonZero::new(count).expect("a terminal has cells")
 }
 
 /// The library of strategies that break rules, which Cargo built beside this test.
@@ -58,7 +63,7 @@ impl Workbench {
         drop(pair.slave);
         let mut reader = pair.master.try_clone_reader().expect("a reader");
         let writer = pair.master.take_writer().expect("a writer");
-        let seen = Arc::new(Mutex::new(Seen { parser: vt100::Parser::new(rows, columns, 0), raw: Vec::new() }));
+        let seen = Arc::new(Mutex::new(Seen { parser: vt100::Parser::new(cells(rows), cells(columns), 0), raw: Vec::new() }));
         let into = Arc::clone(&seen);
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
@@ -110,7 +115,7 @@ impl Workbench {
 
     pub fn resize(&mut self, columns: u16, rows: u16) {
         let mut seen = self.seen.lock().expect("the screen is not poisoned");
-        seen.parser.screen_mut().set_size(rows, columns);
+        seen.parser.screen_mut().set_size(cells(rows), cells(columns));
         drop(seen);
         self.master.resize(size(columns, rows)).expect("the terminal is resized");
     }
@@ -160,7 +165,7 @@ impl Workbench {
         let (rows, columns) = screen.size();
         let plain =
             |cell: &vt100::Cell| cell.fgcolor() == vt100::Color::Default && cell.bgcolor() == vt100::Color::Default;
-        (0..rows).all(|row| (0..columns).all(|column| screen.cell(row, column).is_none_or(plain)))
+        (0..rows.get()).all(|row| (0..columns.get()).all(|column| screen.cell(row, column).is_none_or(plain)))
     }
 }
 

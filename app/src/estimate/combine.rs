@@ -70,7 +70,8 @@ fn solve(matrix: &mut [f64], right: &mut [f64], n: usize) -> usize {
         order.swap(rank, best);
         let p = order[rank];
         let pivot = matrix[p * n + p];
-        if !(pivot > DEPENDENT * largest[p]) || !(pivot > 0.0) {
+        let independent = pivot > 0.0 && pivot > DEPENDENT * largest[p];
+        if !independent {
             break;
         }
         let root = pivot.sqrt();

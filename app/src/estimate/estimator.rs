@@ -194,8 +194,8 @@ impl Estimator {
             }
         }
         match directions {
-            Directions::Signal(guesses) => self.from_signals(point, guesses, estimate),
-            Directions::Weight(guesses) => self.from_weights(guesses, estimate),
+            Directions::Signal(guesses) => self.combine_signals(point, guesses, estimate),
+            Directions::Weight(guesses) => self.combine_weights(guesses, estimate),
         }
     }
 
@@ -349,8 +349,8 @@ impl Estimator {
         Ok(())
     }
 
-    fn from_signals(&mut self, point: Point, signals: &[Tensor], estimate: &[Tensor]) -> Result<()> {
-        for site in 0..self.graph.sites.len() {
+    fn combine_signals(&mut self, point: Point, signals: &[Tensor], estimate: &[Tensor]) -> Result<()> {
+        for (site, signal) in signals.iter().enumerate() {
             let range = self.parameters(site);
             let into = &self.combined[site];
             let rows = into.dim(0)?;
@@ -358,7 +358,7 @@ impl Estimator {
                 kernel::copy(into, point.delta)?;
             } else {
                 for k in 0..self.settings.guesses {
-                    let e = signals[site].narrow(0, k * rows, rows)?;
+                    let e = signal.narrow(0, k * rows, rows)?;
                     let factors = self.coefficients.row(k, site);
                     let beta = if k == 0 { 0.0 } else { 1.0 };
                     kernel::row_combine(into, beta, &e, factors, rows / factors.len())?;
@@ -376,7 +376,7 @@ impl Estimator {
         Ok(())
     }
 
-    fn from_weights(&self, weights: &[Vec<Tensor>], estimate: &[Tensor]) -> Result<()> {
+    fn combine_weights(&self, weights: &[Vec<Tensor>], estimate: &[Tensor]) -> Result<()> {
         for site in 0..self.graph.sites.len() {
             let range = self.parameters(site);
             for (k, v) in weights.iter().enumerate() {

@@ -52,8 +52,9 @@ pub fn measure(view: View, gradient: &[Tensor], values: &mut Vec<(Key, f64)>) ->
     for site in 0..graph.sites.len() {
         let node = graph.site_node(site);
         let mut angle = Angle::default();
-        for index in node.first_parameter..node.first_parameter + node.parameters {
-            angle.add(&view.estimate[index], &gradient[index])?;
+        let range = node.first_parameter..node.first_parameter + node.parameters;
+        for (estimate, gradient) in view.estimate[range.clone()].iter().zip(&gradient[range]) {
+            angle.add(estimate, gradient)?;
         }
         sites.push(angle);
     }

@@ -36,7 +36,8 @@ pub fn measure(
     };
     let (estimate_norm, gradient_norm) = (norm(view.estimate)?, norm(gradient)?);
     let best = view.loss - after(gradient, rate)?;
-    if !(best > 0.0) || !(estimate_norm > 0.0) {
+    let defined = best > 0.0 && estimate_norm > 0.0;
+    if !defined {
         return Ok(());
     }
     let rescaled = view.loss - after(view.estimate, rate * gradient_norm / estimate_norm)?;
