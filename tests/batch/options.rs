@@ -13,12 +13,12 @@ fn with_lane(lane: &str) -> Place {
 
 #[test]
 fn seeds_steps_and_values_win_over_the_file() {
-    let arguments = ["--seeds", "0..2", "--steps", "3", "--set", "lanes[1].scope=layer", "--set", "batch=16"];
+    let arguments = ["--seeds", "0..2", "--steps", "3", "--set", "lanes[1].scope=example_layer", "--set", "batch=16"];
     let records = place().batch(&arguments).expect(0).records();
     let lanes = kind(&records, "lane");
     let seeds: Vec<u64> = lanes.iter().map(|lane| lane["seed"].as_u64().unwrap()).collect();
     assert_eq!(seeds, [0, 1, 0, 1]);
-    assert_eq!((&records[0]["batch"], &lanes[2]["scope"]), (&16.into(), &"layer".into()));
+    assert_eq!((&records[0]["batch"], &lanes[2]["scope"]), (&16.into(), &"example_layer".into()));
     assert_eq!(steps(&records, 3), [0, 1, 2, 3]);
     let loss =
         |lane: u64| kind(&records, "step").into_iter().find(|step| step["lane"] == lane).unwrap()["loss"].clone();

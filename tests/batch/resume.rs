@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 
 /// Long enough to be met in the middle: every step measures all there is.
-const STEPS: u64 = 120;
+const STEPS: u64 = 300;
 
 fn place() -> Place {
     let lanes = r#"
@@ -121,12 +121,12 @@ fn records_are_the_same_at_any_number_of_threads() {
 #[test]
 fn a_run_that_is_done_stays_done() {
     let place = place();
-    place.batch(&["--steps", "5", "--out", "run"]).expect(0);
+    place.batch(&["--steps", "12", "--out", "run"]).expect(0);
     let (records, state) = (records_of(&place.path("run/records.jsonl")), tensors(&place.path("run")));
-    place.batch(&["--steps", "5", "--out", "run", "--resume"]).expect(0);
+    place.batch(&["--steps", "12", "--out", "run", "--resume"]).expect(0);
     assert_eq!(timeless(records_of(&place.path("run/records.jsonl"))), timeless(records));
     assert!(tensors(&place.path("run")) == state);
-    place.batch(&["--steps", "6", "--out", "run", "--resume"]).expect(3).says(&["steps"]);
+    place.batch(&["--steps", "13", "--out", "run", "--resume"]).expect(3).says(&["steps"]);
 }
 
 #[test]

@@ -110,13 +110,13 @@ fn a_reader_that_goes_away_ends_the_run_quietly() {
 fn closed_streams_hurt_nobody() {
     let place = place(5);
     let program = env!("CARGO_BIN_EXE_guesswork");
-    for closed in ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"] {
-        let line = format!("exec '{program}' --batch tiny.ron --out '{}' {closed}", closed.len());
+    for (run, closed) in ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"].into_iter().enumerate() {
+        let line = format!("exec '{program}' --batch tiny.ron --out {run} {closed}");
         let output = std::process::Command::new("sh").args(["-c", &line]).current_dir(place.path("")).output().unwrap();
         let error = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(0), "{closed}: {error}");
         assert!(!error.contains("panicked"), "{closed}: {error}");
-        let records = crate::support::records_of(&place.path(&closed.len().to_string()).join("records.jsonl"));
+        let records = crate::support::records_of(&place.path(&run.to_string()).join("records.jsonl"));
         assert_eq!(end(&records, 1)["reason"], "done", "{closed}");
     }
 }
