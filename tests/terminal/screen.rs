@@ -63,7 +63,8 @@ impl Workbench {
         drop(pair.slave);
         let mut reader = pair.master.try_clone_reader().expect("a reader");
         let writer = pair.master.take_writer().expect("a writer");
-        let seen = Arc::new(Mutex::new(Seen { parser: vt100::Parser::new(cells(rows), cells(columns), 0), raw: Vec::new() }));
+        let seen =
+            Arc::new(Mutex::new(Seen { parser: vt100::Parser::new(cells(rows), cells(columns), 0), raw: Vec::new() }));
         let into = Arc::clone(&seen);
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];

@@ -28,7 +28,9 @@ impl Lane {
             tensors.insert(format!("optimizer.{name}"), tensor);
         }
         let mut plugin_state = Vec::new();
-        if let Some(guesser) = &mut self.guesser {
+        // A strategy that failed is not asked for its state, and its lane does not go on.
+        let broken = matches!(ended, Some(EndReason::Plugin(_) | EndReason::Failed(_)));
+        if let Some(guesser) = self.guesser.as_mut().filter(|_| !broken) {
             let (bytes, kept) = guesser.state().map_err(|failure| SessionError::Plugin {
                 lane: self.plan.name.clone(),
                 reason: failure.to_string(),
@@ -89,7 +91,7 @@ impl Lane {
         if let (Some(loss), Some(accuracy)) = (number("validation_loss"), number("validation_accuracy")) {
             self.validation = Some(Validation { loss, accuracy });
         }
-        if let Some(guesser) = &mut self.guesser {
+        if let Some(guesser) = self.guesser.as_mut().filter(|_| loaded.meta.ended.is_none()) {
             let find = |name: &str, like: &Tensor| {
                 take(&loaded, &format!("strategy.{name}"), like)
                     .map_err(|error| LaneFailure::engine(&error.to_string()))

@@ -57,9 +57,10 @@ struct Update {
 impl From<PluginError> for LaneFailure {
     fn from(error: PluginError) -> Self {
         if error.cancelled() {
-            return Self { reason: EndReason::Interrupted, fatal: false };
+            return Self { reason: EndReason::Interrupted, fatal: false, again: false };
         }
-        Self { fatal: error.fatal_for_run(), reason: EndReason::Plugin(error.to_string()) }
+        let (fatal, again) = (error.fatal_for_run(), error.leaves_usable());
+        Self { fatal, again, reason: EndReason::Plugin(error.to_string()) }
     }
 }
 
@@ -276,7 +277,8 @@ impl Guesser {
             Ok(()) => Ok(()),
             Err(error) => {
                 let text = format!("{error}; found because {what} was not finite");
-                Err(LaneFailure { reason: EndReason::Plugin(text), fatal: error.fatal_for_run() })
+                let (fatal, again) = (error.fatal_for_run(), error.leaves_usable());
+                Err(LaneFailure { reason: EndReason::Plugin(text), fatal, again })
             }
         }
     }

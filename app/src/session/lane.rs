@@ -76,15 +76,17 @@ pub(super) struct LaneFailure {
     pub(super) reason: EndReason,
     /// Whether memory is no longer trusted, so that the whole run must end.
     pub(super) fatal: bool,
+    /// Whether it is the strategy's and the strategy can be called again.
+    pub(super) again: bool,
 }
 
 impl LaneFailure {
     pub(super) fn engine(text: &str) -> Self {
-        Self { reason: EndReason::Failed(text.to_owned()), fatal: false }
+        Self { reason: EndReason::Failed(text.to_owned()), fatal: false, again: false }
     }
 
     fn diverged(text: String) -> Self {
-        Self { reason: EndReason::Diverged(text), fatal: false }
+        Self { reason: EndReason::Diverged(text), fatal: false, again: false }
     }
 }
 

@@ -53,6 +53,8 @@ pub(super) struct Trainer {
     rate: Rate,
     interrupted: bool,
     failed: bool,
+    /// A plugin may have damaged memory: nothing that comes of it goes over what was written before.
+    untrusted: bool,
 }
 
 /// Rounds a second over the last while.
@@ -119,6 +121,7 @@ impl Trainer {
             rate: Rate::new(),
             interrupted: false,
             failed: false,
+            untrusted: false,
         }
     }
 
@@ -127,6 +130,7 @@ impl Trainer {
         let (plans, tuning) = Tuning::plan(&self.experiment.workspace)?;
         self.tuning = tuning;
         self.waiting = plans.into();
+        self.rehearse()?;
         loop {
             self.fill()?;
             if self.active.is_empty() && self.waiting.is_empty() && self.next_stage() {
@@ -151,6 +155,19 @@ impl Trainer {
         self.finish()
     }
 
+    /// Builds once every lane that would have to wait: what cannot be is told now, not when its turn comes.
+    fn rehearse(&self) -> Result<(), SessionError> {
+        let mut built = Vec::new();
+        for plan in self.waiting.iter().filter(|_| self.waiting.len() > self.experiment.concurrent) {
+            let spec = crate::workspace::LaneSpec { name: None, optimizer: None, seeds: None, ..plan.spec.clone() };
+            if !built.contains(&spec) {
+                Lane::new(&self.shared, plan.clone(), self.cancelled.clone())?;
+                built.push(spec);
+            }
+        }
+        Ok(())
+    }
+
     /// Starts waiting lanes while there is room.
     fn fill(&mut self) -> Result<(), SessionError> {
         while self.active.len() < self.experiment.concurrent.max(1) {
@@ -173,8 +190,11 @@ impl Trainer {
                 Some(place) => *place = view,
                 None => self.views.push(view),
             }
-            let info = lane.info().clone();
-            self.observers.iter_mut().for_each(|observer| observer.lane_started(&info));
+            // A lane that goes on was told of when it began; told again, it would count as reset.
+            if lane.steps_taken() == 0 {
+                let info = lane.info().clone();
+                self.observers.iter_mut().for_each(|observer| observer.lane_started(&info));
+            }
             match ended {
                 Some(reason) => {
                     if let Some(tuning) = &mut self.tuning {
@@ -213,6 +233,7 @@ impl Trainer {
             } else {
                 match self.commands.try_recv() {
                     Ok(command) => command,
+                    Err(TryRecvError::Empty) if self.cancelled.load(Ordering::Relaxed) => Command::Stop,
                     Err(TryRecvError::Empty) => return Ok(true),
                     Err(TryRecvError::Disconnected) => return Ok(false),
                 }
@@ -335,16 +356,19 @@ impl Trainer {
                         ended.push((id, EndReason::Done));
                     }
                 }
+                // The step was not taken; the command to stop is on its way.
+                Err(failure) if failure.reason == EndReason::Interrupted => {}
                 Err(failure) => {
                     let level = Level::Error;
                     let text = failure.to_string();
                     let step = Some(lane.steps_taken());
                     self.say(Message { lane: Some(id), step, level, text });
                     let plugin = matches!(failure.reason, EndReason::Plugin(_));
+                    self.untrusted |= failure.fatal;
                     if failure.fatal || (plugin && self.experiment.on_plugin_error == OnPluginError::Abort) {
                         self.failed = true;
                     }
-                    let skip = plugin && !failure.fatal && self.experiment.on_plugin_error == OnPluginError::Skip;
+                    let skip = failure.again && self.experiment.on_plugin_error == OnPluginError::Skip;
                     if skip && self.active[place].skip() < self.active[place].steps() {
                         continue;
                     }
@@ -413,7 +437,10 @@ impl Trainer {
             view.ended = Some(reason.clone());
             view.seconds = lane.seconds();
         }
-        if let Some(folder) = &self.experiment.checkpoints {
+        if let Some(folder) = &self.experiment.checkpoints
+            && !self.untrusted
+        {
+            // Records first: they may reach further than the checkpoint, never the other way round.
             self.observers.iter_mut().for_each(|observer| observer.sync());
             let Err(error) = lane.checkpoint(folder, Some(&reason)) else { return };
             self.say(Message { lane: Some(id), step: None, level: Level::Error, text: error.to_string() });
@@ -422,7 +449,7 @@ impl Trainer {
 
     fn checkpoint(&mut self) -> Result<(), SessionError> {
         self.checkpointed = Instant::now();
-        if let Some(folder) = &self.experiment.checkpoints {
+        if let Some(folder) = self.experiment.checkpoints.as_ref().filter(|_| !self.untrusted) {
             self.observers.iter_mut().for_each(|observer| observer.sync());
             for lane in &mut self.active {
                 lane.checkpoint(folder, None)?;

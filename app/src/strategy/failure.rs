@@ -21,6 +21,11 @@ impl PluginError {
         matches!(self.failure, Failure::Redzone { .. } | Failure::InputWritten { .. })
     }
 
+    /// Whether the instance can be called again: it neither panicked nor may have damaged memory.
+    pub fn leaves_usable(&self) -> bool {
+        !self.fatal_for_run() && !matches!(self.failure, Failure::Panic(_) | Failure::Poisoned(_))
+    }
+
     /// Whether the run was cancelled while the call was under way, which is no fault.
     pub fn cancelled(&self) -> bool {
         matches!(&self.failure, Failure::Error { code, .. } if *code == abi::GW_CANCELLED)

@@ -1,0 +1,8 @@
+//! The headless face as a script meets it: the program itself on small workspaces, its streams, files and exit codes.
+
+mod ends;
+mod faults;
+mod options;
+mod resume;
+mod streams;
+mod support;

@@ -1,0 +1,94 @@
+//! What is asked for on the command line and in the file, and what is said when it makes no sense.
+
+use crate::support::{Place, digits, kind, steps};
+
+fn place() -> Place {
+    let lanes = r#"(strategy: "backprop"), (strategy: "weight-transpose", scope: example, optimizer: sgd(lr: 0.01))"#;
+    Place::new(&digits(lanes, "steps: 8"))
+}
+
+fn with_lane(lane: &str) -> Place {
+    Place::new(&digits(&format!(r#"(strategy: "backprop"), (strategy: "backprop", name: "b"), {lane}"#), "steps: 4"))
+}
+
+#[test]
+fn seeds_steps_and_values_win_over_the_file() {
+    let arguments = ["--seeds", "0..2", "--steps", "3", "--set", "lanes[1].scope=example_layer", "--set", "batch=16"];
+    let records = place().batch(&arguments).expect(0).records();
+    let lanes = kind(&records, "lane");
+    let seeds: Vec<u64> = lanes.iter().map(|lane| lane["seed"].as_u64().unwrap()).collect();
+    assert_eq!(seeds, [0, 1, 0, 1]);
+    assert_eq!((&records[0]["batch"], &lanes[2]["scope"]), (&16.into(), &"example_layer".into()));
+    assert_eq!(steps(&records, 3), [0, 1, 2, 3]);
+    let loss =
+        |lane: u64| kind(&records, "step").into_iter().find(|step| step["lane"] == lane).unwrap()["loss"].clone();
+    assert_eq!(loss(0), loss(2), "one seed, one start");
+    assert_ne!(loss(0), loss(1));
+    let groups = &records.last().unwrap()["groups"];
+    assert_eq!((groups.as_array().unwrap().len(), &groups[0]["seeds"]), (2, &2.into()));
+}
+
+#[test]
+fn the_time_limit_ends_every_lane() {
+    let records = place().batch(&["--steps", "1000000", "--time", "0.1s", "--threads", "2"]).expect(0).records();
+    let ends = kind(&records, "end");
+    assert_eq!(ends.len(), 2);
+    assert!(ends.iter().all(|end| end["reason"] == "out_of_time" && end["steps"].as_u64() > Some(0)), "{ends:?}");
+}
+
+#[test]
+fn paths_and_values_that_do_not_fit_are_code_3() {
+    let place = place();
+    place.batch(&["--set", "stepz=3"]).expect(3).says(&["stepz", "did you mean `steps`"]);
+    place.batch(&["--set", "lanes[1].scope=exmple"]).expect(3).says(&["exmple", "did you mean `example`"]);
+    place.batch(&["--set", "lanes[7].scope=example"]).expect(3).says(&["lanes[7]"]);
+    place.batch(&["--set", "batch=128000"]).expect(3).says(&["128000", "1437"]);
+    place
+        .batch(&["--set", "problem.data.name=mnist", "--set", "problem.data.path=none"])
+        .expect(3)
+        .says(&["scripts/fetch-data.sh mnist"]);
+}
+
+#[test]
+fn files_that_are_not_there_or_broken_are_code_3() {
+    let place = place();
+    place.run(&["--batch", "tny.ron"]).expect(3).says(&["tny.ron"]);
+    std::fs::write(place.path("tiny.ron"), "(\n    problem: Network(\n        dta: 1,\n").unwrap();
+    place.batch(&[]).expect(3).says(&["tiny.ron:3:", "dta", "`data`"]);
+    std::fs::write(place.path("tiny.ron"), [0xff, 0xfe]).unwrap();
+    place.batch(&[]).expect(3).says(&["tiny.ron"]);
+    std::fs::write(place.path("tiny.ron"), "").unwrap();
+    place.batch(&[]).expect(3).says(&["tiny.ron"]);
+}
+
+#[test]
+fn strategies_and_parameters_are_checked_before_any_step() {
+    // With one thread the wrong lane would only have its turn when the others are done.
+    for (lane, code, words) in [
+        (r#"(strategy: "weight-transpos")"#, 4, ["weight-transpos", "did you mean `weight-transpose`"]),
+        (r#"(strategy: "weight-perturbation", params: {"sigmaa": 1.0})"#, 3, ["sigmaa", "weight-perturbation"]),
+        (r#"(strategy: "weight-perturbation", scope: example_layer)"#, 3, ["lane `weight-perturbation`", "scope"]),
+    ] {
+        let ran = with_lane(lane).batch(&["--threads", "1"]).expect(code).says(&words);
+        assert_eq!(steps(&ran.records(), 0), [0; 0], "{lane}");
+    }
+}
+
+#[test]
+fn a_device_that_is_not_there_is_named() {
+    if cfg!(not(feature = "cuda")) {
+        place().batch(&["--device", "cuda:0"]).expect(1).says(&["error: ", "CUDA", "--features cuda", "--device cpu"]);
+    }
+    if cfg!(not(feature = "metal")) {
+        place().batch(&["--device", "metal"]).expect(1).says(&["error: ", "Metal"]);
+    }
+}
+
+#[test]
+fn what_is_not_understood_is_code_2() {
+    let place = place();
+    for arguments in [&["--bach"][..], &["--format", "xml"], &["--resume"], &["--time", "soon"], &["--threads", "0"]] {
+        let ran = place.batch(arguments).expect(2);
+        assert!(ran.out.is_empty() && ran.error.starts_with("error:"), "{}", ran.error);
+    }
+}
