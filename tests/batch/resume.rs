@@ -35,7 +35,8 @@ impl UnderWay {
                 return Self { child, error };
             }
         }
-        panic!("the run ended before the sign: {said}");
+        let ended = child.wait();
+        panic!("the run ended before the sign, {ended:?}: {said}");
     }
 
     /// Sends a signal; returns the exit code, if there is one, and what was said from then on.

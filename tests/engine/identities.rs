@@ -4,7 +4,7 @@ use crate::fixture::{CONV, Fixture, MIXER, MLP, TANH, dot, flatten};
 use candle_core::{Result, Tensor};
 use guesswork::estimate::{Directions, Estimator, GuessKind, Settings};
 use guesswork::model::Extent;
-use guesswork::workspace::{Combine, GuessScaling, LaneSpec, Normalise, OutputSignal, ScalarSource, Scope};
+use guesswork::workspace::{Combine, GuessScaling, Normalise, OutputSignal, ScalarSource, Scope};
 
 const SCOPES: [Scope; 4] = [Scope::Batch, Scope::Layer, Scope::Example, Scope::ExampleLayer];
 
@@ -58,7 +58,6 @@ fn scalars_of_signal_guesses_equal_the_adjoint_at_every_scope_on_every_architect
         let guesses = 2;
         let e = f.signal_guesses(guesses, 3, 0)?;
         let batch = f.tape.batch();
-        let sites = e.len();
         for scope in SCOPES {
             let settings = settings(scope, guesses);
             let mut estimator = Estimator::new(settings, GuessKind::Signal, &f.tape, f.network.theta())?;
@@ -67,13 +66,13 @@ fn scalars_of_signal_guesses_equal_the_adjoint_at_every_scope_on_every_architect
                 let v = weight_directions(&f, &e, k)?;
                 let mut whole = 0.0;
                 let (mut each, mut signal_form) = (vec![0.0; batch], 0.0);
-                for site in 0..sites {
+                for (site, signal) in e.iter().enumerate() {
                     let range = site_range(&f, site);
                     let expected = dot(&flatten(&v[range.clone()]), &flatten(&f.gradient[range]));
                     whole += expected;
                     let delta = f.tape.signal(site).expect("an adjoint pass was made");
                     let rows = delta.dim(0)?;
-                    let products = flatten(&[(delta * e[site].narrow(0, k * rows, rows)?)?]);
+                    let products = flatten(&[(delta * signal.narrow(0, k * rows, rows)?)?]);
                     let per = products.len() / batch;
                     let mine: Vec<f64> = products.chunks(per).map(|chunk| chunk.iter().sum()).collect();
                     each.iter_mut().zip(&mine).for_each(|(sum, value)| *sum += value);
