@@ -232,8 +232,7 @@ fn slips_in_names_and_parameters_are_met_with_the_way_out() {
 #[test]
 fn the_environment_and_the_workspace_s_folder_are_searched() {
     let folder = tempdir().unwrap();
-    let workspace = folder.path().join("experiment.ron");
-    let path = SearchPath::standard(&[PathBuf::from("named")], Some(&workspace));
+    let path = SearchPath::standard(&[PathBuf::from("named")], Some(folder.path()));
     let places: Vec<_> = path.places().collect();
     assert_eq!(places[0], (Path::new("named"), Origin::Named));
     assert!(places.contains(&(folder.path(), Origin::Workspace)));

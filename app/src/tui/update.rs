@@ -115,10 +115,16 @@ pub fn update(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
                 (state.window, state.crosshair) = (Window::Fixed(from, to), None);
             }
         }
-        Action::Resize(width, height) => state.size = (width, height),
+        Action::Resize(width, height) => return resized(state, width, height),
         Action::Type(_) | Action::Erase | Action::Accept => {}
     }
     Vec::new()
+}
+
+/// A terminal that was small for a moment may have cut what it showed, also when it is back at its size: all is drawn anew.
+fn resized(state: &mut State, width: u16, height: u16) -> Vec<Effect> {
+    state.size = (width, height);
+    vec![Effect::Redraw]
 }
 
 /// Brings what the state points at back into being: the selected lane and layer may be gone.
@@ -162,7 +168,7 @@ fn perform(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Effect
 fn in_overlay(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Effect> {
     let Some(overlay) = state.overlay.as_mut() else { return Vec::new() };
     match (overlay, action) {
-        (_, Action::Resize(width, height)) => state.size = (width, height),
+        (_, Action::Resize(width, height)) => return resized(state, width, height),
         (_, Action::Back) => state.overlay = None,
         (_, Action::Redraw) => return vec![Effect::Redraw],
         (_, Action::Suspend) => return vec![Effect::Suspend],
