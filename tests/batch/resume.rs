@@ -124,7 +124,10 @@ fn a_run_that_is_done_stays_done() {
     let place = place();
     place.batch(&["--steps", "12", "--out", "run"]).expect(0);
     let (records, state) = (records_of(&place.path("run/records.jsonl")), tensors(&place.path("run")));
-    place.batch(&["--steps", "12", "--out", "run", "--resume"]).expect(0);
+    place
+        .batch(&["--steps", "12", "--out", "run", "--resume"])
+        .expect(0)
+        .says(&["100 %, 48 of 48 steps", "4/4 lanes done"]);
     assert_eq!(timeless(records_of(&place.path("run/records.jsonl"))), timeless(records));
     assert!(tensors(&place.path("run")) == state);
     place.batch(&["--steps", "13", "--out", "run", "--resume"]).expect(3).says(&["steps"]);

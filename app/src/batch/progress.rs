@@ -155,7 +155,9 @@ impl Observer for Counts {
     fn lane_started(&mut self, info: &LaneInfo) {
         let trial = if info.trial { ", trial" } else { "" };
         let name = format!("{} (seed {}{trial})", info.name, info.seed);
-        self.lanes.insert(info.lane, LaneCount { name, trial: info.trial, ..LaneCount::default() });
+        // A lane that goes on has been counted up to where it stands.
+        let lane = self.lanes.entry(info.lane).or_default();
+        (lane.name, lane.trial) = (name, info.trial);
     }
 
     fn step(&mut self, report: &StepReport) {

@@ -190,11 +190,9 @@ impl Trainer {
                 Some(place) => *place = view,
                 None => self.views.push(view),
             }
-            // A lane that goes on was told of when it began; told again, it would count as reset.
-            if lane.steps_taken() == 0 {
-                let info = lane.info().clone();
-                self.observers.iter_mut().for_each(|observer| observer.lane_started(&info));
-            }
+            // Of a resumed run too: sinks that go on know which starts are in their records.
+            let info = lane.info().clone();
+            self.observers.iter_mut().for_each(|observer| observer.lane_started(&info));
             match ended {
                 Some(reason) => {
                     if let Some(tuning) = &mut self.tuning {
