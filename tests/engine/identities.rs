@@ -2,16 +2,29 @@
 
 use crate::fixture::{CONV, Fixture, MIXER, MLP, TANH, dot, flatten};
 use candle_core::{Result, Tensor};
+use guesswork::estimate::cost::{Injected, injection};
 use guesswork::estimate::{Directions, Estimator, GuessKind, Settings};
 use guesswork::model::Extent;
 use guesswork::workspace::{Combine, GuessScaling, Normalise, OutputSignal, ScalarSource, Scope};
+
+/// Wide enough for the Gram identity at the second layer, too narrow for it at the first.
+const WIDE: &str = "mlp((hidden: [40, 30]))";
+
+#[test]
+fn the_models_here_take_both_ways_to_the_tangent_of_a_weight_direction() {
+    let f = Fixture::new(WIDE, Extent::image(1, 2, 3), 3, 6, 40).unwrap();
+    let way = |site| injection(f.tape.graph(), site, f.tape.batch(), 1);
+    assert!(matches!(way(0), Injected::Formed(_)), "{:?}", way(0));
+    // 2r²m + 2r²n with r = 6 rows, m = 40 inputs, n = 30 outputs.
+    assert_eq!(way(1), Injected::Gram(2 * 36 * (40 + 30)));
+}
 
 const SCOPES: [Scope; 4] = [Scope::Batch, Scope::Layer, Scope::Example, Scope::ExampleLayer];
 
 fn models() -> Vec<(&'static str, Fixture)> {
     let flat = Extent::image(1, 2, 3);
     let image = Extent::image(2, 8, 8);
-    [(MLP, flat), (TANH, flat), (CONV, image), (MIXER, Extent::image(2, 4, 4))]
+    [(MLP, flat), (WIDE, flat), (TANH, flat), (CONV, image), (MIXER, Extent::image(2, 4, 4))]
         .into_iter()
         .map(|(model, extent)| (model, Fixture::new(model, extent, 3, 6, 40).expect("the fixture builds")))
         .collect()

@@ -239,6 +239,6 @@ fn the_environment_and_the_workspace_s_folder_are_searched() {
     let position = |origin| places.iter().position(|place| place.1 == origin);
     assert!(position(Origin::Workspace) < position(Origin::Executable));
     assert!(position(Origin::Executable) < position(Origin::Installation));
-    let relative = SearchPath::standard(&[], Some(Path::new("experiment.ron")));
+    let relative = SearchPath::standard(&[], Some(Path::new("")));
     assert!(relative.places().any(|place| place == (Path::new("."), Origin::Workspace)));
 }
