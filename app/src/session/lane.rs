@@ -27,6 +27,9 @@ use std::time::Instant;
 /// A loss this many times the first one counts as diverged.
 const DIVERGED: f64 = 1e4;
 
+/// A loss this many times the first one overflows in products of weights before it is itself infinite.
+const BLOWN_UP: f64 = 10.0;
+
 /// What all lanes of a session share.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -281,7 +284,9 @@ impl Lane {
                     estimator.derive(point, directions)?;
                     seconds.tangent = clock.lap();
                     if !estimator.scalars().all_finite() {
-                        guesser.blame("a directional derivative")?;
+                        if !blown_up(self.first_loss, found.loss) {
+                            guesser.blame("a directional derivative")?;
+                        }
                         return Err(LaneFailure::diverged(format!(
                             "a directional derivative is not finite at step {step}"
                         )));
@@ -300,7 +305,9 @@ impl Lane {
         }
         let norm = squared.sqrt();
         if !norm.is_finite() {
-            if let Some(guesser) = &mut self.guesser {
+            if let Some(guesser) = &mut self.guesser
+                && !blown_up(self.first_loss, found.loss)
+            {
                 guesser.blame("the estimate")?;
             }
             return Err(LaneFailure::diverged(format!("‖ĝ‖ is not finite at step {step}")));
@@ -358,6 +365,11 @@ impl Lane {
         add(&mut self.seconds, &seconds);
         Ok(StepReport { lane: self.plan.lane, step: self.steps_taken, values, metrics: Vec::new(), seconds })
     }
+}
+
+/// Whether training has left all bounds, so that numbers overflow in whoever touches them and no strategy is to blame.
+fn blown_up(first: Option<f64>, loss: f64) -> bool {
+    loss > BLOWN_UP * first.unwrap_or(loss).max(1.0)
 }
 
 fn check_loss(first: &mut Option<f64>, loss: f64, step: u64) -> Result<(), LaneFailure> {
