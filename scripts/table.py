@@ -23,14 +23,15 @@ def cell(figure, form, factor):
 def main(path):
     with open(path, encoding="utf-8") as file:
         summary = json.load(file)
-    print("| strategy | scope | η | " + " | ".join(name for name, *_ in FIGURES) + " | seeds done |")
-    print("|---|---|---|" + "---|" * (len(FIGURES) + 1))
+    print("| strategy | scope | scaling | η | " + " | ".join(name for name, *_ in FIGURES) + " | seeds done |")
+    print("|---|---|---|---|" + "---|" * (len(FIGURES) + 1))
     for group in summary["groups"]:
         cells = [cell(group["figures"].get(key), form, factor) for _, key, form, factor in FIGURES]
         done = group["reasons"].get("done", 0)
         scope = (group["scope"] or "–").replace("_", "-")
         rate = group["chosen"].get("lr", "–")
-        print(f"| `{group['strategy']}` | {scope} | {rate} | " + " | ".join(cells) + f" | {done} of {group['seeds']} |")
+        scaling = next((way for way in ("raw", "unit") if f"scaling={way}" in group["name"]), "–")
+        print(f"| `{group['strategy']}` | {scope} | {scaling} | {rate} | " + " | ".join(cells) + f" | {done} of {group['seeds']} |")
 
 
 if __name__ == "__main__":
