@@ -28,8 +28,10 @@ def main(path):
     for group in summary["groups"]:
         cells = [cell(group["figures"].get(key), form, factor) for _, key, form, factor in FIGURES]
         done = group["reasons"].get("done", 0)
+        if done == 0:
+            cells = ["diverged"] * (len(FIGURES) - 1) + ["–"]
         scope = (group["scope"] or "–").replace("_", "-")
-        rate = group["chosen"].get("lr", "–")
+        rate = group["chosen"].get("lr", "–") if done else "none"
         scaling = next((way for way in ("raw", "unit") if f"scaling={way}" in group["name"]), "–")
         print(f"| `{group['strategy']}` | {scope} | {scaling} | {rate} | " + " | ".join(cells) + f" | {done} of {group['seeds']} |")
 
