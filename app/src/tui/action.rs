@@ -1,18 +1,20 @@
-//! Everything a person can do, in one table: its name, its keys, its help. The key line, the help screen, the palette and
-//! the dispatch of keys are all read from here.
+//! Everything a person can do, in one table: its name, its keys, its arguments, its help. The key line, the help screen, the
+//! palette, the command line and the key bindings are all read from here; a new action is a variant and a row.
 #![forbid(unsafe_code)]
 
-use super::panes::PaneId;
+use super::chord::{Chord, ch, ctrl, key, shift};
+use super::panes::{PANES, PaneId};
 use crate::record::LaneId;
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crate::workspace::sheet::hint;
+use crossterm::event::KeyCode;
 
 /// One thing to do. Those of [`ACTIONS`] have keys; the others carry what was typed or pointed at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Pause or resume.
     TogglePause,
-    /// Take one round of steps.
-    Step,
+    /// Take so many rounds of steps.
+    Step(u64),
     /// Start all lanes anew, after a question.
     Reset,
     /// Leave, after a question while training.
@@ -65,10 +67,16 @@ pub enum Action {
     Show(PaneId),
     /// Choose a layout, counted from 1.
     Layout(u8),
+    /// Choose a layout by its name or number.
+    LayoutNamed(String),
     /// The help screen.
     Help,
     /// The palette.
     Palette,
+    /// The command line, with this much typed already.
+    Command(&'static str),
+    /// Put the crosshair at this step.
+    GoTo(u64),
     /// Close what is open, undo zoom, hide the crosshair.
     Back,
     /// Hand the terminal to the shell.
@@ -79,6 +87,14 @@ pub enum Action {
     Type(char),
     /// Erase the last character typed.
     Erase,
+    /// Erase the last word typed.
+    EraseWord,
+    /// Erase all that was typed.
+    EraseAll,
+    /// Move the cursor in what was typed.
+    Cursor(i8),
+    /// Complete what was typed.
+    Complete,
     /// Do what the open overlay proposes.
     Accept,
     /// Move within the open overlay, or the log.
@@ -100,82 +116,111 @@ pub enum Action {
     Resize(u16, u16),
 }
 
-/// A key with its modifiers.
+/// What can be typed after a command's name: what the command line shows, and what it completes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Chord {
-    code: KeyCode,
-    modifiers: KeyModifiers,
+pub enum Argument {
+    /// A number, called so.
+    Number(&'static str),
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A pane.
+    Pane,
+    /// A layout, by number or name.
+    Layout,
+    /// A lane, by its name.
+    Lane,
+    /// A file.
+    File,
+    /// The rest of the line, called so.
+    Text(&'static str),
 }
 
-const fn key(code: KeyCode) -> Chord {
-    Chord { code, modifiers: KeyModifiers::NONE }
-}
-
-const fn ch(character: char) -> Chord {
-    key(KeyCode::Char(character))
-}
-
-const fn ctrl(character: char) -> Chord {
-    Chord { code: KeyCode::Char(character), modifiers: KeyModifiers::CONTROL }
-}
-
-const fn shift(code: KeyCode) -> Chord {
-    Chord { code, modifiers: KeyModifiers::SHIFT }
-}
-
-impl Chord {
-    /// Whether `event` is this key. Shift is part of a character, and told apart only for other keys.
-    pub fn matches(&self, event: &KeyEvent) -> bool {
-        let mut modifiers = event.modifiers & (KeyModifiers::CONTROL | KeyModifiers::ALT | KeyModifiers::SHIFT);
-        if matches!(event.code, KeyCode::Char(_) | KeyCode::BackTab) {
-            modifiers.remove(KeyModifiers::SHIFT);
-        }
-        self.code == event.code && self.modifiers == modifiers
-    }
-
-    /// What people call it: `space`, `⇧←`, `^C`.
-    pub fn name(&self, ascii: bool) -> String {
-        let pick = |unicode: &str, plain: &str| if ascii { plain.to_owned() } else { unicode.to_owned() };
-        let code = match self.code {
-            KeyCode::Char(' ') => "space".to_owned(),
-            KeyCode::Char(character) if self.modifiers == KeyModifiers::CONTROL => character.to_uppercase().to_string(),
-            KeyCode::Char(character) => character.to_string(),
-            KeyCode::Up => pick("↑", "up"),
-            KeyCode::Down => pick("↓", "down"),
-            KeyCode::Left => pick("←", "left"),
-            KeyCode::Right => pick("→", "right"),
-            KeyCode::Enter => pick("⏎", "enter"),
-            KeyCode::Tab => "tab".to_owned(),
-            KeyCode::BackTab => pick("⇧tab", "shift-tab"),
-            KeyCode::Esc => "esc".to_owned(),
-            KeyCode::Home => "home".to_owned(),
-            KeyCode::End => "end".to_owned(),
-            KeyCode::F(number) => format!("F{number}"),
-            other => format!("{other:?}").to_lowercase(),
-        };
-        match self.modifiers {
-            KeyModifiers::CONTROL => format!("^{code}"),
-            KeyModifiers::SHIFT => pick("⇧", "shift-") + &code,
-            _ => code,
+impl Argument {
+    /// What stands for it in `:step [N]`.
+    pub fn placeholder(&self) -> String {
+        match self {
+            Self::Number(name) | Self::Text(name) => (*name).to_owned(),
+            Self::Choice(words) => words.join("|"),
+            Self::Pane => "PANE".to_owned(),
+            Self::Layout => "LAYOUT".to_owned(),
+            Self::Lane => "LANE".to_owned(),
+            Self::File => "FILE".to_owned(),
         }
     }
 }
 
-/// A line of the table.
+/// A row of the table.
 #[derive(Debug)]
 pub struct Entry {
-    /// What it does.
+    /// What it does; of one that needs arguments: ask for them.
     pub action: Action,
     /// Name in the palette.
     pub name: &'static str,
     /// Heading of the help screen it stands under.
     pub group: &'static str,
-    /// Its keys, the one to show first.
+    /// Its keys unless `keys.ron` gives others, the one to show first.
     pub keys: &'static [Chord],
     /// One word for the key line; empty when it has no place there.
     pub short: &'static str,
     /// A sentence.
     pub help: &'static str,
+    /// Its arguments on the command line.
+    pub arguments: &'static [Argument],
+    /// How many of them must be given.
+    pub least: usize,
+    command: Option<&'static str>,
+    read: Option<fn(&[&str]) -> Result<Action, String>>,
+}
+
+impl Entry {
+    /// Name on the command line and in `keys.ron`, where the palette's own name would be long: `:pause`.
+    const fn command(mut self, name: &'static str) -> Self {
+        self.command = Some(name);
+        self
+    }
+
+    /// Its arguments on the command line, of which `least` must be given, and the action that they make. An error says what was
+    /// expected. The action of a row with `least > 0` is [`Action::Command`], which asks for them.
+    const fn takes(
+        mut self,
+        arguments: &'static [Argument],
+        least: usize,
+        read: fn(&[&str]) -> Result<Action, String>,
+    ) -> Self {
+        (self.arguments, self.least, self.read) = (arguments, least, Some(read));
+        self
+    }
+
+    /// Name on the command line and in `keys.ron`: letters, digits and `-`.
+    pub fn id(&self) -> String {
+        let letter = |letter: char| if letter == ' ' { '-' } else { letter };
+        self.command.map_or_else(|| self.name.chars().filter(|&c| c != ':').map(letter).collect(), str::to_owned)
+    }
+
+    /// `:step [N]`.
+    pub fn usage(&self) -> String {
+        let mut text = format!(":{}", self.id());
+        for (index, argument) in self.arguments.iter().enumerate() {
+            let word = argument.placeholder();
+            text.push_str(&if index < self.least { format!(" {word}") } else { format!(" [{word}]") });
+        }
+        text
+    }
+
+    /// The action that these arguments make.
+    ///
+    /// # Errors
+    /// Too few, too many, or not what was expected.
+    pub fn with(&self, words: &[&str]) -> Result<Action, String> {
+        match self.read {
+            _ if words.len() > self.arguments.len() => {
+                Err(format!("`{}` is too much: {}", words[self.arguments.len()], self.usage()))
+            }
+            _ if words.len() < self.least => Err(format!("something is missing: {}", self.usage())),
+            Some(read) if !words.is_empty() => read(words),
+            _ => Ok(self.action.clone()),
+        }
+    }
 }
 
 /// Headings of the help screen, in order.
@@ -189,7 +234,11 @@ const fn entry(
     short: &'static str,
     help: &'static str,
 ) -> Entry {
-    Entry { action, name, group, keys, short, help }
+    Entry { action, name, group, keys, short, help, arguments: &[], least: 0, command: None, read: None }
+}
+
+const fn layout_row(number: u8, name: &'static str, keys: &'static [Chord]) -> Entry {
+    entry(Action::Layout(number), "Panes", keys, name, "", "The layout of this number, of layouts.ron or built in.")
 }
 
 /// The table.
@@ -201,15 +250,18 @@ pub static ACTIONS: &[Entry] = &[
         "pause or resume",
         "pause",
         "Training stops after the step under way, and goes on.",
-    ),
+    )
+    .command("pause"),
     entry(
-        Action::Step,
+        Action::Step(1),
         "Control",
         &[ch('s')],
         "single step",
         "step",
-        "Every lane takes one step, then training pauses.",
-    ),
+        "Every lane takes one step (or N), then training pauses.",
+    )
+    .command("step")
+    .takes(&[Argument::Number("N")], 0, |words| Ok(Action::Step(count(words[0])?))),
     entry(Action::Reset, "Control", &[ch('r')], "reset", "reset", "All lanes start anew from step 0. Asks first."),
     entry(Action::PreviousLane, "Lanes", &[key(KeyCode::Up), ch('k')], "previous lane", "", "Select the lane above."),
     entry(
@@ -227,7 +279,8 @@ pub static ACTIONS: &[Entry] = &[
         "drop lane",
         "",
         "End the selected lane with all its seeds. Asks first.",
-    ),
+    )
+    .command("drop"),
     entry(
         Action::RateUp,
         "Lanes",
@@ -235,7 +288,8 @@ pub static ACTIONS: &[Entry] = &[
         "raise the learning rate",
         "",
         "Multiply the selected lane's learning rate by √10.",
-    ),
+    )
+    .command("raise-rate"),
     entry(
         Action::RateDown,
         "Lanes",
@@ -243,7 +297,8 @@ pub static ACTIONS: &[Entry] = &[
         "lower the learning rate",
         "",
         "Divide the selected lane's learning rate by √10.",
-    ),
+    )
+    .command("lower-rate"),
     entry(
         Action::Crosshair(-1),
         "Look",
@@ -276,6 +331,16 @@ pub static ACTIONS: &[Entry] = &[
         "",
         "Move the crosshair a tenth of the window on.",
     ),
+    entry(
+        Action::Command("go "),
+        "Look",
+        &[],
+        "go to a step",
+        "",
+        "Put the crosshair at this step; `:2000` does the same.",
+    )
+    .command("go")
+    .takes(&[Argument::Number("STEP")], 1, |words| Ok(Action::GoTo(count(words[0])?))),
     entry(Action::PreviousLayer, "Look", &[ch('[')], "previous layer", "", "Point at the layer before."),
     entry(Action::NextLayer, "Look", &[ch(']')], "next layer", "", "Point at the layer after."),
     entry(
@@ -290,7 +355,8 @@ pub static ACTIONS: &[Entry] = &[
     entry(Action::Pan(-3), "Look", &[ch('<'), ch(',')], "pan left", "", "Move the window to earlier steps."),
     entry(Action::Pan(3), "Look", &[ch('>'), ch('.')], "pan right", "", "Move the window to later steps."),
     entry(Action::Whole, "Look", &[ch('0')], "whole run", "", "Show all steps."),
-    entry(Action::Follow, "Look", &[ch('f')], "follow the tail", "", "Keep the newest steps in view, or hold still."),
+    entry(Action::Follow, "Look", &[ch('f')], "follow the tail", "", "Keep the newest steps in view, or hold still.")
+        .command("follow"),
     entry(
         Action::LogY,
         "Look",
@@ -298,8 +364,10 @@ pub static ACTIONS: &[Entry] = &[
         "logarithmic values",
         "log y",
         "Logarithmic values in the focused chart, else in the loss.",
-    ),
-    entry(Action::LogX, "Look", &[ch('L')], "logarithmic steps", "", "Logarithmic steps in all panes."),
+    )
+    .command("log-y"),
+    entry(Action::LogX, "Look", &[ch('L')], "logarithmic steps", "", "Logarithmic steps in all panes.")
+        .command("log-x"),
     entry(
         Action::Smoother,
         "Look",
@@ -316,7 +384,8 @@ pub static ACTIONS: &[Entry] = &[
         "robust or full range",
         "",
         "Robust leaves out the outermost values, which then show at the edge.",
-    ),
+    )
+    .command("range"),
     entry(
         Action::Signed,
         "Look",
@@ -324,7 +393,8 @@ pub static ACTIONS: &[Entry] = &[
         "signed or absolute cosine",
         "",
         "Cosines with their sign, or magnitudes against the random floor.",
-    ),
+    )
+    .command("signed"),
     entry(Action::FocusNext, "Panes", &[key(KeyCode::Tab)], "next pane", "pane", "Focus the next pane."),
     entry(Action::FocusPrevious, "Panes", &[key(KeyCode::BackTab)], "previous pane", "", "Focus the pane before."),
     entry(
@@ -334,28 +404,33 @@ pub static ACTIONS: &[Entry] = &[
         "zoom pane",
         "zoom",
         "The focused pane on the full screen, and back.",
-    ),
-    entry(Action::Layout(1), "Panes", &[ch('1')], "layout: overview", "", "Everything at a glance."),
-    entry(Action::Layout(2), "Panes", &[ch('2')], "layout: curves", "", "Loss and accuracy, large."),
-    entry(Action::Layout(3), "Panes", &[ch('3')], "layout: alignment", "", "Heatmap, matrix and cosines."),
-    entry(
-        Action::Layout(4),
-        "Panes",
-        &[ch('4')],
-        "layout: inside",
-        "",
-        "Effective rank, norm ratio, one-step effectiveness, cost.",
-    ),
-    entry(Action::Layout(5), "Panes", &[ch('5')], "layout: reading", "", "Lanes, formula and log."),
+    )
+    .command("zoom"),
+    layout_row(1, "layout 1", &[ch('1')]),
+    layout_row(2, "layout 2", &[ch('2')]),
+    layout_row(3, "layout 3", &[ch('3')]),
+    layout_row(4, "layout 4", &[ch('4')]),
+    layout_row(5, "layout 5", &[ch('5')]),
+    layout_row(6, "layout 6", &[ch('6')]),
+    layout_row(7, "layout 7", &[ch('7')]),
+    layout_row(8, "layout 8", &[ch('8')]),
+    layout_row(9, "layout 9", &[ch('9')]),
+    entry(Action::Command("layout "), "Panes", &[], "choose a layout", "", "A layout by its number or name.")
+        .command("layout")
+        .takes(&[Argument::Layout], 1, |words| Ok(Action::LayoutNamed(words[0].to_owned()))),
+    entry(Action::Command("show "), "Panes", &[], "show a pane", "", "A pane on the full screen, by its name.")
+        .command("show")
+        .takes(&[Argument::Pane], 1, |words| Ok(Action::Show(pane(words[0])?))),
     entry(Action::Help, "Program", &[ch('?'), key(KeyCode::F(1))], "help", "help", "All keys; type to search."),
     entry(
-        Action::Palette,
+        Action::Command(""),
         "Program",
-        &[ch(':'), ctrl('p')],
-        "palette",
-        "palette",
-        "Find an action by typing part of its name.",
+        &[ch(':')],
+        "command line",
+        "command",
+        "Type an action by name, with its arguments; tab completes, up and down recall.",
     ),
+    entry(Action::Palette, "Program", &[ctrl('p')], "palette", "palette", "Find an action by typing part of its name."),
     entry(
         Action::Back,
         "Program",
@@ -369,43 +444,47 @@ pub static ACTIONS: &[Entry] = &[
     entry(Action::Quit, "Program", &[ch('q'), ctrl('c')], "quit", "quit", "Leave. Asks first while training."),
 ];
 
-/// The action of a key, outside of overlays.
-pub fn of_key(event: &KeyEvent) -> Option<Action> {
-    ACTIONS.iter().find(|entry| entry.keys.iter().any(|key| key.matches(event))).map(|entry| entry.action)
+/// A pane, for an argument.
+fn pane(word: &str) -> Result<PaneId, String> {
+    PaneId::named(word).filter(|pane| *pane != PaneId::LaneLine).ok_or_else(|| {
+        let names: Vec<String> = PANES.iter().map(|pane| pane.id.slug()).collect();
+        format!("`{word}` is no pane: {}", hint(&word.to_lowercase(), &names, "panes"))
+    })
+}
+
+/// A whole number, for an argument.
+fn count(word: &str) -> Result<u64, String> {
+    let plain: String = word.chars().filter(|letter| !matches!(letter, '_' | ' ' | '\u{202f}')).collect();
+    plain.parse().map_err(|_| format!("`{word}`: expected a whole number, as 2000"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn no_key_does_two_things() {
-        let keys: Vec<(Chord, &str)> =
-            ACTIONS.iter().flat_map(|entry| entry.keys.iter().map(|key| (*key, entry.name))).collect();
-        for (index, (key, name)) in keys.iter().enumerate() {
-            for (other, other_name) in &keys[index + 1..] {
-                assert!(key != other, "{} is both {name} and {other_name}", key.name(true));
-            }
-        }
-    }
+    use std::collections::BTreeSet;
 
     #[test]
     fn every_entry_is_complete() {
+        let mut ids = BTreeSet::new();
         for entry in ACTIONS {
-            assert!(!entry.keys.is_empty() && GROUPS.contains(&entry.group), "{}", entry.name);
+            assert!(GROUPS.contains(&entry.group), "{}", entry.name);
             assert!(entry.help.ends_with('.') && !entry.name.is_empty(), "{}", entry.name);
+            let id = entry.id();
+            assert!(id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'), "{id}");
+            assert!(id.len() <= 24, "{id} is long to type: give it a .command(…)");
+            assert!(ids.insert(id), "two actions are called {}", entry.id());
+            let asks = matches!(entry.action, Action::Command(_));
+            assert!(entry.least <= entry.arguments.len() && (entry.least == 0 || asks), "{}", entry.name);
         }
     }
 
     #[test]
-    fn shift_counts_for_arrows_and_not_for_letters() {
-        let press = |code, modifiers| of_key(&KeyEvent::new(code, modifiers));
-        assert_eq!(press(KeyCode::Left, KeyModifiers::SHIFT), Some(Action::Crosshair(-10)));
-        assert_eq!(press(KeyCode::Left, KeyModifiers::NONE), Some(Action::Crosshair(-1)));
-        assert_eq!(press(KeyCode::Char('L'), KeyModifiers::SHIFT), Some(Action::LogX));
-        assert_eq!(press(KeyCode::Char('?'), KeyModifiers::SHIFT), Some(Action::Help));
-        assert_eq!(press(KeyCode::BackTab, KeyModifiers::SHIFT), Some(Action::FocusPrevious));
-        assert_eq!(press(KeyCode::Char('c'), KeyModifiers::CONTROL), Some(Action::Quit));
-        assert_eq!(press(KeyCode::Char('y'), KeyModifiers::NONE), None);
+    fn arguments_make_actions_and_errors_say_what_was_expected() {
+        let step = ACTIONS.iter().find(|entry| entry.action == Action::Step(1)).unwrap();
+        assert_eq!((step.id().as_str(), step.usage().as_str()), ("step", ":step [N]"));
+        assert_eq!(step.with(&[]), Ok(Action::Step(1)));
+        assert_eq!(step.with(&["1_000"]), Ok(Action::Step(1000)));
+        assert!(step.with(&["x"]).unwrap_err().contains("whole number"));
+        assert!(step.with(&["1", "2"]).unwrap_err().contains(":step [N]"));
     }
 }

@@ -59,7 +59,7 @@ pub fn draw(state: &State, snapshot: &Snapshot, theme: &Theme, derived: &Derived
         }
         Class::Dashboard => {
             let body = Rect { height: body.height - 1, ..body };
-            let placed = layout::dashboard(state.layout, body, &Needs::of(state, snapshot));
+            let placed = state.layouts.get(state.layout).dashboard.place(body, &Needs::of(state, snapshot));
             context.listed = placed.iter().any(|(pane, _)| *pane == PaneId::Lanes);
             for (pane, rect) in placed {
                 panes::render(pane, &context, rect, buffer);
@@ -70,7 +70,8 @@ pub fn draw(state: &State, snapshot: &Snapshot, theme: &Theme, derived: &Derived
             let lines = lane_line::rows(groups.len(), body);
             panes::render(PaneId::LaneLine, &context, Rect { height: lines, ..body }, buffer);
             let rest = Rect { y: body.y + lines, height: body.height - lines - 1, ..body };
-            for (pane, rect) in layout::stack(state.layout, rest, &Needs::of(state, snapshot)) {
+            let layout = state.layouts.get(state.layout);
+            for (pane, rect) in layout.stack.place(rest, &Needs::of(state, snapshot)) {
                 panes::render(pane, &context, rect, buffer);
             }
             verdict::render(&context, Rect { y: rest.bottom(), height: 1, ..body }, buffer);

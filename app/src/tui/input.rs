@@ -1,9 +1,10 @@
 //! What keys and mouse mean: terminal events to actions, given what is on the screen.
 #![forbid(unsafe_code)]
 
-use super::action::{Action, of_key};
+use super::action::Action;
 use super::chart::Steps;
 use super::context::{Hit, Target};
+use super::keymap::Keymap;
 use super::state::State;
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};
@@ -18,7 +19,7 @@ impl Input {
     /// The action of `event`, if it has one.
     pub fn action(&mut self, event: &Event, state: &State, hits: &[Hit]) -> Option<Action> {
         match event {
-            Event::Key(key) if key.kind != KeyEventKind::Release => of_key_in(key, state.overlay.is_some()),
+            Event::Key(key) if key.kind != KeyEventKind::Release => of_key(key, &state.keymap, state.overlay.is_some()),
             Event::Mouse(mouse) => self.of_mouse(mouse, state, hits),
             Event::Resize(width, height) => Some(Action::Resize(*width, *height)),
             _ => None,
@@ -70,18 +71,22 @@ impl Input {
     }
 }
 
-/// In an overlay letters are text; else the table decides.
-fn of_key_in(key: &KeyEvent, overlay: bool) -> Option<Action> {
-    if !overlay {
-        return of_key(key);
-    }
-    if key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) {
-        return of_key(key);
-    }
+/// In an overlay letters are text; else the key bindings decide.
+fn of_key(key: &KeyEvent, keymap: &Keymap, overlay: bool) -> Option<Action> {
+    let control = key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
     match key.code {
+        _ if !overlay => keymap.action(key).cloned(),
+        KeyCode::Char('w') if control => Some(Action::EraseWord),
+        KeyCode::Char('u') if control => Some(Action::EraseAll),
+        _ if control => keymap.action(key).cloned(),
         KeyCode::Char(character) => Some(Action::Type(character)),
         KeyCode::Backspace => Some(Action::Erase),
         KeyCode::Enter => Some(Action::Accept),
+        KeyCode::Tab => Some(Action::Complete),
+        KeyCode::Left => Some(Action::Cursor(-1)),
+        KeyCode::Right => Some(Action::Cursor(1)),
+        KeyCode::Home => Some(Action::Cursor(i8::MIN)),
+        KeyCode::End => Some(Action::Cursor(i8::MAX)),
         KeyCode::Esc => Some(Action::Back),
         KeyCode::Up => Some(Action::Scroll(-1)),
         KeyCode::Down => Some(Action::Scroll(1)),

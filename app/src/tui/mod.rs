@@ -12,12 +12,16 @@
 
 pub mod action;
 pub mod chart;
+pub mod chord;
 pub mod colour;
+pub mod command;
+pub mod config;
 mod context;
 pub mod draw;
 pub mod format;
 mod ink;
 pub mod input;
+pub mod keymap;
 pub mod lanes;
 pub mod layout;
 pub mod overlay;
@@ -27,6 +31,7 @@ pub mod state;
 pub mod synthetic;
 pub mod terminal;
 pub mod theme;
+pub mod tree;
 pub mod update;
 mod verdict;
 

@@ -3,9 +3,13 @@
 
 use super::action::Action;
 use super::chart::Steps;
+use super::command::prompt::Prompt;
+use super::config::layouts::Layouts;
+use super::keymap::Keymap;
 use super::panes::PaneId;
 use crate::record::LaneId;
 use crate::session::protocol::Snapshot;
+use std::sync::Arc;
 
 /// Weights of the past a step, for the moving average; 0 is none.
 pub const SMOOTHING: [f64; 6] = [0.0, 0.6, 0.9, 0.97, 0.99, 0.997];
@@ -39,6 +43,8 @@ pub enum Overlay {
         /// The chosen line.
         chosen: usize,
     },
+    /// The command line.
+    Command(Prompt),
     /// A question to be answered with yes or no.
     Confirm {
         /// The question.
@@ -81,6 +87,12 @@ pub struct State {
     pub log_back: usize,
     /// What lies over the panes.
     pub overlay: Option<Overlay>,
+    /// The layouts of keys 1 to 9.
+    pub layouts: Arc<Layouts>,
+    /// Which keys do what.
+    pub keymap: Arc<Keymap>,
+    /// Commands entered so far, oldest first.
+    pub history: Vec<String>,
     /// Something to say until the next key.
     pub notice: Option<String>,
 }
@@ -103,6 +115,9 @@ impl Default for State {
             signed: false,
             log_back: 0,
             overlay: None,
+            layouts: Arc::default(),
+            keymap: Arc::default(),
+            history: Vec::new(),
             notice: None,
         }
     }

@@ -70,7 +70,7 @@ fn state(size: (u16, u16)) -> State {
 }
 
 fn press(state: &mut State, actions: &[Action]) -> Vec<Effect> {
-    actions.iter().flat_map(|action| update(state, *action, &session())).collect()
+    actions.iter().flat_map(|action| update(state, action.clone(), &session())).collect()
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn pausing_and_quitting() {
     let mut now = State::default();
     assert_eq!(update(&mut now, Action::TogglePause, &with_status(Status::Running)), [Effect::Send(Command::Pause)]);
     assert_eq!(update(&mut now, Action::TogglePause, &with_status(Status::Paused)), [Effect::Send(Command::Resume)]);
-    assert_eq!(update(&mut now, Action::Step, &with_status(Status::Paused)), [Effect::Send(Command::Step(1))]);
+    assert_eq!(update(&mut now, Action::Step(1), &with_status(Status::Paused)), [Effect::Send(Command::Step(1))]);
     assert_eq!(update(&mut now, Action::Quit, &with_status(Status::Running)), []);
     assert!(matches!(now.overlay, Some(Overlay::Confirm { .. })));
     assert_eq!(update(&mut now, Action::Back, &with_status(Status::Running)), []);
@@ -248,7 +248,7 @@ fn dropping_and_retuning_reach_every_seed() {
 #[test]
 fn the_palette_does_what_it_names() {
     let mut now = State::default();
-    let typed: Vec<Action> = "layout: cu".chars().map(Action::Type).collect();
+    let typed: Vec<Action> = "layout cu".chars().map(Action::Type).collect();
     press(&mut now, &[Action::Palette]);
     press(&mut now, &typed);
     press(&mut now, &[Action::Accept]);
@@ -298,7 +298,7 @@ fn zooming_keeps_the_crosshair_in_view() {
 }
 
 fn any_action() -> impl Strategy<Value = Action> {
-    let table = (0..ACTIONS.len()).prop_map(|index| ACTIONS[index].action);
+    let table = (0..ACTIONS.len()).prop_map(|index| ACTIONS[index].action.clone());
     let shows = (0..PANES.len()).prop_map(|index| Action::Show(PANES[index].id));
     let pointing = (any::<Option<u8>>(), any::<Option<u16>>(), any::<Option<u16>>(), 0..PANES.len()).prop_map(
         |(lane, step, layer, pane)| Action::Point {
@@ -332,7 +332,7 @@ proptest! {
         let mut now = State::default();
         for action in actions {
             let effects = update(&mut now, action, &snapshot);
-            prop_assert!(now.layout >= 1 && usize::from(now.layout) <= super::layout::PRESETS.len());
+            prop_assert!(now.layout >= 1 && now.layout <= now.layouts.count());
             prop_assert!(now.selected.is_some_and(|id| snapshot.lanes.iter().any(|lane| lane.info.lane == id)));
             prop_assert!(now.layer.is_none_or(|layer| layer < 4));
             let steps = now.steps(&snapshot);

@@ -2,14 +2,16 @@
 #![forbid(unsafe_code)]
 
 use super::action::Action;
+use super::command::{self, complete::World, prompt};
+use super::format;
 use super::lanes::{Group, groups};
 use super::layout;
 use super::overlay::{help, palette};
 use super::panes::{self, PaneId};
 use super::state::{Overlay, SMOOTHING, State, Window, last_step};
-use super::{format, layout::PRESETS};
 use crate::record::LaneId;
 use crate::session::protocol::{Command, Snapshot, Status};
+use crate::workspace::sheet::hint;
 
 /// What the loop is to do after an update.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,7 +44,7 @@ pub fn update(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
             Status::Finished => state.notice = Some("all lanes have ended; r starts them anew".to_owned()),
             Status::Failed(_) => state.notice = Some("the trainer has failed".to_owned()),
         },
-        Action::Step => return vec![Effect::Send(Command::Step(1))],
+        Action::Step(rounds) => return vec![Effect::Send(Command::Step(rounds))],
         Action::Reset => confirm(state, "Start all lanes anew from step 0?".to_owned(), action),
         Action::Quit if snapshot.status == Status::Running => {
             confirm(state, "Training is under way. Stop it and quit?".to_owned(), action);
@@ -85,16 +87,20 @@ pub fn update(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
         Action::FocusPrevious => focus(state, snapshot, -1),
         Action::ZoomPane => state.zoomed = !state.zoomed,
         Action::Show(pane) => (state.focus, state.zoomed) = (pane, true),
-        Action::Layout(number) if usize::from(number) <= PRESETS.len() && number > 0 => {
-            (state.layout, state.zoomed) = (number, false);
-            let visible = layout::visible(state, snapshot);
-            if !visible.contains(&state.focus) {
-                let chart = visible.iter().find(|pane| panes::is_chart(**pane));
-                state.focus = chart.or(visible.first()).copied().unwrap_or(PaneId::Loss);
+        Action::Layout(number) => choose_layout(state, number, snapshot),
+        Action::LayoutNamed(name) => match state.layouts.number(&name) {
+            Some(number) => choose_layout(state, number, snapshot),
+            None => {
+                let names: Vec<String> = state.layouts.all().iter().map(|layout| layout.name.clone()).collect();
+                state.notice = Some(format!("no layout `{name}`: {}", hint(&name, &names, "layouts")));
             }
-        }
-        Action::Layout(_) => {}
+        },
         Action::Help => state.overlay = Some(Overlay::Help { query: String::new(), scroll: 0 }),
+        Action::Command(typed) => {
+            state.overlay =
+                Some(Overlay::Command(prompt::Prompt::new(typed, World { snapshot, layouts: &state.layouts })))
+        }
+        Action::GoTo(step) => state.crosshair = Some(step.min(last_step(snapshot))),
         Action::Palette => state.overlay = Some(Overlay::Palette { query: String::new(), chosen: 0 }),
         Action::Back => back(state),
         Action::Suspend => return vec![Effect::Suspend],
@@ -116,9 +122,28 @@ pub fn update(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
             }
         }
         Action::Resize(width, height) => return resized(state, width, height),
-        Action::Type(_) | Action::Erase | Action::Accept => {}
+        Action::Type(_)
+        | Action::Erase
+        | Action::EraseWord
+        | Action::EraseAll
+        | Action::Cursor(_)
+        | Action::Complete
+        | Action::Accept => {}
     }
     Vec::new()
+}
+
+fn choose_layout(state: &mut State, number: u8, snapshot: &Snapshot) {
+    if !(1..=state.layouts.count()).contains(&number) {
+        state.notice = Some(format!("there is no layout {number}; there are {}", state.layouts.count()));
+        return;
+    }
+    (state.layout, state.zoomed) = (number, false);
+    let visible = layout::visible(state, snapshot);
+    if !visible.contains(&state.focus) {
+        let chart = visible.iter().find(|pane| panes::is_chart(**pane));
+        state.focus = chart.or(visible.first()).copied().unwrap_or(PaneId::Loss);
+    }
 }
 
 /// A terminal that was small for a moment may have cut what it showed, also when it is back at its size: all is drawn anew.
@@ -173,7 +198,7 @@ fn in_overlay(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
         (_, Action::Redraw) => return vec![Effect::Redraw],
         (_, Action::Suspend) => return vec![Effect::Suspend],
         (Overlay::Confirm { action: asked, .. }, answer) => {
-            let asked = *asked;
+            let asked = asked.clone();
             let again = answer == Action::Quit && asked == Action::Quit;
             match answer {
                 Action::Accept | Action::Type('y' | 'Y') => {
@@ -188,9 +213,26 @@ fn in_overlay(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
                 _ => {}
             }
         }
+        (Overlay::Command(prompt), Action::Accept) => {
+            let text = prompt.line.text().to_owned();
+            match command::read(&text) {
+                Ok(found) => {
+                    prompt::remember(&mut state.history, &text);
+                    state.overlay = None;
+                    return found.map_or_else(Vec::new, |action| update(state, action, snapshot));
+                }
+                Err(error) => prompt.error = Some(error),
+            }
+        }
         (_, Action::Quit) => {
             state.overlay = None;
             return update(state, Action::Quit, snapshot);
+        }
+        (Overlay::Command(prompt), action) => {
+            let close = prompt.edit(&action, &state.history, World { snapshot, layouts: &state.layouts });
+            if close {
+                state.overlay = None;
+            }
         }
         (Overlay::Help { query, scroll }, Action::Type(character)) => {
             query.push(character);
@@ -203,7 +245,7 @@ fn in_overlay(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
         (Overlay::Help { query, scroll }, Action::Scroll(by)) => {
             // Scrolling ends where the last row is in view.
             let shown = usize::from(state.size.1.saturating_sub(4));
-            let most = help::rows(query, state.size.0, false).len().saturating_sub(shown);
+            let most = help::rows(&state.keymap, query, state.size.0, false).len().saturating_sub(shown);
             *scroll = scroll.saturating_add_signed(by.into()).min(most);
         }
         (Overlay::Help { .. }, Action::Accept) => state.overlay = None,
@@ -216,10 +258,13 @@ fn in_overlay(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
             *chosen = 0;
         }
         (Overlay::Palette { query, chosen }, Action::Scroll(by)) => {
-            *chosen = chosen.saturating_add_signed(by.into()).min(palette::matches(query).len().saturating_sub(1));
+            *chosen = chosen
+                .saturating_add_signed(by.into())
+                .min(palette::matches(&state.layouts, &state.keymap, query).len().saturating_sub(1));
         }
         (Overlay::Palette { query, chosen }, Action::Accept) => {
-            let found = palette::matches(query).get(*chosen).map(|line| line.action);
+            let found =
+                palette::matches(&state.layouts, &state.keymap, query).into_iter().nth(*chosen).map(|line| line.action);
             state.overlay = None;
             if let Some(action) = found {
                 return update(state, action, snapshot);

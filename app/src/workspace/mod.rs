@@ -16,6 +16,7 @@ mod path;
 mod reference;
 mod save;
 pub mod schema;
+pub mod sheet;
 
 pub use axis::AxisValue;
 pub use diagnostic::{Diagnostic, Place, WorkspaceError};

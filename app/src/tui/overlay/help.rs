@@ -2,9 +2,11 @@
 #![forbid(unsafe_code)]
 
 use super::super::action::{ACTIONS, Entry, GROUPS};
+use super::super::chord::Chord;
 use super::super::context::Context;
 use super::super::format;
 use super::super::ink::{put, put_right};
+use super::super::keymap::Keymap;
 use super::panel;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -13,8 +15,8 @@ use ratatui::layout::Rect;
 pub enum Line {
     /// A heading.
     Heading(&'static str),
-    /// An action.
-    Entry(&'static Entry),
+    /// An action with its keys.
+    Entry(&'static Entry, Vec<Chord>),
     /// What the mouse does, and what else is not in the table.
     Note(&'static str, &'static str),
 }
@@ -33,7 +35,7 @@ const NOTES: [(&str, &str); 7] = [
 ];
 
 /// The lines that hold every word of `query`.
-pub fn lines(query: &str) -> Vec<Line> {
+pub fn lines(keymap: &Keymap, query: &str) -> Vec<Line> {
     let words: Vec<String> = query.split_whitespace().map(str::to_lowercase).collect();
     let holds = |texts: &[&str]| {
         let text = texts.join(" ").to_lowercase();
@@ -41,16 +43,17 @@ pub fn lines(query: &str) -> Vec<Line> {
     };
     let mut lines = Vec::new();
     for group in GROUPS {
-        let of_group = ACTIONS.iter().filter(|entry| entry.group == group);
-        let found: Vec<&'static Entry> = of_group
-            .filter(|entry| {
-                let keys: Vec<String> = entry.keys.iter().map(|key| key.name(true)).collect();
-                holds(&[entry.name, entry.help, entry.group, &keys.join(" ")])
+        let of_group = ACTIONS.iter().enumerate().filter(|(_, entry)| entry.group == group);
+        let found: Vec<Line> = of_group
+            .filter(|(index, entry)| {
+                let keys: Vec<String> = keymap.keys(*index).iter().map(|key| key.name(true)).collect();
+                holds(&[entry.name, entry.help, entry.group, &keys.join(" "), &entry.usage()])
             })
+            .map(|(index, entry)| Line::Entry(entry, keymap.keys(index).to_vec()))
             .collect();
         if !found.is_empty() {
             lines.push(Line::Heading(group));
-            lines.extend(found.into_iter().map(Line::Entry));
+            lines.extend(found);
         }
     }
     let notes: Vec<_> = NOTES.iter().filter(|(head, text)| holds(&[head, text, "mouse marks verdicts"])).collect();
@@ -79,22 +82,26 @@ fn panel_width(terminal: u16) -> u16 {
 }
 
 /// The rows for `query` in a terminal so many columns wide.
-pub fn rows(query: &str, terminal: u16, ascii: bool) -> Vec<Row> {
+pub fn rows(keymap: &Keymap, query: &str, terminal: u16, ascii: bool) -> Vec<Row> {
     let room = usize::from(panel_width(terminal).saturating_sub(KEYS + NAME + 6)).max(12);
     let mut rows = Vec::new();
-    for line in lines(query) {
+    for line in lines(keymap, query) {
         let (keys, name, text) = match line {
             Line::Heading(name) => {
                 rows.push(Row { keys: String::new(), name, text: String::new(), heading: true });
                 continue;
             }
-            Line::Note(name, text) => (String::new(), name, text),
-            Line::Entry(entry) => {
-                let keys: Vec<String> = entry.keys.iter().map(|key| key.name(ascii)).collect();
-                (keys.join(" "), entry.name, entry.help)
+            Line::Note(name, text) => (String::new(), name, text.to_owned()),
+            Line::Entry(entry, keys) => {
+                let keys: Vec<String> = keys.iter().map(|key| key.name(ascii)).collect();
+                // How it is typed is worth saying where that is not its name alone.
+                let usage = entry.usage();
+                let text =
+                    if entry.arguments.is_empty() { entry.help.to_owned() } else { format!("{} {usage}", entry.help) };
+                (keys.join(" "), entry.name, text)
             }
         };
-        let mut sentences = format::wrap(text, room).into_iter();
+        let mut sentences = format::wrap(&text, room).into_iter();
         rows.push(Row { keys, name, text: sentences.next().unwrap_or_default(), heading: false });
         rows.extend(sentences.map(|text| Row { keys: String::new(), name: "", text, heading: false }));
     }
@@ -105,7 +112,7 @@ pub fn rows(query: &str, terminal: u16, ascii: bool) -> Vec<Row> {
 pub fn render(context: &Context<'_>, query: &str, scroll: usize, area: Rect, buffer: &mut Buffer) {
     let theme = context.theme;
     let bar = theme.bar();
-    let rows = rows(query, area.width, theme.ascii);
+    let rows = rows(&context.state.keymap, query, area.width, theme.ascii);
     let inner = panel(context, (panel_width(area.width), (rows.len() as u16 + 4).max(12)), "Help", false, area, buffer);
     let x = put(buffer, inner, 1, 0, theme.glyph("⌕ ", "/ "), bar.patch(theme.accent()));
     if query.is_empty() {
@@ -142,7 +149,7 @@ mod tests {
     #[test]
     fn every_action_is_in_the_help_and_none_is_cut() {
         for width in [40, 80, 200] {
-            let rows = rows("", width, false);
+            let rows = rows(&Keymap::default(), "", width, false);
             for entry in ACTIONS {
                 assert!(rows.iter().any(|row| row.name == entry.name), "{}", entry.name);
                 assert!(entry.name.chars().count() < usize::from(NAME), "{}", entry.name);
@@ -157,10 +164,15 @@ mod tests {
     #[test]
     fn searching_finds_by_key_name_and_sentence() {
         let names = |query: &str| {
-            rows(query, 80, false).iter().filter(|row| !row.heading).map(|row| row.name).collect::<Vec<_>>()
+            rows(&Keymap::default(), query, 80, false)
+                .iter()
+                .filter(|row| !row.heading)
+                .map(|row| row.name)
+                .collect::<Vec<_>>()
         };
         assert!(names("pause").contains(&"pause or resume"));
         assert!(names("gradient descent of cats").is_empty());
         assert!(names("EMA").contains(&"smooth more"));
+        assert!(names(":go STEP").contains(&"go to a step"));
     }
 }

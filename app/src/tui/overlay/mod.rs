@@ -1,6 +1,7 @@
 //! What lies over the panes and takes the keys: help, palette, questions.
 #![forbid(unsafe_code)]
 
+pub mod command;
 pub mod confirm;
 pub mod help;
 pub mod palette;
@@ -16,6 +17,7 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
     match &context.state.overlay {
         Some(Overlay::Help { query, scroll }) => help::render(context, query, *scroll, area, buffer),
         Some(Overlay::Palette { query, chosen }) => palette::render(context, query, *chosen, area, buffer),
+        Some(Overlay::Command(prompt)) => command::render(context, prompt, area, buffer),
         Some(Overlay::Confirm { question, .. }) => confirm::render(context, question, area, buffer),
         None => {}
     }

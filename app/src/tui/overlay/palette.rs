@@ -2,9 +2,12 @@
 #![forbid(unsafe_code)]
 
 use super::super::action::{ACTIONS, Action};
+use super::super::chord::Chord;
+use super::super::config::layouts::Layouts;
 use super::super::context::Context;
 use super::super::format;
 use super::super::ink::{clear, put, put_right, row};
+use super::super::keymap::Keymap;
 use super::super::panes::{PANES, PaneId};
 use super::panel;
 use ratatui::buffer::Buffer;
@@ -14,8 +17,8 @@ use ratatui::layout::Rect;
 pub struct Match {
     /// Name shown.
     pub name: String,
-    /// Its key, if any.
-    pub keys: &'static [super::super::action::Chord],
+    /// Its keys, if any.
+    pub keys: Vec<Chord>,
     /// What accepting does.
     pub action: Action,
     score: i32,
@@ -49,10 +52,18 @@ fn score(query: &str, name: &str) -> Option<i32> {
 }
 
 /// The lines that fit `query`, best first.
-pub fn matches(query: &str) -> Vec<Match> {
-    let actions = ACTIONS.iter().map(|entry| (entry.name.to_owned(), entry.keys, entry.action));
+pub fn matches(layouts: &Layouts, keymap: &Keymap, query: &str) -> Vec<Match> {
+    let actions = ACTIONS.iter().enumerate();
+    let actions = actions.filter_map(|(row, entry)| {
+        let name = match entry.action {
+            Action::Layout(number) if number > layouts.count() => return None,
+            Action::Layout(number) => format!("{}: {}", entry.name, layouts.get(number).name),
+            _ => entry.name.to_owned(),
+        };
+        Some((name, keymap.keys(row).to_vec(), entry.action.clone()))
+    });
     let panes = PANES.iter().filter(|pane| pane.id != PaneId::LaneLine);
-    let shows = panes.map(|pane| (format!("show {}", pane.name), [].as_slice(), Action::Show(pane.id)));
+    let shows = panes.map(|pane| (format!("show {}", pane.name), Vec::new(), Action::Show(pane.id)));
     let mut found: Vec<Match> = actions
         .chain(shows)
         .filter(|(.., action)| *action != Action::Palette)
@@ -68,7 +79,7 @@ pub fn matches(query: &str) -> Vec<Match> {
 pub fn render(context: &Context<'_>, query: &str, chosen: usize, area: Rect, buffer: &mut Buffer) {
     let theme = context.theme;
     let bar = theme.bar();
-    let found = matches(query);
+    let found = matches(&context.state.layouts, &context.state.keymap, query);
     let inner = panel(context, (56, 18), "Palette", true, area, buffer);
     let x = put(buffer, inner, 1, 0, ": ", bar.patch(theme.accent()));
     let x = put(buffer, inner, x, 0, query, bar.patch(theme.text()));
@@ -100,16 +111,16 @@ mod tests {
     use super::*;
 
     fn best(query: &str) -> Option<String> {
-        matches(query).into_iter().next().map(|line| line.name)
+        matches(&Layouts::default(), &Keymap::default(), query).into_iter().next().map(|line| line.name)
     }
 
     #[test]
     fn letters_in_order_find_the_action() {
         assert_eq!(best("reset").as_deref(), Some("reset"));
         assert_eq!(best("logv").as_deref(), Some("logarithmic values"));
-        assert_eq!(best("ltc").as_deref(), Some("layout: curves"));
+        assert_eq!(best("l2c").as_deref(), Some("layout 2: curves"));
         assert_eq!(best("show los").as_deref(), Some("show loss"));
         assert_eq!(best("zzzz"), None);
-        assert_eq!(matches("").len(), ACTIONS.len() - 1 + PANES.len() - 1);
+        assert_eq!(matches(&Layouts::default(), &Keymap::default(), "").len(), ACTIONS.len() - 1 - 4 + PANES.len() - 1);
     }
 }

@@ -61,7 +61,7 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
     let view = if context.state.zoomed {
         "zoom".to_owned()
     } else {
-        format!("{} {}", context.state.layout, layout::name(context.state.layout))
+        format!("{} {}", context.state.layout, context.state.layouts.get(context.state.layout).name)
     };
     let separator = theme.glyph(" · ", " | ");
     // From the right, by how much each is missed.

@@ -11,14 +11,14 @@ use ratatui::layout::Rect;
 const SHOWN: [Action; 11] = [
     Action::Help,
     Action::TogglePause,
-    Action::Step,
+    Action::Step(1),
     Action::NextLane,
     Action::Quit,
     Action::ZoomPane,
     Action::Crosshair(1),
     Action::FocusNext,
     Action::LogY,
-    Action::Palette,
+    Action::Command(""),
     Action::Smoother,
 ];
 
@@ -33,7 +33,8 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
         let key = match action {
             Action::NextLane => theme.glyph("↑↓", "up/down").to_owned(),
             Action::Crosshair(_) => theme.glyph("←→", "left/right").to_owned(),
-            _ => entry.keys.first()?.name(theme.ascii),
+            _ if context.state.keymap.of(action).is_empty() => return None,
+            _ => context.state.keymap.shown(action, theme.ascii),
         };
         Some((key, entry.short))
     };
@@ -44,7 +45,7 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
         used <= line.width + 2
     });
     let shown: Vec<_> = fits.collect();
-    let order = ["pause", "step", "lane", "crosshair", "pane", "zoom", "log y", "smooth", "palette", "help", "quit"];
+    let order = ["pause", "step", "lane", "crosshair", "pane", "zoom", "log y", "smooth", "command", "help", "quit"];
     let mut x = 1;
     for word in order {
         if let Some((key, word)) = shown.iter().find(|(_, other)| *other == word) {

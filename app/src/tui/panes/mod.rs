@@ -4,6 +4,7 @@
 use super::context::Context;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use serde::Deserialize;
 
 mod accuracy;
 mod alignment;
@@ -26,7 +27,8 @@ mod spectrum;
 pub mod verdict;
 
 /// Name of a pane, for layouts and the focus.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum PaneId {
     /// The lanes with their newest values, and the settings of the selected one.
     Lanes,
@@ -54,6 +56,25 @@ pub enum PaneId {
     Formula,
     /// Messages.
     Log,
+}
+
+impl PaneId {
+    /// Its name where people type it: `one-step`.
+    pub fn slug(self) -> String {
+        let mut slug = String::new();
+        for letter in format!("{self:?}").chars() {
+            if letter.is_uppercase() && !slug.is_empty() {
+                slug.push('-');
+            }
+            slug.extend(letter.to_lowercase());
+        }
+        slug
+    }
+
+    /// The pane that people call `name`.
+    pub fn named(name: &str) -> Option<Self> {
+        PANES.iter().map(|pane| pane.id).find(|id| id.slug() == name.to_lowercase().replace('_', "-"))
+    }
 }
 
 /// A line of the registry.
