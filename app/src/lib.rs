@@ -4,6 +4,7 @@
 #![deny(unsafe_code)]
 
 pub mod batch;
+pub mod bench;
 pub mod cli;
 pub mod data;
 pub mod estimate;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 14] = [
     &["main"],
     &["cli"],
-    &["tui", "batch"],
+    &["tui", "batch", "bench"],
     &["session"],
     &["options"],
     &["measure"],

@@ -44,6 +44,7 @@ impl Ended {
             SessionError::Device(_)
             | SessionError::Checkpoint(_)
             | SessionError::Engine(_)
+            | SessionError::Step { .. }
             | SessionError::Trainer(_) => Self::Failed,
         }
     }

@@ -1,6 +1,7 @@
 //! The arguments as clap declares them, and their translation into a [`Request`].
 
 use super::{Exit, Request, values};
+use crate::bench::{self, Bench, Method, Model};
 use crate::options::{BatchOptions, DeviceChoice, Format, OnPluginError, RunOptions};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -139,6 +140,8 @@ enum Command {
     Check(WorkspaceArguments),
     /// Print every field of a workspace file with its type, default and meaning
     Schema,
+    /// Time training steps of chosen models and methods, in turns, and relate them to the machine's own best product
+    Bench(BenchArguments),
     /// Strategies
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -152,6 +155,55 @@ enum Command {
     },
     /// Print the manual page
     Man,
+}
+
+#[derive(Debug, Args)]
+struct BenchArguments {
+    /// An MLP and its batch: inputs, hidden layers and B as 784-256x3:128 [default: those of the table in README.md]
+    #[arg(long, value_name = "MODEL")]
+    model: Vec<Model>,
+    /// A strategy with scope and guesses: weight-transpose@example:8 [default: those of the table in README.md]
+    #[arg(long, value_name = "METHOD")]
+    method: Vec<Method>,
+    /// Rounds of turns
+    #[arg(long, value_name = "N", default_value = "5", value_parser = values::rounds)]
+    rounds: usize,
+    /// How long a turn takes, at least two steps
+    #[arg(long, value_name = "TIME", default_value = "0.5s", value_parser = values::time)]
+    turn: Duration,
+    /// Where to compute: auto, cpu, cuda:N, metal
+    #[arg(long, default_value = "auto", value_parser = values::device)]
+    device: DeviceChoice,
+    /// Threads of the CPU [default: all cores]
+    #[arg(long, value_name = "N", value_parser = values::threads)]
+    threads: Option<usize>,
+    #[command(flatten)]
+    plugins: PluginArguments,
+    /// Write the figures here as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Answer commands on standard input, a JSON object a line: how benches/peers/run.py takes turns
+    #[arg(long, conflicts_with_all = ["model", "method", "rounds", "turn", "json"])]
+    serve: bool,
+}
+
+impl BenchArguments {
+    fn request(self) -> Request {
+        let (models, methods) = bench::defaults();
+        Request::Bench {
+            bench: Bench {
+                models: if self.model.is_empty() { models } else { self.model },
+                methods: if self.method.is_empty() { methods } else { self.method },
+                rounds: self.rounds,
+                turn: self.turn,
+                threads: self.threads,
+                device: self.device,
+                plugin_paths: self.plugins.plugin_path,
+            },
+            json: self.json,
+            serve: self.serve,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -232,6 +284,7 @@ impl Arguments {
             Some(Command::Check(WorkspaceArguments { workspace, set })) => {
                 Request::Check(RunOptions { workspace, set, ..RunOptions::default() })
             }
+            Some(Command::Bench(arguments)) => arguments.request(),
             Some(Command::Schema) => Request::Schema,
             Some(Command::Plugin(PluginCommand::List(PluginArguments { plugin_path }))) => {
                 Request::PluginList { plugin_path }
@@ -322,6 +375,10 @@ mod tests {
             "--device gpu",
             "data check",
             "completions fishy",
+            "bench --model 784",
+            "bench --method a@b",
+            "bench --rounds 0",
+            "bench --serve --json x",
         ] {
             assert_eq!(read(line), Err(Exit::Usage), "{line}");
         }
@@ -337,5 +394,10 @@ mod tests {
         let info = Request::PluginInfo { name: "a".into(), plugin_path: vec!["p".into()] };
         assert_eq!(read("plugin info a --plugin-path p"), Ok(info));
         assert!(matches!(read("check x.ron --set steps=1"), Ok(Request::Check(_))));
+        let Ok(Request::Bench { bench, serve: false, .. }) = read("bench --model 8-4x2 --turn 1s --threads 2") else {
+            panic!()
+        };
+        assert_eq!((bench.models[0].to_string().as_str(), bench.methods.len()), ("8-4x2:128", 9));
+        assert!(matches!(read("bench --serve --device cpu"), Ok(Request::Bench { serve: true, .. })));
     }
 }

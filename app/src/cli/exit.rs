@@ -1,5 +1,6 @@
 //! How the program ends: exit codes, and the errors that lead to them.
 
+use crate::bench::BenchError;
 use crate::data::DataError;
 use crate::session::SessionError;
 use crate::workspace::WorkspaceError;
@@ -90,6 +91,17 @@ impl From<SessionError> for Failure {
             _ => Exit::Failed,
         };
         Self::new(exit, error.to_string())
+    }
+}
+
+impl From<BenchError> for Failure {
+    fn from(error: BenchError) -> Self {
+        let message = error.to_string();
+        let exit = match error {
+            BenchError::Session { source, .. } | BenchError::Pool(source) => Self::from(*source).exit,
+            BenchError::Device(_) | BenchError::Engine(_) | BenchError::Line(_) => Exit::Failed,
+        };
+        Self::new(exit, message)
     }
 }
 

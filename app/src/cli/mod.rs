@@ -6,6 +6,7 @@
 
 mod arguments;
 mod batch;
+mod bench;
 mod check;
 mod data;
 mod exit;
@@ -15,12 +16,14 @@ mod values;
 
 pub use arguments::{command, parse};
 pub use batch::batch;
+pub use bench::bench;
 pub use check::check;
 pub use data::{convert_cifar10, data_check, data_list};
 pub use exit::{Exit, Failure};
 pub use output::{print, print_error};
 pub use screen::{plugin_info, plugin_list, screen};
 
+use crate::bench::Bench;
 use crate::options::{BatchOptions, RunOptions};
 use crate::workspace::{EMBEDDED, Embedded, WorkspaceError};
 use std::path::PathBuf;
@@ -32,6 +35,15 @@ pub enum Request {
     Screen(RunOptions),
     /// A run without a screen.
     Batch(BatchOptions),
+    /// Steps timed: the table, or answers to commands.
+    Bench {
+        /// What is measured.
+        bench: Bench,
+        /// File for the figures.
+        json: Option<PathBuf>,
+        /// Answer commands on standard input instead.
+        serve: bool,
+    },
     /// The shipped workspaces, or the text of one.
     Workspaces(Option<String>),
     /// Whether a workspace is sound.

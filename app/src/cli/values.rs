@@ -1,4 +1,4 @@
-//! How values are written on the command line: seeds, times, devices.
+//! How values are written on the command line: seeds, times, devices, counts.
 
 use crate::options::DeviceChoice;
 use std::time::Duration;
@@ -76,6 +76,14 @@ pub(super) fn threads(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(threads @ 1..=4096) => Ok(threads),
         _ => Err(format!("`{text}`: expected 1 to 4096 threads")),
+    }
+}
+
+/// A number of rounds, at least 1.
+pub(super) fn rounds(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(rounds @ 1..=100_000) => Ok(rounds),
+        _ => Err(format!("`{text}`: expected 1 to 100000 rounds")),
     }
 }
 

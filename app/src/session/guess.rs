@@ -155,6 +155,11 @@ impl Guesser {
         &self.card
     }
 
+    /// FLOP of the products that the strategy has asked for so far.
+    pub(super) fn flop(&self) -> u64 {
+        self.instance.flop()
+    }
+
     pub(super) fn needs_estimator(&self) -> bool {
         self.kind != GuessKind::Estimate
     }

@@ -11,11 +11,14 @@ mod lane;
 mod oracle;
 pub mod protocol;
 mod shared;
+pub mod solo;
 mod trainer;
 mod tuning;
 
 pub use device::DeviceError;
 pub use protocol::{Command, LaneView, Snapshot, Status};
+pub use shared::pool;
+pub use solo::{Solo, SoloPlan};
 
 use crate::data::DataError;
 use crate::model::build::BuildError;
@@ -138,6 +141,16 @@ pub enum SessionError {
     /// The engine failed.
     #[error("the engine failed: {0}")]
     Engine(#[from] candle_core::Error),
+    /// A lane that is stepped by hand failed.
+    #[error("lane `{lane}` failed at step {step}: {reason}")]
+    Step {
+        /// Name of the lane.
+        lane: String,
+        /// Its step, from 0.
+        step: u64,
+        /// Why.
+        reason: String,
+    },
     /// The thread pool or the trainer thread could not be made, or the trainer died.
     #[error("the trainer failed: {0}")]
     Trainer(String),

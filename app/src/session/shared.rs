@@ -15,6 +15,7 @@ use crate::workspace::{Precision, Problem};
 use arc_swap::ArcSwap;
 use candle_core::DType;
 use crossbeam_channel::Receiver;
+use rayon::ThreadPool;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -42,10 +43,8 @@ pub(super) fn run(
     let prepared = data.prepare(layout, dtype, &device)?;
     let batches = Batches::new(&prepared, problem.batch, experiment.workspace.data_seed)?;
     let catalog = Catalog::standard(&experiment.plugin_paths, folder);
-    let threads = experiment.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-    let pool =
-        rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).thread_name(|index| format!("worker-{index}"));
-    let pool = pool.build().map_err(|error| SessionError::Trainer(error.to_string()))?;
+    let pool = pool(experiment.threads)?;
+    let threads = pool.current_num_threads();
     let base = Snapshot {
         title,
         device: if device.is_cpu() { format!("cpu×{threads}") } else { device_name },
@@ -66,4 +65,15 @@ pub(super) fn run(
     };
     let trainer = Trainer::new(experiment, Arc::new(shared), observers, commands, snapshot, cancelled, base);
     pool.install(|| trainer.run())
+}
+
+/// The pool that steps run in: so many threads, or one a core.
+///
+/// # Errors
+/// [`SessionError::Trainer`] when threads cannot be made.
+pub fn pool(threads: Option<usize>) -> Result<ThreadPool, SessionError> {
+    let threads = threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let pool =
+        rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).thread_name(|index| format!("worker-{index}"));
+    pool.build().map_err(|error| SessionError::Trainer(error.to_string()))
 }

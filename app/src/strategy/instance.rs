@@ -31,7 +31,7 @@ use guesswork_plugin::abi::{
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What a strategy may know of the run before training.
 #[derive(Clone, Debug)]
@@ -113,6 +113,11 @@ impl Instance {
     /// What it is an instance of.
     pub fn info(&self) -> &Arc<StrategyInfo> {
         &self.info
+    }
+
+    /// FLOP of the products asked of `gw.ops` so far: two a multiply-add pair.
+    pub fn flop(&self) -> u64 {
+        self.context.flop.load(Ordering::Relaxed)
     }
 
     /// The plan, once prepared.

@@ -1,6 +1,7 @@
 //! The sites of a model as a plugin sees them: matrices of rows and columns, whatever the layer.
 #![forbid(unsafe_code)]
 
+use crate::estimate::cost;
 use crate::model::{Graph, LayerKind};
 use candle_core::{Result, Tensor, bail};
 use guesswork_plugin::abi;
@@ -28,6 +29,8 @@ pub(super) struct SiteView {
     pub shapes: Vec<Vec<usize>>,
     /// The sites that follow.
     pub following: Vec<u32>,
+    /// FLOP an example of the way back from the sites that follow.
+    pub pull_back_flop: u64,
 }
 
 /// The sites of `graph`.
@@ -35,6 +38,7 @@ pub(super) struct SiteView {
 /// # Errors
 /// A parametric layer that the interface has no words for.
 pub(super) fn sites(graph: &Graph) -> Result<Vec<SiteView>> {
+    let flop = cost::forward(graph, 1);
     let site = |place: &crate::model::Site| {
         let node = &graph.nodes[place.node];
         let layer = match node.layer.kind() {
@@ -58,6 +62,7 @@ pub(super) fn sites(graph: &Graph) -> Result<Vec<SiteView>> {
             first_parameter: node.first_parameter,
             shapes: shapes.clone(),
             following: place.following.iter().map(|&site| site as u32).collect(),
+            pull_back_flop: place.region.iter().map(|&node| flop[node]).sum(),
         })
     };
     graph.sites.iter().map(site).collect()

@@ -124,12 +124,19 @@ unsafe extern "C" fn matmul(
     beta: f64,
     err: *mut gw_error,
 ) -> i32 {
-    let kernel = |dst: &Tensor, [a, b]: [&Tensor; 2]| {
-        let (a_flag, b_flag) = (flag(a_transposed, "a_transposed")?, flag(b_transposed, "b_transposed")?);
-        kernel::gemm(dst, beta, alpha, a, a_flag, b, b_flag)
+    let service = |state: &mut State<'_>| {
+        let to = destination(state, dst)?;
+        let (a, b) = (source(state, dst, a)?, source(state, dst, b)?);
+        let product = || {
+            let (a_flag, b_flag) = (flag(a_transposed, "a_transposed")?, flag(b_transposed, "b_transposed")?);
+            kernel::gemm(&to, beta, alpha, &a, a_flag, &b, b_flag)?;
+            Ok(2 * (to.elem_count() * a.dim(usize::from(!a_flag))?) as u64)
+        };
+        state.count(product().map_err(refused)?);
+        Ok(())
     };
     // SAFETY: the plugin passes its call's context and an error record.
-    unsafe { run((ctx, err, "matmul"), dst, [a, b], kernel) }
+    unsafe { serve(ctx, err, "matmul", OPS, service) }
 }
 
 unsafe extern "C" fn pull_back(
@@ -182,7 +189,9 @@ unsafe extern "C" fn pull_back(
             from.push(signal);
         }
         let from: Vec<&Tensor> = from.iter().map(|signal| &**signal).collect();
-        Ok(state.tape.pull_back(state.theta, number, &from, stack, &to)?)
+        state.tape.pull_back(state.theta, number, &from, stack, &to)?;
+        state.count((stack * state.tape.batch()) as u64 * view.pull_back_flop);
+        Ok(())
     };
     // SAFETY: the plugin passes its call's context and an error record.
     unsafe { serve(ctx, err, "pull_back", OPS, service) }
