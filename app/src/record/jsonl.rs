@@ -321,6 +321,7 @@ pub(crate) mod tests {
             parameters: 310,
             card: StrategyCard { formula: "E_l = (ε W_{l+1}) ⊙ M_l".into(), ..StrategyCard::default() },
             flop: 123_456,
+            batch: 32,
             gradient_capable: false,
             trial: false,
         }

@@ -193,10 +193,28 @@ pub struct LaneInfo {
     pub card: StrategyCard,
     /// FLOP of one training step, counted from shapes.
     pub flop: u64,
+    /// Examples of one training step, B; 0 in records written before it was kept.
+    #[serde(default)]
+    pub batch: usize,
     /// Whether the granted inputs suffice to build the true gradient.
     pub gradient_capable: bool,
     /// Whether this is a trial of the tuning stage.
     pub trial: bool,
+}
+
+impl LaneInfo {
+    /// Directional derivatives of one training step: the scalars that multiply its guesses, K a group of those that share
+    /// one. None where the gradient, or the strategy's own estimate, needs no scalar.
+    pub fn derivatives(&self) -> u64 {
+        let (sites, examples) = match self.scope {
+            None => return 0,
+            Some(Scope::Batch) => (1, 1),
+            Some(Scope::Layer) => (self.sites.len(), 1),
+            Some(Scope::Example) => (1, self.batch),
+            Some(Scope::ExampleLayer) => (self.sites.len(), self.batch),
+        };
+        self.spec.guesses.unwrap_or(1) as u64 * sites as u64 * examples as u64
+    }
 }
 
 /// What the formula card shows of a strategy, from its own metadata.

@@ -13,6 +13,10 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
+mod clock;
+
+use clock::Clock;
+
 /// Cells of the first bucket.
 const FIRST: usize = 64;
 /// Buckets: 64·(2^34 − 1) cells, more than any run fills.
@@ -331,6 +335,7 @@ impl Series {
 #[derive(Debug, Default)]
 pub struct LaneHistory {
     series: RwLock<BTreeMap<Key, Arc<Series>>>,
+    clock: Clock,
 }
 
 impl LaneHistory {
@@ -339,8 +344,20 @@ impl LaneHistory {
         Self::default()
     }
 
+    /// A history whose lane had trained so many seconds before: one that is resumed.
+    pub fn after(seconds: f64) -> Self {
+        let history = Self::default();
+        history.clock.begin(seconds);
+        history
+    }
+
     /// Appends every value of `report`. For the trainer thread alone.
     pub fn push(&self, report: &StepReport) {
+        // The last report of a lane measures only: it is no step.
+        let training = report.seconds.training();
+        if training > 0.0 {
+            self.clock.push(report.step, training);
+        }
         let missing = {
             let series = self.series.read().unwrap_or_else(PoisonError::into_inner);
             let mut missing = false;
@@ -375,9 +392,20 @@ impl LaneHistory {
         self.series.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
     }
 
+    /// Seconds of training, measuring excluded, before `step`: exact every 16 steps, on straight lines between.
+    pub fn seconds_before(&self, step: u64) -> f64 {
+        self.clock.before(step)
+    }
+
+    /// The first step before which at least so many seconds of training had passed; past the last when it is not reached.
+    pub fn step_after(&self, seconds: f64) -> u64 {
+        self.clock.step(seconds)
+    }
+
     /// Heap memory held by all series, in bytes.
     pub fn bytes(&self) -> usize {
-        self.series.read().unwrap_or_else(PoisonError::into_inner).values().map(|series| series.bytes()).sum()
+        let series = self.series.read().unwrap_or_else(PoisonError::into_inner);
+        series.values().map(|series| series.bytes()).sum::<usize>() + self.clock.bytes()
     }
 }
 

@@ -166,6 +166,7 @@ impl Lane {
                 None => cost::backprop(graph, shared.batch),
                 Some(guesser) => cost::guess(graph, shared.batch, guesser.kind(), guesser.settings()),
             },
+            batch: shared.batch,
             gradient_capable: guesser.as_ref().is_none_or(Guesser::gradient_capable),
             trial: plan.trial,
         };

@@ -183,7 +183,7 @@ impl Trainer {
                 step: lane.steps_taken(),
                 ended: ended.clone(),
                 seconds: lane.seconds(),
-                history: Arc::new(LaneHistory::default()),
+                history: Arc::new(LaneHistory::after(lane.seconds().training())),
             };
             let id = view.info.lane;
             match self.views.iter_mut().find(|view| view.info.lane == id) {

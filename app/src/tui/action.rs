@@ -4,6 +4,8 @@
 
 use super::chord::{Chord, ch, ctrl, key, shift};
 use super::panes::{PANES, PaneId};
+use super::progress::Unit;
+use super::view::Band;
 use crate::record::LaneId;
 use crate::workspace::sheet::hint;
 use crossterm::event::KeyCode;
@@ -41,7 +43,37 @@ pub enum Action {
     ZoomOut,
     /// Move the window by so many tenths of its width.
     Pan(i8),
-    /// Show all steps.
+    /// Show half the range of values of the focused chart.
+    ZoomInValues,
+    /// Show twice the range of values of the focused chart.
+    ZoomOutValues,
+    /// Move the window of values of the focused chart by so many tenths of its height.
+    PanValues(i8),
+    /// Show half or twice as much of the run around a place along x.
+    Magnify {
+        /// The place.
+        at: u64,
+        /// Half as much.
+        closer: bool,
+    },
+    /// Show half or twice the range of a chart's values around a place.
+    MagnifyValues {
+        /// The chart.
+        pane: PaneId,
+        /// The place, in parts of the height from below.
+        part: u16,
+        /// Half as much.
+        closer: bool,
+    },
+    /// The view before.
+    ViewBack,
+    /// The view gone back from.
+    ViewForward,
+    /// The next unit of the x axis.
+    NextUnit,
+    /// This unit of the x axis.
+    Unit(Unit),
+    /// Show all of the run and all values.
     Whole,
     /// Keep the newest steps in view, or stop doing so.
     Follow,
@@ -110,8 +142,10 @@ pub enum Action {
         /// The layer under it.
         layer: Option<u16>,
     },
-    /// Show these steps: a rubber band drawn with the mouse.
-    Window(u64, u64),
+    /// A rubber band is being drawn.
+    Stretch(Band),
+    /// Show what the rubber band was drawn around.
+    Window(Band),
     /// The terminal has a new size.
     Resize(u16, u16),
 }
@@ -354,7 +388,51 @@ pub static ACTIONS: &[Entry] = &[
     entry(Action::ZoomOut, "Look", &[ch('o')], "zoom out", "", "Show twice as many steps."),
     entry(Action::Pan(-3), "Look", &[ch('<'), ch(',')], "pan left", "", "Move the window to earlier steps."),
     entry(Action::Pan(3), "Look", &[ch('>'), ch('.')], "pan right", "", "Move the window to later steps."),
-    entry(Action::Whole, "Look", &[ch('0')], "whole run", "", "Show all steps."),
+    entry(
+        Action::ZoomInValues,
+        "Look",
+        &[ch('I')],
+        "zoom in on values",
+        "",
+        "Show half the range of values in the focused chart, else in the loss.",
+    ),
+    entry(
+        Action::ZoomOutValues,
+        "Look",
+        &[ch('O')],
+        "zoom out of values",
+        "",
+        "Show twice the range of values in the focused chart.",
+    ),
+    entry(Action::PanValues(3), "Look", &[shift(KeyCode::Up)], "pan up", "", "Move the window to greater values."),
+    entry(Action::PanValues(-3), "Look", &[shift(KeyCode::Down)], "pan down", "", "Move the window to lesser values."),
+    entry(
+        Action::Whole,
+        "Look",
+        &[ch('0')],
+        "whole run",
+        "",
+        "Show all of the run; values follow the data again in every chart.",
+    ),
+    entry(
+        Action::ViewBack,
+        "Look",
+        &[ch('u')],
+        "view back",
+        "",
+        "Go to what was shown before the last zoom, pan or change of axis.",
+    ),
+    entry(Action::ViewForward, "Look", &[ch('U')], "view forward", "", "Go to the view that was gone back from."),
+    entry(
+        Action::NextUnit,
+        "Look",
+        &[ch('a')],
+        "x axis unit",
+        "",
+        "Compare by steps, examples, directional derivatives, FLOP, or seconds of training.",
+    )
+    .command("axis")
+    .takes(&[Argument::Choice(&Unit::WORDS)], 0, |words| Ok(Action::Unit(unit(words[0])?))),
     entry(Action::Follow, "Look", &[ch('f')], "follow the tail", "", "Keep the newest steps in view, or hold still.")
         .command("follow"),
     entry(
@@ -437,7 +515,7 @@ pub static ACTIONS: &[Entry] = &[
         &[key(KeyCode::Esc)],
         "back",
         "",
-        "Close what is open; leave the zoom; hide the crosshair.",
+        "Close what is open; leave the zoom; hide the crosshair; show the whole run.",
     ),
     entry(Action::Redraw, "Program", &[ctrl('l')], "redraw", "", "Draw the whole screen anew."),
     entry(Action::Suspend, "Program", &[ctrl('z')], "suspend", "", "Hand the terminal to the shell; `fg` comes back."),
@@ -450,6 +528,11 @@ fn pane(word: &str) -> Result<PaneId, String> {
         let names: Vec<String> = PANES.iter().map(|pane| pane.id.slug()).collect();
         format!("`{word}` is no pane: {}", hint(&word.to_lowercase(), &names, "panes"))
     })
+}
+
+/// A unit of the x axis, for an argument.
+fn unit(word: &str) -> Result<Unit, String> {
+    Unit::named(word).ok_or_else(|| format!("`{word}` is no unit: expected {}", Unit::WORDS.join(", ")))
 }
 
 /// A whole number, for an argument.

@@ -1,20 +1,23 @@
 //! What a pane is given to draw: state, snapshot, theme, and the lanes folded into groups; and the frame around it.
 #![forbid(unsafe_code)]
 
-use super::chart::Steps;
+use super::chart::{Scale, Steps};
 use super::ink::{put, put_right, width};
-use super::lanes::Group;
+use super::lanes::{Group, mean_deviation};
 use super::panes::PaneId;
+use super::progress::Ruler;
 use super::smooth::Derived;
 use super::state::State;
 use super::theme::{Theme, Tier};
 use super::update;
-use crate::record::LaneId;
-use crate::session::protocol::{Snapshot, Status};
+use crate::record::{Key, LaneId};
+use crate::session::history::Series;
+use crate::session::protocol::{LaneView, Snapshot, Status};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 use std::cell::RefCell;
+use std::sync::Arc;
 
 /// Something on the screen that the mouse can point at.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,8 +35,10 @@ pub enum Target {
     Pane(PaneId),
     /// A lane of a list.
     Lane(LaneId),
-    /// Columns that stand for steps.
-    Steps(Steps),
+    /// Columns of a pane that stand for steps.
+    Steps(PaneId, Steps),
+    /// Rows of a pane that stand for values.
+    Values(PaneId, Scale),
     /// Rows of a layer.
     Layer(u16),
 }
@@ -79,6 +84,32 @@ impl Context<'_> {
     /// Whether `group` is the selected one.
     pub fn is_selected(&self, group: &Group<'_>) -> bool {
         self.selected().is_some_and(|other| other.id() == group.id())
+    }
+
+    /// The ruler of `lane` in the unit of the x axis.
+    pub fn ruler<'b>(&self, lane: &'b LaneView) -> Ruler<'b> {
+        Ruler::new(self.state.unit, lane)
+    }
+
+    /// Values of a quantity at the crosshair, else the newest: mean and deviation over the seeds.
+    pub fn value(&self, group: &Group<'_>, key: Key) -> Option<(f64, f64)> {
+        self.read(group, |lane| lane.history.series(key))
+    }
+
+    /// The same of the moving average with weight `beta`.
+    pub fn smooth(&self, group: &Group<'_>, key: Key, beta: f64) -> Option<(f64, f64)> {
+        self.read(group, |lane| self.derived.series(lane, key, false, beta))
+    }
+
+    fn read(&self, group: &Group<'_>, of: impl Fn(&LaneView) -> Option<Arc<Series>>) -> Option<(f64, f64)> {
+        let at = |lane: &&LaneView| self.ruler(lane).read(&*of(lane)?, self.state.crosshair);
+        let values: Vec<f64> = group.lanes.iter().filter_map(at).map(|(_, value)| value).collect();
+        (!values.is_empty()).then(|| mean_deviation(&values))
+    }
+
+    /// Where the crosshair stands, in words; `newest` without it.
+    pub fn place(&self) -> String {
+        self.state.crosshair.map_or("newest".to_owned(), |at| self.state.unit.place(at))
     }
 
     /// The steps shown.

@@ -32,6 +32,19 @@ pub fn value(number: f64) -> String {
     }
 }
 
+/// A measured value with six significant digits, for the read-out of the crosshair: `0.412387`, `−1.20000e−5`.
+pub fn exact(number: f64) -> String {
+    let size = number.abs();
+    if size == 0.0 || !number.is_finite() {
+        return value(number);
+    }
+    if !(1e-4..1e6).contains(&size) {
+        return minus(format!("{number:.5e}"));
+    }
+    let digits = (5 - size.log10().floor() as i32).clamp(0, 9) as usize;
+    minus(format!("{number:.digits$}"))
+}
+
 /// A share as a percentage: `84.2 %`.
 pub fn percent(share: f64) -> String {
     if share.is_finite() { minus(format!("{:.1} %", share * 100.0)) } else { value(share) }
@@ -155,6 +168,8 @@ mod tests {
             [0.412, -1.5, 12.34, 412.0, 1240.0, 0.0022, 2.2e-4, 0.0, f64::NAN, 1e30].map(value).to_vec();
         assert_eq!(values, ["0.412", "−1.500", "12.34", "412.0", "1.24k", "0.0022", "2.2e−4", "0", "NaN", "1.0e30"]);
         assert_eq!([0.414, -0.03, 1.0, 0.0, -0.001].map(cosine).to_vec(), [".41", "−.03", "1.0", ".00", ".00"]);
+        let exact: Vec<String> = [0.412_387_4, -12.5, 999_999.4, 2.2e-5, 1e6, f64::NAN].map(exact).to_vec();
+        assert_eq!(exact, ["0.412387", "−12.5000", "999999", "2.20000e−5", "1.00000e6", "NaN"]);
         assert_eq!([412.0, 134_794.0, 3.1e6, 0.5].map(si).to_vec(), ["412", "135k", "3.10M", "0.50"]);
         assert_eq!([41.0, 200.0, 7500.0].map(duration).to_vec(), ["41 s", "3 min 20 s", "2 h 05 min"]);
     }

@@ -2,7 +2,6 @@
 #![forbid(unsafe_code)]
 
 use super::format;
-use super::smooth::Derived;
 use crate::record::{EndReason, Key, LaneId, Quantity};
 use crate::session::protocol::{LaneView, Snapshot};
 
@@ -70,14 +69,6 @@ impl<'a> Group<'a> {
     pub fn value(&self, key: Key, step: Option<u64>) -> Option<(f64, f64)> {
         self.collect(|lane| {
             let series = lane.history.series(key)?;
-            step.map_or_else(|| series.last(), |step| series.at(step))
-        })
-    }
-
-    /// The same of the moving average.
-    pub fn smooth(&self, derived: &Derived, key: Key, beta: f64, step: Option<u64>) -> Option<(f64, f64)> {
-        self.collect(|lane| {
-            let series = derived.series(lane, key, false, beta)?;
             step.map_or_else(|| series.last(), |step| series.at(step))
         })
     }

@@ -24,8 +24,10 @@ pub mod input;
 pub mod keymap;
 pub mod lanes;
 pub mod layout;
+pub mod navigate;
 pub mod overlay;
 pub mod panes;
+pub mod progress;
 pub mod smooth;
 pub mod state;
 pub mod synthetic;
@@ -34,6 +36,7 @@ pub mod theme;
 pub mod tree;
 pub mod update;
 mod verdict;
+pub mod view;
 
 #[cfg(test)]
 mod tests;
@@ -305,6 +308,7 @@ impl<S: Source> Face<S> {
         screen.draw(|buffer| {
             state.size = (buffer.area.width, buffer.area.height);
             *hits = draw::draw(state, snapshot, theme, derived, buffer);
+            navigate::saw(state, hits);
         })?;
         Ok(begin.elapsed())
     }

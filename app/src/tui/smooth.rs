@@ -1,7 +1,8 @@
 //! Series derived from the trainer's for showing: magnitudes, and the debiased exponential moving average.
 //!
 //! With weight β a step, m ← β^Δ m + (1 − β^Δ) x and w ← β^Δ w + (1 − β^Δ), Δ the steps since the last value; shown is m/w, which
-//! does not lean towards zero at the start (Kingma & Ba, *Adam*, 2015, section 3). Values that are not finite are passed over.
+//! does not lean towards zero at the start (Kingma & Ba, *Adam*, 2015, section 3). The mean passes over values that are not finite;
+//! without smoothing they stay.
 //! Each derived series is kept and only extended, so that a frame costs what is new.
 #![forbid(unsafe_code)]
 
@@ -31,6 +32,10 @@ impl Entry {
         while let Some((step, value)) = self.source.get(self.read) {
             let value = if magnitude { value.abs() } else { value };
             self.read += 1;
+            if self.beta == 0.0 {
+                self.result.push(step, value);
+                continue;
+            }
             if !value.is_finite() {
                 continue;
             }
@@ -47,7 +52,8 @@ impl Entry {
 /// The derived series of all lanes.
 #[derive(Default)]
 pub struct Derived {
-    entries: RefCell<HashMap<(LaneId, Key, bool), Entry>>,
+    /// By lane, quantity, whether of the magnitude, and whether smoothed: a chart shows both.
+    entries: RefCell<HashMap<(LaneId, Key, bool, bool), Entry>>,
 }
 
 impl Derived {
@@ -59,8 +65,8 @@ impl Derived {
             return Some(source);
         }
         let mut entries = self.entries.borrow_mut();
-        let entry =
-            entries.entry((lane.info.lane, key, magnitude)).or_insert_with(|| Entry::new(Arc::clone(&source), beta));
+        let name = (lane.info.lane, key, magnitude, beta > 0.0);
+        let entry = entries.entry(name).or_insert_with(|| Entry::new(Arc::clone(&source), beta));
         if !Arc::ptr_eq(&entry.source, &source) || entry.beta != beta {
             *entry = Entry::new(source, beta);
         }
@@ -103,7 +109,10 @@ mod tests {
     }
 
     #[test]
-    fn holes_are_passed_over_and_signs_dropped() {
-        assert_eq!(entry(&[(0, -1.0), (1, f64::NAN), (2, 1.0)], 0.0, true), [(0, 1.0), (2, 1.0)]);
+    fn the_mean_passes_over_holes_and_raw_values_keep_them() {
+        let values = [(0, -1.0), (1, f64::NAN), (2, 1.0)];
+        assert_eq!(entry(&values, 0.5, true), [(0, 1.0), (2, 1.0)]);
+        let raw = entry(&values, 0.0, true);
+        assert!(raw.len() == 3 && raw[0] == (0, 1.0) && raw[1].1.is_nan());
     }
 }

@@ -2,29 +2,20 @@
 #![forbid(unsafe_code)]
 
 use super::action::Action;
-use super::chart::Steps;
+use super::chart::{Scale, Steps};
 use super::command::prompt::Prompt;
 use super::config::layouts::Layouts;
 use super::keymap::Keymap;
 use super::panes::PaneId;
+use super::progress::{Ruler, Unit};
+pub use super::view::Window;
+use super::view::{Band, Trail, Values, View};
 use crate::record::LaneId;
 use crate::session::protocol::Snapshot;
 use std::sync::Arc;
 
 /// Weights of the past a step, for the moving average; 0 is none.
 pub const SMOOTHING: [f64; 6] = [0.0, 0.6, 0.9, 0.97, 0.99, 0.997];
-
-/// Which steps are shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Window {
-    /// All there are.
-    #[default]
-    All,
-    /// The newest so many.
-    Tail(u64),
-    /// From the first to the last, both included.
-    Fixed(u64, u64),
-}
 
 /// What lies over the panes and takes the keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,10 +60,20 @@ pub struct State {
     pub selected: Option<LaneId>,
     /// The layer pointed at.
     pub layer: Option<u16>,
-    /// The step of the crosshair.
+    /// The crosshair's place along x, in units of [`State::unit`].
     pub crosshair: Option<u64>,
-    /// The steps shown.
+    /// The part of the run shown.
     pub window: Window,
+    /// Unit of the x axis.
+    pub unit: Unit,
+    /// Charts whose values do not follow the data.
+    pub values: Vec<Values>,
+    /// The views before and after this one.
+    pub trail: Trail,
+    /// The rubber band under way.
+    pub band: Option<Band>,
+    /// The scales that charts had when last drawn: what a place on the screen meant.
+    pub scales: Vec<(PaneId, Scale)>,
     /// Logarithmic steps.
     pub log_x: bool,
     /// Panes with logarithmic values.
@@ -108,6 +109,11 @@ impl Default for State {
             layer: None,
             crosshair: None,
             window: Window::All,
+            unit: Unit::Steps,
+            values: Vec::new(),
+            trail: Trail::default(),
+            band: None,
+            scales: Vec::new(),
             log_x: false,
             log_y: vec![PaneId::Cosine, PaneId::NormRatio],
             smoothing: 2,
@@ -134,15 +140,31 @@ impl State {
         SMOOTHING.get(self.smoothing).copied().unwrap_or(0.0)
     }
 
-    /// The steps shown.
+    /// The furthest place along x that any lane has come to: where its last step began.
+    pub fn end(&self, snapshot: &Snapshot) -> u64 {
+        let ends = snapshot.lanes.iter().map(|lane| Ruler::new(self.unit, lane).at(lane.step.saturating_sub(1)));
+        ends.max().unwrap_or(0)
+    }
+
+    /// The part of the x axis shown.
     pub fn steps(&self, snapshot: &Snapshot) -> Steps {
-        let end = last_step(snapshot).max(1);
+        let end = self.end(snapshot).max(1);
         let (first, last) = match self.window {
             Window::All => (0, end),
             Window::Tail(span) => (end.saturating_sub(span.saturating_sub(1)), end),
             Window::Fixed(first, last) => (first, last.max(first.saturating_add(1))),
         };
         Steps { first, last, log: self.log_x }
+    }
+
+    /// The view as the trail keeps it.
+    pub fn view(&self) -> View {
+        View { window: self.window, unit: self.unit, values: self.values.clone() }
+    }
+
+    /// Range of values chosen for `pane`.
+    pub fn values_of(&self, pane: PaneId) -> Option<Values> {
+        self.values.iter().find(|values| values.pane == pane).copied()
     }
 
     /// Whether `pane` has logarithmic values.

@@ -27,6 +27,7 @@ struct Shape {
     rate: f64,
     cosines: [f64; 4],
     milliseconds: [f64; 4],
+    flop: u64,
 }
 
 const SHAPES: [Shape; 5] = [
@@ -41,6 +42,7 @@ const SHAPES: [Shape; 5] = [
         rate: 0.004,
         cosines: [1.0, 1.0, 1.0, 1.0],
         milliseconds: [0.62, 0.0, 0.9, 0.21],
+        flop: 77_600_000,
     },
     Shape {
         strategy: "weight-transpose",
@@ -53,6 +55,7 @@ const SHAPES: [Shape; 5] = [
         rate: 0.0018,
         cosines: [0.34, 0.41, 0.52, 0.71],
         milliseconds: [0.62, 0.44, 0.71, 0.25],
+        flop: 82_400_000,
     },
     Shape {
         strategy: "activation-mixing",
@@ -65,6 +68,7 @@ const SHAPES: [Shape; 5] = [
         rate: 0.0015,
         cosines: [0.22, 0.27, 0.36, 0.62],
         milliseconds: [0.62, 0.53, 0.72, 0.25],
+        flop: 82_400_000,
     },
     Shape {
         strategy: "activity-perturbation",
@@ -77,6 +81,7 @@ const SHAPES: [Shape; 5] = [
         rate: 0.0011,
         cosines: [0.09, 0.11, 0.14, 0.58],
         milliseconds: [0.62, 0.21, 0.7, 0.25],
+        flop: 82_400_000,
     },
     Shape {
         strategy: "weight-perturbation",
@@ -89,6 +94,7 @@ const SHAPES: [Shape; 5] = [
         rate: 0.0004,
         cosines: [0.0024, 0.004, -0.003, 0.01],
         milliseconds: [0.62, 0.83, 1.24, 0.18],
+        flop: 59_800_000,
     },
 ];
 
@@ -150,7 +156,8 @@ impl Lane {
             site_parameters: SITES.iter().map(|(_, parameters)| *parameters).collect(),
             parameters: PARAMETERS,
             card,
-            flop: 104_000_000,
+            flop: shape.flop,
+            batch: 128,
             gradient_capable: reference,
             trial: false,
         };
@@ -208,13 +215,15 @@ impl Lane {
                 values.push((Key::site(Quantity::EffectiveRank, site), narrow + 0.3 * n(30 + site as u64)));
             }
         }
-        self.history.push(&StepReport { lane, step, values, metrics: Vec::new(), seconds: StageSeconds::default() });
         let [forward, guess, tangent, update] = shape.milliseconds.map(|time| time / 1000.0);
+        let measure = if shape.scope.is_none() { 0.000_05 } else { 0.000_22 };
+        let seconds = StageSeconds { forward, guess, tangent, update, measure };
+        self.history.push(&StepReport { lane, step, values, metrics: Vec::new(), seconds });
         self.seconds.forward += forward;
         self.seconds.guess += guess;
         self.seconds.tangent += tangent;
         self.seconds.update += update;
-        self.seconds.measure += if shape.scope.is_none() { 0.000_05 } else { 0.000_22 };
+        self.seconds.measure += measure;
         self.step += 1;
         if broken {
             self.ended = Some(EndReason::Diverged("loss is NaN at step 700".to_owned()));

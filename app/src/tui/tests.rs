@@ -1,6 +1,7 @@
 //! Properties of the reducer, pictures of the screen with their colours, and the screen at every size.
 
 use super::action::{ACTIONS, Action};
+use super::chart::Scale;
 use super::draw::draw;
 use super::panes::PANES;
 use super::smooth::Derived;
@@ -8,6 +9,7 @@ use super::state::{Overlay, State, Window};
 use super::synthetic::Synthetic;
 use super::theme::{Theme, Tier};
 use super::update::{Effect, update};
+use super::view::Band;
 use super::{Hit, Source, Target};
 use crate::session::protocol::{Command, Snapshot, Status};
 use proptest::prelude::*;
@@ -297,6 +299,14 @@ fn zooming_keeps_the_crosshair_in_view() {
     assert_eq!(now.window, Window::All);
 }
 
+fn any_band() -> impl Strategy<Value = Band> {
+    (0..PANES.len(), any::<Option<(u64, u64)>>(), any::<Option<(u16, u16)>>()).prop_map(|(pane, across, along)| Band {
+        pane: PANES[pane].id,
+        across,
+        along,
+    })
+}
+
 fn any_action() -> impl Strategy<Value = Action> {
     let table = (0..ACTIONS.len()).prop_map(|index| ACTIONS[index].action.clone());
     let shows = (0..PANES.len()).prop_map(|index| Action::Show(PANES[index].id));
@@ -318,7 +328,12 @@ fn any_action() -> impl Strategy<Value = Action> {
         1 => any::<i8>().prop_map(Action::Scroll),
         1 => any::<i8>().prop_map(Action::Crosshair),
         1 => any::<i8>().prop_map(Action::Pan),
-        1 => (any::<u64>(), any::<u64>()).prop_map(|(from, to)| Action::Window(from, to)),
+        1 => any_band().prop_map(Action::Window),
+        1 => any_band().prop_map(Action::Stretch),
+        1 => (any::<u64>(), any::<bool>()).prop_map(|(at, closer)| Action::Magnify { at, closer }),
+        1 => (0..PANES.len(), any::<u16>(), any::<bool>()).prop_map(|(pane, part, closer)| {
+            Action::MagnifyValues { pane: PANES[pane].id, part, closer }
+        }),
         1 => any::<u8>().prop_map(Action::Layout),
     ]
 }
@@ -331,8 +346,10 @@ proptest! {
         let snapshot = with_status(if running { Status::Running } else { Status::Paused });
         let mut now = State::default();
         for action in actions {
+            now.scales = vec![(super::panes::PaneId::Loss, Scale::linear(0.1, 2.0)), (now.focus, Scale::log(0.001, 1.0))];
             let effects = update(&mut now, action, &snapshot);
             prop_assert!(now.layout >= 1 && now.layout <= now.layouts.count());
+            prop_assert!(now.values.iter().all(|values| values.low.is_finite() && values.low < values.high));
             prop_assert!(now.selected.is_some_and(|id| snapshot.lanes.iter().any(|lane| lane.info.lane == id)));
             prop_assert!(now.layer.is_none_or(|layer| layer < 4));
             let steps = now.steps(&snapshot);
@@ -350,6 +367,7 @@ proptest! {
             update(&mut now, Action::Back, &snapshot);
         }
         prop_assert!(now.overlay.is_none() && !now.zoomed && now.crosshair.is_none() && now.window == Window::All);
+        prop_assert!(now.values.is_empty());
     }
 
     #[test]
@@ -359,6 +377,8 @@ proptest! {
     ) {
         let snapshot = Synthetic::new(seeds, done, 5000, true).snapshot();
         let mut now = state((width, height));
+        let (_, hits) = screen(&now, &snapshot, &Theme::default(), (width, height));
+        super::navigate::saw(&mut now, &hits);
         for action in actions {
             update(&mut now, action, &snapshot);
         }

@@ -6,9 +6,11 @@ use super::command::{self, complete::World, prompt};
 use super::format;
 use super::lanes::{Group, groups};
 use super::layout;
+use super::navigate;
 use super::overlay::{help, palette};
 use super::panes::{self, PaneId};
-use super::state::{Overlay, SMOOTHING, State, Window, last_step};
+use super::state::{Overlay, SMOOTHING, State, Window};
+use super::view::View;
 use crate::record::LaneId;
 use crate::session::protocol::{Command, Snapshot, Status};
 use crate::workspace::sheet::hint;
@@ -35,6 +37,9 @@ pub fn update(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
     heal(state, &lanes);
     if state.overlay.is_some() {
         return in_overlay(state, action, snapshot);
+    }
+    if navigate::apply(state, &action, snapshot) {
+        return Vec::new();
     }
     match action {
         Action::TogglePause => match snapshot.status {
@@ -65,14 +70,8 @@ pub fn update(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
         Action::NextLane => select(state, &lanes, 1),
         Action::PreviousLayer => choose_layer(state, &lanes, -1),
         Action::NextLayer => choose_layer(state, &lanes, 1),
-        Action::Crosshair(by) => move_crosshair(state, snapshot, by),
-        Action::ZoomIn => zoom(state, snapshot, true),
-        Action::ZoomOut => zoom(state, snapshot, false),
-        Action::Pan(tenths) => pan(state, snapshot, tenths),
-        Action::Whole => state.window = Window::All,
-        Action::Follow => follow(state, snapshot),
         Action::LogY => {
-            let pane = if panes::is_chart(state.focus) { state.focus } else { PaneId::Loss };
+            let pane = navigate::chart(state);
             match state.log_y.iter().position(|other| *other == pane) {
                 Some(index) => drop(state.log_y.remove(index)),
                 None => state.log_y.push(pane),
@@ -100,35 +99,21 @@ pub fn update(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
             state.overlay =
                 Some(Overlay::Command(prompt::Prompt::new(typed, World { snapshot, layouts: &state.layouts })))
         }
-        Action::GoTo(step) => state.crosshair = Some(step.min(last_step(snapshot))),
         Action::Palette => state.overlay = Some(Overlay::Palette { query: String::new(), chosen: 0 }),
         Action::Back => back(state),
         Action::Suspend => return vec![Effect::Suspend],
         Action::Redraw => return vec![Effect::Redraw],
         Action::Scroll(by) if state.focus == PaneId::Log => scroll_log(state, -i64::from(by), snapshot),
-        Action::Scroll(by) => zoom(state, snapshot, by < 0),
         Action::Point { pane, lane, step, layer } => {
             state.focus = pane.unwrap_or(state.focus);
             state.selected = lane.or(state.selected);
-            state.crosshair = step.map(|step| step.min(last_step(snapshot))).or(state.crosshair);
+            state.crosshair = step.map(|step| step.min(state.end(snapshot))).or(state.crosshair);
             state.layer = layer.or(state.layer);
             heal(state, &lanes);
         }
-        Action::Window(from, to) => {
-            let end = last_step(snapshot);
-            let (from, to) = (from.min(to).min(end), from.max(to).min(end));
-            if to - from >= 2 {
-                (state.window, state.crosshair) = (Window::Fixed(from, to), None);
-            }
-        }
         Action::Resize(width, height) => return resized(state, width, height),
-        Action::Type(_)
-        | Action::Erase
-        | Action::EraseWord
-        | Action::EraseAll
-        | Action::Cursor(_)
-        | Action::Complete
-        | Action::Accept => {}
+        // The rest belongs to overlays, or was done above.
+        _ => {}
     }
     Vec::new()
 }
@@ -177,6 +162,7 @@ fn perform(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Effect
     match action {
         Action::Reset => {
             (state.crosshair, state.window) = (None, Window::All);
+            state.values.clear();
             vec![Effect::Send(Command::Reset)]
         }
         Action::Quit => vec![Effect::Send(Command::Stop), Effect::Quit],
@@ -306,65 +292,6 @@ fn choose_layer(state: &mut State, lanes: &[Group<'_>], by: isize) {
     state.layer = (layers > 0).then_some(target as u16);
 }
 
-fn move_crosshair(state: &mut State, snapshot: &Snapshot, hundredths: i8) {
-    let steps = state.steps(snapshot);
-    let end = last_step(snapshot).min(steps.last);
-    let Some(from) = state.crosshair else {
-        state.crosshair = Some(end.max(steps.first));
-        return;
-    };
-    const PARTS: usize = 100;
-    let target = if steps.log {
-        let column = steps.column(from, PARTS).unwrap_or(PARTS - 1);
-        let target = column.saturating_add_signed(hundredths.into()).min(PARTS - 1);
-        let step = steps.step(target, PARTS);
-        if step == from { from.saturating_add_signed(hundredths.signum().into()) } else { step }
-    } else {
-        let part = ((steps.last - steps.first) / PARTS as u64).max(1) as i64;
-        from.saturating_add_signed(part.saturating_mul(hundredths.into()))
-    };
-    state.crosshair = Some(target.clamp(steps.first, end.max(steps.first)));
-}
-
-fn zoom(state: &mut State, snapshot: &Snapshot, closer: bool) {
-    let end = last_step(snapshot);
-    let steps = state.steps(snapshot);
-    let span = steps.last - steps.first + 1;
-    let wanted = if closer { (span / 2).max(8) } else { span.saturating_mul(2) };
-    if wanted > end {
-        state.window = Window::All;
-        return;
-    }
-    state.window = match (state.crosshair, state.window) {
-        (None, Window::All | Window::Tail(_)) => Window::Tail(wanted),
-        (crosshair, _) => {
-            let middle = crosshair.unwrap_or(steps.first + span / 2);
-            let first = middle.saturating_sub(wanted / 2).min((end + 1).saturating_sub(wanted));
-            Window::Fixed(first, first + wanted - 1)
-        }
-    };
-}
-
-fn pan(state: &mut State, snapshot: &Snapshot, tenths: i8) {
-    if state.window == Window::All {
-        return;
-    }
-    let steps = state.steps(snapshot);
-    let span = steps.last - steps.first;
-    let by = (span / 10).max(1) as i64 * i64::from(tenths);
-    let first = steps.first.saturating_add_signed(by).min(last_step(snapshot).saturating_sub(span));
-    state.window = Window::Fixed(first, first + span);
-}
-
-fn follow(state: &mut State, snapshot: &Snapshot) {
-    let steps = state.steps(snapshot);
-    state.window = match state.window {
-        Window::Tail(_) => Window::Fixed(steps.first, steps.last),
-        Window::Fixed(..) => Window::Tail(steps.last - steps.first + 1),
-        Window::All => Window::Tail((last_step(snapshot) / 4).max(50)),
-    };
-}
-
 fn focus(state: &mut State, snapshot: &Snapshot, by: isize) {
     let visible = if state.zoomed {
         panes::PANES.iter().map(|pane| pane.id).filter(|id| *id != PaneId::LaneLine).collect()
@@ -393,7 +320,7 @@ fn back(state: &mut State) {
         (state.crosshair, state.layer) = (None, None);
     } else if state.log_back > 0 {
         state.log_back = 0;
-    } else {
-        state.window = Window::All;
+    } else if state.view() != (View { unit: state.unit, ..View::default() }) {
+        navigate::whole(state);
     }
 }

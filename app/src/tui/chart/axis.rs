@@ -52,6 +52,15 @@ impl Scale {
         }
     }
 
+    /// The value at `place`, the inverse of [`Scale::place`].
+    pub fn value(&self, place: f64) -> f64 {
+        if self.log {
+            (self.low.ln() + place * (self.high.ln() - self.low.ln())).exp()
+        } else {
+            self.low + place * (self.high - self.low)
+        }
+    }
+
     /// At most about `count` round values within the scale, rising.
     pub fn ticks(&self, count: usize) -> Vec<f64> {
         let count = count.max(1);
@@ -136,20 +145,26 @@ fn nice_step(rough: f64) -> f64 {
     step * power
 }
 
-/// The axis of steps: from the first to the last step shown, over a number of columns.
+/// The x axis: from the first to the last position shown, over a number of columns. A position is a whole number of steps, or of
+/// another unit that grows with them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Steps {
-    /// First step shown.
+    /// First position shown.
     pub first: u64,
-    /// Last step shown.
+    /// Last position shown.
     pub last: u64,
-    /// Logarithmic in step + 1.
+    /// Logarithmic in position + 1.
     pub log: bool,
 }
 
 impl Steps {
     fn warp(&self, step: f64) -> f64 {
         if self.log { (step.max(0.0) + 1.0).ln() } else { step }
+    }
+
+    /// Where every one of `columns` columns begins, and where the last ends.
+    pub fn begins(&self, columns: usize) -> Vec<u64> {
+        (0..=columns).map(|column| self.begin(column, columns)).collect()
     }
 
     /// The step where column `column` of `columns` begins. Column `columns` begins after the last step.
@@ -227,6 +242,9 @@ mod tests {
                 prop_assert!(scale.low().is_finite() && scale.high().is_finite() && scale.low() < scale.high());
                 prop_assert!((scale.place(scale.low())).abs() < 1e-6);
                 prop_assert!((scale.place(scale.high()) - 1.0).abs() < 1e-6);
+                let middle = scale.value(0.5);
+                prop_assert!(scale.low() <= middle && middle <= scale.high());
+                prop_assert!((scale.place(middle) - 0.5).abs() < 1e-3, "{:?}", scale);
                 let labels = scale.labels(count);
                 prop_assert!(labels.len() <= 3 * count.max(1) + 6, "{} labels for {count}", labels.len());
             }

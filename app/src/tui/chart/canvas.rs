@@ -45,10 +45,8 @@ impl Canvas {
 
     /// Sets the dot at column `x`, row `y` from the top; outside it does nothing. What has a higher rank clears what has a lower
     /// one from its cell, so that a line stays crisp before a band.
-    pub fn dot(&mut self, x: usize, y: usize, rank: u8, colour: Color) {
-        if x >= self.columns() || y >= self.rows() {
-            return;
-        }
+    pub fn dot(&mut self, x: usize, y: i32, rank: u8, colour: Color) {
+        let Some(y) = usize::try_from(y).ok().filter(|y| x < self.columns() && *y < self.rows()) else { return };
         let cell = &mut self.cells[y / 4 * self.width + x / 2];
         if cell.dots != 0 && cell.rank > rank {
             return;
@@ -61,20 +59,21 @@ impl Canvas {
         cell.dots |= BITS[x % 2][y % 4];
     }
 
-    /// Dots of column `x` from row `top` to row `bottom`, both included, in either order.
-    pub fn column(&mut self, x: usize, top: usize, bottom: usize, rank: u8, colour: Color) {
-        for y in top.min(bottom)..=top.max(bottom).min(self.rows().saturating_sub(1)) {
+    /// Dots of column `x` from row `top` to row `bottom`, both included, in either order, as far as they lie on the canvas.
+    pub fn column(&mut self, x: usize, top: i32, bottom: i32, rank: u8, colour: Color) {
+        let last = i32::try_from(self.rows()).unwrap_or(i32::MAX) - 1;
+        for y in top.min(bottom).max(0)..=top.max(bottom).min(last) {
             self.dot(x, y, rank, colour);
         }
     }
 
     /// A straight line between two dots; with `dash`, so many dots on and as many off.
-    pub fn line(&mut self, from: (usize, usize), to: (usize, usize), dash: Option<usize>, rank: u8, colour: Color) {
-        let (dx, dy) = (to.0 as f64 - from.0 as f64, to.1 as f64 - from.1 as f64);
+    pub fn line(&mut self, from: (usize, i32), to: (usize, i32), dash: Option<usize>, rank: u8, colour: Color) {
+        let (dx, dy) = (to.0 as f64 - from.0 as f64, f64::from(to.1) - f64::from(from.1));
         let count = dx.abs().max(dy.abs()) as usize;
         for index in 0..=count {
             let part = if count == 0 { 0.0 } else { index as f64 / count as f64 };
-            let (x, y) = ((from.0 as f64 + dx * part).round() as usize, (from.1 as f64 + dy * part).round() as usize);
+            let (x, y) = ((from.0 as f64 + dx * part).round() as usize, (f64::from(from.1) + dy * part).round() as i32);
             if dash.is_none_or(|dash| (x / dash).is_multiple_of(2)) {
                 self.dot(x, y, rank, colour);
             }

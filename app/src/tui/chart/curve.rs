@@ -2,7 +2,7 @@
 //! fewer values than columns.
 #![forbid(unsafe_code)]
 
-use super::{Canvas, Scale, Steps};
+use super::{Canvas, Scale};
 use crate::session::history::{Column, Series};
 use ratatui::style::Color;
 
@@ -17,13 +17,13 @@ pub struct Pen {
     pub dash: Option<usize>,
 }
 
-/// The extent of `series` in each of `columns` columns; columns without a value are [`Column::EMPTY`].
-pub fn columns(series: &Series, steps: &Steps, columns: usize) -> Vec<Column> {
-    let mut from = series.before(steps.first);
-    (0..columns)
-        .map(|column| {
-            let end = steps.begin(column + 1, columns);
-            let before = series.before(end);
+/// The extent of `series` between each two of `begins`, steps that do not fall; columns without a value are [`Column::EMPTY`].
+pub fn columns(series: &Series, begins: &[u64]) -> Vec<Column> {
+    let Some((first, ends)) = begins.split_first() else { return Vec::new() };
+    let mut from = series.before(*first);
+    ends.iter()
+        .map(|end| {
+            let before = series.before(*end);
             let extent = series.column(from..before);
             from = from.max(before);
             extent
@@ -35,6 +35,13 @@ pub fn columns(series: &Series, steps: &Steps, columns: usize) -> Vec<Column> {
 pub fn row(scale: &Scale, value: f64, rows: usize) -> usize {
     let place = scale.place(value).clamp(0.0, 1.0);
     ((1.0 - place) * rows.saturating_sub(1) as f64).round() as usize
+}
+
+/// The dot row of `value`, above or below the canvas where the scale ends before it. No further than two heights away, so that a
+/// line to any number has an end.
+fn row_beyond(scale: &Scale, value: f64, rows: usize) -> i32 {
+    let place = scale.place(value).clamp(-2.0, 3.0);
+    ((1.0 - place) * rows.saturating_sub(1) as f64).round() as i32
 }
 
 /// Draws the extents as a curve: a vertical stroke a column, lines between them.
@@ -55,11 +62,17 @@ pub fn draw(canvas: &mut Canvas, extents: &[Column], scale: &Scale, pen: Pen) {
         let first = if extent.first.is_finite() { extent.first } else { extent.min };
         let last = if extent.last.is_finite() { extent.last } else { extent.max };
         if let Some((before, value)) = previous {
-            let (from, to) = ((before, row(scale, value, rows)), (x, row(scale, first, rows)));
+            let (from, to) = ((before, row_beyond(scale, value, rows)), (x, row_beyond(scale, first, rows)));
             canvas.line(from, to, pen.dash, pen.rank, pen.colour);
         }
         if pen.dash.is_none_or(|dash| (x / dash).is_multiple_of(2)) || extent.max > extent.min {
-            canvas.column(x, row(scale, extent.max, rows), row(scale, extent.min, rows), pen.rank, pen.colour);
+            canvas.column(
+                x,
+                row_beyond(scale, extent.max, rows),
+                row_beyond(scale, extent.min, rows),
+                pen.rank,
+                pen.colour,
+            );
         }
         previous = Some((x, last));
     }
@@ -70,7 +83,7 @@ pub fn band(canvas: &mut Canvas, extents: &[Option<(f64, f64)>], scale: &Scale, 
     let rows = canvas.rows();
     for (x, extent) in extents.iter().enumerate() {
         if let Some((low, high)) = extent {
-            canvas.column(x, row(scale, *high, rows), row(scale, *low, rows), pen.rank, pen.colour);
+            canvas.column(x, row_beyond(scale, *high, rows), row_beyond(scale, *low, rows), pen.rank, pen.colour);
         }
     }
 }
@@ -88,7 +101,9 @@ pub fn robust_range(values: &mut Vec<f64>) -> Option<(f64, f64)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Steps;
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn a_spike_of_one_step_shows_among_a_million() {
@@ -97,7 +112,7 @@ mod tests {
             series.push(step, if step == 654_321 { 100.0 } else { 1.0 });
         }
         let steps = Steps { first: 0, last: 999_999, log: false };
-        let extents = columns(&series, &steps, 160);
+        let extents = columns(&series, &steps.begins(160));
         let spikes: Vec<usize> = (0..160).filter(|&x| extents[x].max == 100.0).collect();
         assert_eq!(spikes, [steps.column(654_321, 160).unwrap()]);
         assert_eq!(extents.iter().map(|extent| extent.count).sum::<usize>(), 1_000_000);
@@ -108,7 +123,7 @@ mod tests {
         let series = Series::new();
         series.push(0, 0.0);
         series.push(9, 1.0);
-        let extents = columns(&series, &Steps { first: 0, last: 9, log: false }, 20);
+        let extents = columns(&series, &Steps { first: 0, last: 9, log: false }.begins(20));
         assert_eq!(extents.iter().filter(|extent| extent.count > 0).count(), 2);
         let mut canvas = Canvas::new(10, 2);
         draw(&mut canvas, &extents, &Scale::linear(0.0, 1.0), Pen { colour: Color::Red, rank: 1, dash: None });
@@ -117,6 +132,35 @@ mod tests {
         canvas.draw(area, &mut buffer, false);
         let drawn = buffer.content().iter().filter(|cell| cell.symbol() != " ").count();
         assert!(drawn >= 10, "{drawn} cells");
+    }
+
+    proptest! {
+        /// Whatever the window and the width: each column holds exactly the values of its steps, and the columns all of the window's.
+        #[test]
+        fn the_reduction_loses_nothing(
+            values in prop::collection::vec(prop_oneof![30 => -1e3..1e3f64, 1 => Just(f64::NAN), 1 => Just(1e9)], 1..3000),
+            stride in 1u64..7, first in 0u64..6000, span in 1u64..9000, width in 1usize..400, log in any::<bool>(),
+        ) {
+            let series = Series::new();
+            for (index, value) in values.iter().enumerate() {
+                series.push(index as u64 * stride, *value);
+            }
+            let steps = Steps { first, last: first + span, log };
+            let extents = columns(&series, &steps.begins(width));
+            prop_assert_eq!(extents.len(), width);
+            let mut expected = vec![Column::EMPTY; width];
+            for (index, value) in values.iter().enumerate() {
+                let step = index as u64 * stride;
+                if (first..=first + span).contains(&step) {
+                    let column = (0..width).rfind(|&column| steps.begin(column, width) <= step).unwrap();
+                    expected[column] = expected[column].then(Column::of(*value));
+                }
+            }
+            for (found, expected) in extents.iter().zip(&expected) {
+                prop_assert_eq!((found.count, found.non_finite), (expected.count, expected.non_finite));
+                prop_assert!(found.min == expected.min && found.max == expected.max);
+            }
+        }
     }
 
     #[test]

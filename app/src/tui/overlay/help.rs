@@ -23,8 +23,8 @@ pub enum Line {
 
 const NOTES: [(&str, &str); 7] = [
     ("click", "Focus a pane; in a chart, set the crosshair; on a lane or layer, select it."),
-    ("drag", "Show the steps dragged over."),
-    ("wheel", "Zoom in and out; scroll the log."),
+    ("drag", "Show the part of the chart dragged over: steps, values or both."),
+    ("wheel", "Zoom around what it points at; beside a chart, or with ctrl, its values. Scrolls the log."),
     ("▴ ▾ ✕", "A value beyond the range, above or below; a value that is NaN or infinite."),
     ("verdict: diverging", "The smoothed loss is 1.3 times its least value, and above its first."),
     (

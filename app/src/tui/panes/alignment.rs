@@ -9,12 +9,12 @@
 use super::super::chart::curve;
 use super::super::colour::diverging;
 use super::super::context::{Context, Framing, MARGIN, Target};
+use super::super::format;
 use super::super::ink::{put, put_right, width};
 use super::super::lanes::Group;
-use super::super::{format, state::Window};
 use super::PaneId;
 use super::crosshair;
-use super::plot::step_ticks;
+use super::plot::{step_ticks, view_notes};
 use crate::record::{Key, Quantity};
 use crate::session::history::Column;
 use ratatui::buffer::Buffer;
@@ -23,14 +23,10 @@ use ratatui::style::{Modifier, Style};
 
 pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
     let name = context.selected().map_or("", |group| &group.name);
-    let mut notes = vec![];
-    if !matches!(context.state.window, Window::All) {
-        notes.push("zoomed");
-    }
-    if context.state.log_x {
-        notes.push("log x");
-    }
     let title = if name.is_empty() { "Alignment".to_owned() } else { format!("Alignment {name} · layer × step") };
+    let mut notes = view_notes(context, PaneId::Alignment);
+    let said = crosshair::reading(context);
+    notes.extend(said.as_deref());
     let inner = context.frame(PaneId::Alignment, &title, &notes.join(" · "), area, buffer);
     legend(context, area, width(&title) + 10, buffer);
     let Some(group) = context.selected() else {
@@ -49,7 +45,8 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
     if plot.width < 4 || plot.height < 1 || layers == 0 {
         return;
     }
-    let columns: Vec<Vec<Column>> = (0..layers).map(|layer| extents(group, layer, &steps, plot.width.into())).collect();
+    let columns: Vec<Vec<Column>> =
+        (0..layers).map(|layer| extents(context, group, layer, &steps.begins(plot.width.into()))).collect();
     if columns.iter().flatten().all(|extent| extent.count == 0) {
         return context.empty(context.nothing("no alignment measured yet"), inner, buffer);
     }
@@ -65,7 +62,8 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
     }
     names(context, group, inner, plot, &rows, buffer);
     step_ticks(context, &steps, inner, plot, buffer);
-    context.hit(plot, Target::Steps(steps));
+    context.hit(plot, Target::Steps(PaneId::Alignment, steps));
+    crosshair::band(context, PaneId::Alignment, &steps, plot, buffer);
     if let Some(column) = context.state.crosshair.and_then(|step| steps.column(step, plot.width.into())) {
         let x = column as u16;
         crosshair::line(context, plot, x, buffer);
@@ -78,22 +76,25 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-/// The extents of a layer over the columns, averaged over seeds; a value lasts until the next is measured.
-fn extents(group: &Group<'_>, layer: usize, steps: &super::super::chart::Steps, columns: usize) -> Vec<Column> {
+/// The extents of a layer between each two of `places`, averaged over seeds; a value lasts until the next is measured.
+fn extents(context: &Context<'_>, group: &Group<'_>, layer: usize, places: &[u64]) -> Vec<Column> {
     let key = Key::site(Quantity::Cosine, layer);
+    let columns = places.len().saturating_sub(1);
     let mut sum: Vec<Column> = vec![Column::EMPTY; columns];
     let mut seeds = vec![0usize; columns];
     for lane in &group.lanes {
-        let Some(series) = lane.history.series(key) else { continue };
-        let mut found = curve::columns(&series, steps, columns);
-        let before = steps.first.checked_sub(1).and_then(|step| series.at(step)).map(|(_, value)| Column::of(value));
+        let ruler = context.ruler(lane);
+        let Some(series) = lane.history.series(key).filter(|_| ruler.moves()) else { continue };
+        let begins: Vec<u64> = places.iter().map(|at| ruler.first_from(*at)).collect();
+        let mut found = curve::columns(&series, &begins);
+        let before = begins[0].checked_sub(1).and_then(|step| series.at(step)).map(|(_, value)| Column::of(value));
         let end = found.iter().rposition(|extent| extent.count > 0).map_or(0, |last| last + 1);
         let reach = lane.step.saturating_sub(1);
         let mut held = before;
         for (x, extent) in found.iter_mut().enumerate() {
             if extent.count > 0 {
                 held = Some(Column::of(extent.last));
-            } else if let Some(value) = held.filter(|_| x < end || steps.begin(x, columns) <= reach) {
+            } else if let Some(value) = held.filter(|_| x < end || begins[x] <= reach) {
                 *extent = value;
             }
         }
@@ -217,7 +218,7 @@ fn names(context: &Context<'_>, group: &Group<'_>, inner: Rect, plot: Rect, rows
             &format::fit(site, usize::from(gutter.saturating_sub(1))),
             style,
         );
-        if let Some((value, _)) = group.value(Key::site(Quantity::Cosine, layer), context.state.crosshair) {
+        if let Some((value, _)) = context.value(group, Key::site(Quantity::Cosine, layer)) {
             let style = if chosen { theme.accent() } else { theme.text() };
             put(buffer, inner, plot.right() - inner.x + 1, y, &format::value(value), style);
         }

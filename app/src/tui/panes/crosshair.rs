@@ -1,10 +1,15 @@
 //! What the crosshair says: its line through a chart, and the panel with every curve's values at it.
 #![forbid(unsafe_code)]
 
+use super::super::chart::Steps;
 use super::super::context::Context;
 use super::super::format;
 use super::super::ink::{clear, put, put_right, width};
-use super::plot::{Curve, Plot};
+use super::super::view::HEIGHT;
+use super::PaneId;
+use super::curves::{Said, smoothing_note};
+use super::plot::Plot;
+use crate::record::{Key, Quantity};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
@@ -20,65 +25,126 @@ pub fn line(context: &Context<'_>, canvas: Rect, x: u16, buffer: &mut Buffer) {
     }
 }
 
-/// A line of the panel: name, value, value of the test split.
+/// What heatmaps say of the cell pointed at, in full: place, layer, cosine of the selected lane. None while no layer is pointed at.
+pub fn reading(context: &Context<'_>) -> Option<String> {
+    let (layer, group) = (context.state.layer?, context.selected()?);
+    let site = group.first().info.sites.get(usize::from(layer))?;
+    let value = context.value(group, Key::site(Quantity::Cosine, layer.into()));
+    let value = value.map_or("–".to_owned(), |(value, _)| format::exact(value));
+    Some(format!("{} · {site} {value}", context.place()))
+}
+
+/// The rubber band under way, over `canvas` of `pane`.
+pub fn band(context: &Context<'_>, pane: PaneId, steps: &Steps, canvas: Rect, buffer: &mut Buffer) {
+    let Some(band) = context.state.band.filter(|band| band.pane == pane) else { return };
+    let column = |at: u64| steps.column(at, canvas.width.into()).map(|x| x as u16);
+    let (left, right) = match band.across {
+        Some((from, to)) => match (column(from.min(to)), column(from.max(to))) {
+            (Some(left), Some(right)) => (left, right + 1),
+            _ => return,
+        },
+        None => (0, canvas.width),
+    };
+    let row = |part: u16| (u32::from(HEIGHT - part.min(HEIGHT)) * u32::from(canvas.height) / u32::from(HEIGHT)) as u16;
+    let (top, bottom) = band.along.map_or((0, canvas.height), |(low, high)| (row(low.max(high)), row(low.min(high))));
+    let ground = context.theme.chosen();
+    for y in top..bottom.min(canvas.height) {
+        for x in left..right.min(canvas.width) {
+            if let Some(cell) = buffer.cell_mut((canvas.x + x, canvas.y + y)) {
+                cell.set_style(ground);
+            }
+        }
+    }
+}
+
+/// A line of the panel: a name, then a text for each column.
 struct Reading {
     name: String,
-    value: String,
-    test: String,
+    cells: [String; 4],
     style: Style,
 }
 
-/// The values at the crosshair in full, in the focused chart; a legend with the newest values where lanes are not listed.
-pub fn panel(context: &Context<'_>, plot: &Plot, cross: Option<(u64, u16)>, canvas: Rect, buffer: &mut Buffer) {
+/// The values at the crosshair in full, in the focused chart: what is shown, the raw value where that is smoothed, the test split's,
+/// and the step measured where it is not the crosshair's. Elsewhere a legend with the newest values where lanes are not listed.
+pub fn panel(context: &Context<'_>, plot: &Plot<'_>, cross: Option<(u64, u16)>, canvas: Rect, buffer: &mut Buffer) {
     let theme = context.theme;
     let focused = context.state.focus == plot.pane && cross.is_some();
     if !focused && (context.listed || plot.curves.iter().any(|curve| curve.tag.is_some())) {
         return;
     }
-    let step = cross.map(|(step, _)| step);
-    let write = |curve: &Curve| match curve.value(step) {
-        Some((mean, deviation)) if curve.shown.len() > 1 => {
-            format!("{} ± {}", (plot.write)(mean), (plot.write)(deviation))
-        }
-        Some((mean, _)) => (plot.write)(mean),
-        None => "–".to_owned(),
+    let at = cross.map(|(at, _)| at);
+    let number = |value: f64| if focused { (plot.exact)(value) } else { (plot.write)(value) };
+    let write = |said: Said, seeds: usize| match seeds {
+        1 => number(said.mean),
+        _ => format!("{} ± {}", number(said.mean), (plot.write)(said.deviation)),
     };
+    let smoothed = context.state.beta() > 0.0;
     let readings: Vec<Reading> = plot
         .curves
         .iter()
         .filter(|curve| !curve.dashed)
         .map(|curve| {
+            let (found, seeds) = (curve.value(at), curve.strands.len());
             let test = plot.curves.iter().find(|other| other.dashed && other.label == curve.label);
+            let test = test.map(|test| test.value(at).map_or("–".to_owned(), |said| write(said, test.strands.len())));
+            let raw = curve.raw(at).filter(|_| focused && smoothed).map(|said| write(said, seeds));
+            let step = found.filter(|said| focused && Some(said.step) != at);
             let bold = if curve.front { Modifier::BOLD } else { Modifier::empty() };
             Reading {
                 name: format!("{} {}", curve.marker, curve.label),
-                value: write(curve),
-                test: test.map(write).unwrap_or_default(),
+                cells: [
+                    found.map_or("–".to_owned(), |said| write(said, seeds)),
+                    raw.unwrap_or_default(),
+                    test.unwrap_or_default(),
+                    step.map_or(String::new(), |said| format::grouped(said.step)),
+                ],
                 style: Style::new().fg(curve.colour).add_modifier(bold),
             }
         })
         .collect();
-    let widest = |of: fn(&Reading) -> &str| readings.iter().map(|reading| width(of(reading))).max().unwrap_or(0);
-    let (names, values, mut tests) = (widest(|r| &r.name), widest(|r| &r.value).max(5), widest(|r| &r.test));
-    tests = if tests > 0 { tests.max(4) + 2 } else { 0 };
-    let (height, length) = (readings.len() as u16 + 1, names + 2 + values + tests + 2);
+    let first = if smoothed && focused { smoothing_note(context) } else { String::new() };
+    let tested = readings.iter().any(|reading| !reading.cells[2].is_empty());
+    let heads = [
+        if first.is_empty() && tested { "train".to_owned() } else { first },
+        "raw".into(),
+        "test".into(),
+        "of step".into(),
+    ];
+    let names = readings.iter().map(|reading| width(&reading.name)).max().unwrap_or(0);
+    let head = context.place();
+    let mut columns: [u16; 4] = std::array::from_fn(|column| {
+        let widest = readings.iter().map(|reading| width(&reading.cells[column])).max().unwrap_or(0);
+        if widest > 0 { widest.max(width(&heads[column])) + 2 } else { 0 }
+    });
+    let height = readings.len() as u16 + 1;
+    // Where there is no room for all the columns the least needed go first.
+    let length = loop {
+        let length = (names + 2 + columns.iter().sum::<u16>()).max(width(&head) + 2);
+        let drop = [3, 1, 2].into_iter().find(|&column| columns[column] > 0);
+        match drop.filter(|_| length > canvas.width) {
+            Some(column) => columns[column] = 0,
+            None => break length,
+        }
+    };
     if readings.is_empty() || height > canvas.height || length > canvas.width {
         return;
     }
     let panel = emptiest(canvas, (length, height), cross.map(|(_, x)| x), buffer);
     let ground = theme.bar();
     clear(buffer, panel, ground);
-    let head = step.map_or("newest".to_owned(), |step| format!("step {}", format::grouped(step)));
     put(buffer, panel, 1, 0, &head, ground.patch(theme.title()));
-    if tests > 0 {
-        put_right(buffer, panel, length - 1, 0, "test", ground.patch(theme.dim()));
-        put_right(buffer, panel, length - 1 - tests, 0, "train", ground.patch(theme.dim()));
+    let mut end = length - 1;
+    for column in (0..columns.len()).rev().filter(|&column| columns[column] > 0) {
+        if end >= width(&heads[column]) + width(&head) + 2 {
+            put_right(buffer, panel, end, 0, &heads[column], ground.patch(theme.dim()));
+        }
+        for (index, reading) in readings.iter().enumerate() {
+            put_right(buffer, panel, end, index as u16 + 1, &reading.cells[column], ground.patch(reading.style));
+        }
+        end -= columns[column];
     }
     for (index, reading) in readings.iter().enumerate() {
-        let (y, style) = (index as u16 + 1, ground.patch(reading.style));
-        put(buffer, panel, 1, y, &reading.name, style);
-        put_right(buffer, panel, length - 1, y, &reading.test, style);
-        put_right(buffer, panel, length - 1 - tests, y, &reading.value, style);
+        put(buffer, panel, 1, index as u16 + 1, &reading.name, ground.patch(reading.style));
     }
 }
 

@@ -49,12 +49,7 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
                 (theme.glyph("✕", "!").to_owned(), theme.bad())
             }
             _ => {
-                let loss = group.smooth(
-                    context.derived,
-                    Key::whole(Quantity::Loss),
-                    context.state.beta(),
-                    context.state.crosshair,
-                );
+                let loss = context.smooth(group, Key::whole(Quantity::Loss), context.state.beta());
                 (loss.map_or("–".to_owned(), |(loss, _)| format::value(loss)), theme.text())
             }
         };

@@ -84,7 +84,6 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
 
 /// Loss and test accuracy; with more room test loss and |cos| too.
 fn numbers(context: &Context<'_>, group: &Group<'_>, wide: bool, spread: bool) -> Vec<String> {
-    let step = context.state.crosshair;
     let beta = if context.state.smoothing == 0 { 0.0 } else { context.state.beta().max(SMOOTHING[1]) };
     let many = spread && group.lanes.len() > 1;
     let show = |found: Option<(f64, f64)>, write: fn(f64) -> String| match found {
@@ -92,14 +91,14 @@ fn numbers(context: &Context<'_>, group: &Group<'_>, wide: bool, spread: bool) -
         Some((mean, _)) => write(mean),
         None => "–".to_owned(),
     };
-    let loss = show(group.smooth(context.derived, Key::whole(Quantity::Loss), beta, step), format::value);
+    let loss = show(context.smooth(group, Key::whole(Quantity::Loss), beta), format::value);
     let accuracy =
-        show(group.value(Key::whole(Quantity::TestAccuracy), step), |share| format!("{:.1}%", share * 100.0));
+        show(context.value(group, Key::whole(Quantity::TestAccuracy)), |share| format!("{:.1}%", share * 100.0));
     if !wide {
         return vec![loss, accuracy];
     }
-    let test = show(group.value(Key::whole(Quantity::TestLoss), step), format::value);
-    let cosine = show(group.value(Key::whole(Quantity::Cosine), step), |cosine| format::value(cosine.abs()));
+    let test = show(context.value(group, Key::whole(Quantity::TestLoss)), format::value);
+    let cosine = show(context.value(group, Key::whole(Quantity::Cosine)), |cosine| format::value(cosine.abs()));
     vec![loss, test, accuracy, cosine]
 }
 

@@ -5,16 +5,18 @@ use super::super::colour::{diverging, readable_on};
 use super::super::context::{Context, Framing, Target};
 use super::super::format;
 use super::super::ink::{put, put_right, row, width};
-use super::PaneId;
 use super::alignment::shade;
+use super::{PaneId, crosshair};
 use crate::record::{Key, Quantity};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
+const TITLE: &str = "Alignment lane × layer";
+
 pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
-    let when = context.state.crosshair.map_or("newest".to_owned(), |step| format!("step {}", format::grouped(step)));
-    let inner = context.frame(PaneId::Matrix, "Alignment lane × layer", &when, area, buffer);
+    let said = crosshair::reading(context).filter(|said| width(said) + width(TITLE) + 10 <= area.width);
+    let inner = context.frame(PaneId::Matrix, TITLE, &said.unwrap_or_else(|| context.place()), area, buffer);
     let indent = if context.framing == Framing::Ruled { inner.width.min(1) } else { 0 };
     let inner = Rect { x: inner.x + indent, width: inner.width - indent, ..inner };
     let theme = context.theme;
@@ -52,7 +54,11 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
             let key =
                 if layer < sites.len() { Key::site(Quantity::Cosine, layer) } else { Key::whole(Quantity::Cosine) };
             let x = left + layer as u16 * cell;
-            let Some((value, _)) = group.value(key, context.state.crosshair) else {
+            let here = Rect { x: inner.x + x, y: inner.y + y, width: cell, height: each };
+            if layer < sites.len() {
+                context.hit(here.intersection(inner), Target::Layer(layer as u16));
+            }
+            let Some((value, _)) = context.value(group, key) else {
                 put_right(buffer, inner, x + cell.div_ceil(2), y, theme.glyph("·", "."), theme.faint());
                 continue;
             };
@@ -64,6 +70,8 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
                 (shade(value, theme.ascii), theme.text())
             };
             let ink = if context.is_selected(group) { ink.add_modifier(Modifier::BOLD) } else { ink };
+            let pointed = context.is_selected(group) && context.state.layer == Some(layer as u16);
+            let ink = if pointed { ink.add_modifier(Modifier::UNDERLINED) } else { ink };
             let shown = cell - u16::from(cell > 2);
             for line in 0..each.min(inner.height - y) {
                 for column in 0..shown {

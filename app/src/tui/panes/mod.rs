@@ -11,6 +11,7 @@ mod alignment;
 mod cosine;
 mod cost;
 mod crosshair;
+mod curves;
 mod formula;
 pub mod header;
 pub mod keyline;

@@ -20,9 +20,11 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
     let theme = context.theme;
     let snapshot = context.snapshot;
     let done = snapshot.lanes.iter().any(|lane| lane.step > 0);
-    let step = context.state.crosshair.unwrap_or_else(|| last_step(snapshot) + u64::from(done));
-    let at = if context.state.crosshair.is_some() { "at step " } else { "step " };
-    let steps = format!("{at}{}/{}", format::grouped(step), format::grouped(snapshot.steps));
+    let step = last_step(snapshot) + u64::from(done);
+    let steps = match context.state.crosshair {
+        Some(at) => format!("at {}", context.state.unit.place(at)),
+        None => format!("step {}/{}", format::grouped(step), format::grouped(snapshot.steps)),
+    };
     let x = put(buffer, area, 1, 0, &steps, theme.text());
     let rate = format!("{}/s", format::si(snapshot.steps_per_second));
     put_right(buffer, area, area.width.saturating_sub(1), 0, &rate, theme.dim());
@@ -63,9 +65,9 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
         for (index, (_, quantity, write)) in columns.iter().rev().enumerate() {
             let key = Key::whole(*quantity);
             let value = if *quantity == Quantity::Loss {
-                group.smooth(context.derived, key, context.state.beta(), context.state.crosshair)
+                context.smooth(group, key, context.state.beta())
             } else {
-                group.value(key, context.state.crosshair)
+                context.value(group, key)
             };
             let text = value.map_or("–".to_owned(), |(value, _)| write(value));
             put_right(

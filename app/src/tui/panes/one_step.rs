@@ -4,6 +4,7 @@
 use super::super::context::Context;
 use super::super::format;
 use super::PaneId;
+use super::curves;
 use super::plot::{self, Level, Plot};
 use crate::record::Quantity;
 use ratatui::buffer::Buffer;
@@ -13,11 +14,12 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
     let chart = Plot {
         pane: PaneId::OneStep,
         title: "One-step effectiveness".to_owned(),
-        notes: vec![plot::smoothing_note(context)],
-        curves: plot::lane_curves(context, Quantity::OneStep, false),
+        notes: vec![curves::smoothing_note(context)],
+        curves: curves::lane_curves(context, Quantity::OneStep, false),
         levels: vec![Level { value: 0.0, label: String::new() }],
         bounds: (f64::NEG_INFINITY, f64::INFINITY),
         write: format::value,
+        exact: format::exact,
         nothing: "not measured: add one_step to the workspace's measurements",
     };
     plot::render(context, &chart, area, buffer);

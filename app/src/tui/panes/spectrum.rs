@@ -5,7 +5,8 @@ use super::super::colour::{blend, cividis};
 use super::super::context::Context;
 use super::super::format;
 use super::PaneId;
-use super::plot::{self, Curve, Plot};
+use super::curves::{Curve, Strand};
+use super::plot::{self, Plot};
 use crate::record::{Key, Quantity};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -16,8 +17,14 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
         let sites = &group.first().info.sites;
         for (layer, site) in sites.iter().enumerate() {
             let key = Key::site(Quantity::EffectiveRank, layer);
-            let shown: Vec<_> = group.lanes.iter().filter_map(|lane| lane.history.series(key)).collect();
-            if shown.is_empty() {
+            let strands: Vec<Strand<'_>> = group
+                .lanes
+                .iter()
+                .map(|lane| (context.ruler(lane), lane.history.series(key)))
+                .filter(|(ruler, _)| ruler.moves())
+                .filter_map(|(ruler, series)| Some(Strand { ruler, shown: series?, raw: None }))
+                .collect();
+            if strands.is_empty() {
                 continue;
             }
             let place = layer as f64 / (sites.len() - 1).max(1) as f64;
@@ -30,10 +37,9 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
                 faint: context.theme.map(blend(context.theme.ground(), colour, 0.3)),
                 dashed: false,
                 front: context.state.layer == Some(layer as u16),
-                shown,
-                raw: Vec::new(),
+                strands,
                 draw_raw: false,
-                ends: None,
+                magnitude: false,
             });
         }
     }
@@ -45,6 +51,7 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
         levels: Vec::new(),
         bounds: (0.0, f64::INFINITY),
         write: format::value,
+        exact: format::exact,
         nothing: "not measured: add spectrum to the workspace's measurements",
     };
     plot::render(context, &chart, area, buffer);
