@@ -395,7 +395,8 @@ pub static ACTIONS: &[Entry] = &[
         "zoom in on values",
         "",
         "Show half the range of values in the focused chart, else in the loss.",
-    ),
+    )
+    .command("values-in"),
     entry(
         Action::ZoomOutValues,
         "Look",
@@ -403,7 +404,8 @@ pub static ACTIONS: &[Entry] = &[
         "zoom out of values",
         "",
         "Show twice the range of values in the focused chart.",
-    ),
+    )
+    .command("values-out"),
     entry(Action::PanValues(3), "Look", &[shift(KeyCode::Up)], "pan up", "", "Move the window to greater values."),
     entry(Action::PanValues(-3), "Look", &[shift(KeyCode::Down)], "pan down", "", "Move the window to lesser values."),
     entry(
