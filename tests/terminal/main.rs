@@ -4,6 +4,7 @@
 //! text when it never does.
 #![forbid(unsafe_code)]
 
+mod lanes;
 mod screen;
 
 use screen::Workbench;

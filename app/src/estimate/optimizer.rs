@@ -37,9 +37,23 @@ impl Optimizer {
         self.spec
     }
 
-    /// Changes the learning rate η; the state stays.
-    pub fn set_lr(&mut self, lr: f64) {
-        self.spec = self.spec.with_lr(lr);
+    /// Goes over to `spec`. The state stays where both keep the same moments; else it begins at zero. True when it stayed.
+    ///
+    /// # Errors
+    /// When the device cannot allocate; nothing has changed then.
+    pub fn retune(&mut self, spec: OptimizerSpec, theta: &[Tensor]) -> Result<bool> {
+        let moments = |spec: &OptimizerSpec| match spec {
+            OptimizerSpec::Sgd { momentum: 0.0, .. } => 0,
+            OptimizerSpec::Sgd { .. } => 1,
+            OptimizerSpec::Adam { .. } | OptimizerSpec::AdamW { .. } => 2,
+        };
+        let same = moments(&spec) == moments(&self.spec);
+        if same {
+            self.spec = spec;
+        } else {
+            *self = Self::new(spec, theta)?;
+        }
+        Ok(same)
     }
 
     /// One update of `theta` along `grad`, both in the order of the parameters, at `factor` times η.

@@ -9,7 +9,7 @@
 
 use super::number::write_plain;
 use super::output::{Output, Watch};
-use super::{Key, LaneId, LaneInfo, Observer, Quantity, StageSeconds, StepReport};
+use super::{Key, LaneChange, LaneId, LaneInfo, Observer, Quantity, StageSeconds, StepReport};
 use crate::workspace::{Measure, Scope};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -24,7 +24,7 @@ pub struct Csv<W: Write> {
     /// Known from the first lane on: all lanes share the model.
     columns: Option<Vec<Key>>,
     /// Cells before `step`, by lane.
-    lanes: BTreeMap<LaneId, Vec<u8>>,
+    lanes: BTreeMap<LaneId, (LaneInfo, Vec<u8>)>,
     line: Vec<u8>,
 }
 
@@ -86,18 +86,18 @@ impl<W: Write + Send> Observer for Csv<W> {
             let columns = self.header(&info.sites);
             self.columns = Some(columns);
         }
-        let mut cells = info.lane.to_string().into_bytes();
-        for text in [&info.name, &info.spec.strategy, scope_name(info.scope)] {
-            cells.push(b',');
-            write_text(&mut cells, text);
+        self.lanes.insert(info.lane, (info.clone(), cells(info)));
+    }
+
+    fn lane_changed(&mut self, change: &LaneChange) {
+        if let Some((info, first)) = self.lanes.get_mut(&change.lane) {
+            info.scope = change.scope;
+            *first = cells(info);
         }
-        // Writing to a vector cannot fail.
-        let _ = write!(cells, ",{},{}", info.seed, info.trial);
-        self.lanes.insert(info.lane, cells);
     }
 
     fn step(&mut self, report: &StepReport) {
-        let (Some(columns), Some(cells)) = (&self.columns, self.lanes.get(&report.lane)) else { return };
+        let (Some(columns), Some((_, cells))) = (&self.columns, self.lanes.get(&report.lane)) else { return };
         let line = &mut self.line;
         line.clear();
         line.extend_from_slice(cells);
@@ -124,6 +124,18 @@ impl<W: Write + Send> Observer for Csv<W> {
     fn sync(&mut self) {
         self.output.sync();
     }
+}
+
+/// The cells that every row of a lane begins with.
+fn cells(info: &LaneInfo) -> Vec<u8> {
+    let mut cells = info.lane.to_string().into_bytes();
+    for text in [&info.name, &info.spec.strategy, scope_name(info.scope)] {
+        cells.push(b',');
+        write_text(&mut cells, text);
+    }
+    // Writing to a vector cannot fail.
+    let _ = write!(cells, ",{},{}", info.seed, info.trial);
+    cells
 }
 
 /// A cell of text, quoted where RFC 4180 asks for it.

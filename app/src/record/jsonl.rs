@@ -5,6 +5,7 @@
 //! | `run` | first | [`RunHeader`] |
 //! | `lane` | a lane starts; a second one of the same number after a reset, which voids the steps before it | [`LaneInfo`] |
 //! | `step` | every step of every lane; at its end one more, numbered by the steps taken, with the last measurements and no loss of a batch | `lane`, `step` from 0; each quantity of the whole model by [`Quantity::name`]; `sites`: each per-site quantity as an array in the order of the lane's `sites`, `null` where it was not measured; `metrics`: the plugin's own, arrays; `time` |
+//! | `change` | a lane's settings were changed while it ran | [`LaneChange`] |
 //! | `message` | anything said | [`Message`] |
 //! | `end` | a lane ends | `lane`, `steps`, `reason`, `time` |
 //! | `summary` | last | [`super::summary::Summary`] |
@@ -22,7 +23,9 @@
 use super::number::write_json;
 use super::output::{Output, Watch};
 use super::time::Utc;
-use super::{LaneEnd, LaneId, LaneInfo, Message, Observer, Quantity, RECORD_SCHEMA, StageSeconds, StepReport};
+use super::{
+    LaneChange, LaneEnd, LaneId, LaneInfo, Message, Observer, Quantity, RECORD_SCHEMA, StageSeconds, StepReport,
+};
 use crate::workspace::{DataSpec, LossSpec, ModelSpec, Precision, Problem, Workspace, to_ron};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -192,6 +195,10 @@ impl<W: Write + Send> Observer for JsonLines<W> {
     fn step(&mut self, report: &StepReport) {
         write_step(&mut self.line, report);
         self.finish_line();
+    }
+
+    fn lane_changed(&mut self, change: &LaneChange) {
+        self.record("change", change);
     }
 
     fn lane_ended(&mut self, end: &LaneEnd) {

@@ -1,7 +1,7 @@
 //! Observers that stand around other observers.
 #![forbid(unsafe_code)]
 
-use super::{LaneEnd, LaneId, LaneInfo, Message, Observer, StepReport};
+use super::{LaneChange, LaneEnd, LaneId, LaneInfo, Message, Observer, StepReport};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,6 +12,10 @@ impl<T: Observer + ?Sized> Observer for Box<T> {
 
     fn step(&mut self, report: &StepReport) {
         (**self).step(report);
+    }
+
+    fn lane_changed(&mut self, change: &LaneChange) {
+        (**self).lane_changed(change);
     }
 
     fn lane_ended(&mut self, end: &LaneEnd) {
@@ -64,6 +68,10 @@ impl<T: Observer> Observer for Shared<T> {
         self.lock().step(report);
     }
 
+    fn lane_changed(&mut self, change: &LaneChange) {
+        self.lock().lane_changed(change);
+    }
+
     fn lane_ended(&mut self, end: &LaneEnd) {
         self.lock().lane_ended(end);
     }
@@ -107,6 +115,10 @@ impl<T: Observer> Observer for Continued<T> {
 
     fn step(&mut self, report: &StepReport) {
         self.inner.step(report);
+    }
+
+    fn lane_changed(&mut self, change: &LaneChange) {
+        self.inner.lane_changed(change);
     }
 
     fn lane_ended(&mut self, end: &LaneEnd) {

@@ -7,7 +7,9 @@
 use super::jsonl::RunHeader;
 use super::number::Number;
 use super::summary::Summary;
-use super::{EndReason, Key, LaneEnd, LaneId, LaneInfo, Message, Observer, Quantity, StageSeconds, StepReport};
+use super::{
+    EndReason, Key, LaneChange, LaneEnd, LaneId, LaneInfo, Message, Observer, Quantity, StageSeconds, StepReport,
+};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use std::borrow::Cow;
@@ -25,6 +27,8 @@ pub enum Record {
     Lane(Box<LaneInfo>),
     /// A lane took a step.
     Step(StepReport),
+    /// A lane's settings were changed while it ran.
+    Change(Box<LaneChange>),
     /// Something was said.
     Message(Message),
     /// A lane ended.
@@ -39,6 +43,7 @@ impl Record {
         match self {
             Self::Lane(info) => observer.lane_started(info),
             Self::Step(report) => observer.step(report),
+            Self::Change(change) => observer.lane_changed(change),
             Self::Message(message) => observer.message(message),
             Self::End(end) => observer.lane_ended(end),
             Self::Run(_) | Self::Summary(_) => {}
@@ -132,6 +137,7 @@ impl<R: BufRead> Records<R> {
             }
             "lane" => serde_json::from_slice(body).map(Record::Lane),
             "step" => serde_json::from_slice(body).map(|Step(report)| Record::Step(report)),
+            "change" => serde_json::from_slice(body).map(Record::Change),
             "message" => serde_json::from_slice(body).map(Record::Message),
             "end" => serde_json::from_slice(body)
                 .map(|End { lane, steps, reason, time }| Record::End(LaneEnd { lane, steps, reason, seconds: time })),

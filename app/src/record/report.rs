@@ -1,7 +1,7 @@
 //! What happened in a run, as data: the one description that the screen, the records and the reports all read.
 #![forbid(unsafe_code)]
 
-use crate::workspace::{LaneSpec, Scope};
+use crate::workspace::{Difference, LaneSpec, Scope};
 use serde::{Deserialize, Serialize};
 
 /// Version of the record format, in the first record of every run. A reader refuses a larger major number.
@@ -319,6 +319,23 @@ pub struct LaneEnd {
     pub seconds: StageSeconds,
 }
 
+/// Settings of a lane that a person changed while it ran.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LaneChange {
+    /// The lane.
+    pub lane: LaneId,
+    /// Steps taken: the first step that runs with the new settings.
+    pub step: u64,
+    /// What changed.
+    pub changes: Vec<Difference>,
+    /// All settings from here on.
+    pub spec: LaneSpec,
+    /// Scope from here on.
+    pub scope: Option<Scope>,
+    /// FLOP of one training step from here on.
+    pub flop: u64,
+}
+
 /// A message of the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Message {
@@ -353,6 +370,8 @@ pub trait Observer: Send {
     fn lane_started(&mut self, _info: &LaneInfo) {}
     /// A lane took a step.
     fn step(&mut self, _report: &StepReport) {}
+    /// A lane's settings were changed while it ran.
+    fn lane_changed(&mut self, _change: &LaneChange) {}
     /// A lane ended.
     fn lane_ended(&mut self, _end: &LaneEnd) {}
     /// Something to say.

@@ -4,7 +4,7 @@
 #![forbid(unsafe_code)]
 
 use super::number::Number;
-use super::{EndReason, Key, LaneEnd, LaneId, LaneInfo, Observer, Quantity, StageSeconds, StepReport};
+use super::{EndReason, Key, LaneChange, LaneEnd, LaneId, LaneInfo, Observer, Quantity, StageSeconds, StepReport};
 use crate::workspace::{LaneSpec, Scope};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -238,6 +238,12 @@ impl Observer for Tally {
     fn step(&mut self, report: &StepReport) {
         if let Some(lane) = self.lanes.get_mut(&report.lane) {
             lane.step(report);
+        }
+    }
+
+    fn lane_changed(&mut self, change: &LaneChange) {
+        if let Some(lane) = self.lanes.get_mut(&change.lane) {
+            lane.summary.scope = change.scope;
         }
     }
 

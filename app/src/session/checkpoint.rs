@@ -5,14 +5,18 @@
 #![forbid(unsafe_code)]
 
 use super::SessionError;
-use super::lane::{Lane, LaneFailure};
+use super::lane::{Lane, LaneFailure, LanePlan, Shared};
 use super::tuning::Validation;
 use crate::kernel;
-use crate::record::EndReason;
 use crate::record::checkpoint::{self, CheckpointError, LaneCheckpoint, Loaded};
+use crate::record::{EndReason, LaneId};
 use candle_core::Tensor;
-use std::collections::BTreeMap;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 impl Lane {
     /// Writes the lane's checkpoint into `folder`.
@@ -40,13 +44,19 @@ impl Lane {
         }
         let mut extras = BTreeMap::new();
         extras.insert("optimizer_steps".to_owned(), self.optimizer.steps().to_string());
-        extras.insert("learning_rate".to_owned(), exact(self.optimizer.spec().lr()));
         if let Some(loss) = self.first_loss {
             extras.insert("first_loss".to_owned(), exact(loss));
         }
         if let Some(found) = self.validation {
             extras.insert("validation_loss".to_owned(), exact(found.loss));
             extras.insert("validation_accuracy".to_owned(), exact(found.accuracy));
+        }
+        extras.insert(SPEC.to_owned(), json(&self.plan.spec));
+        if self.plan.added {
+            extras.insert(ADDED.to_owned(), self.plan.name.clone());
+        }
+        if let Some(change) = &self.change {
+            extras.insert(CHANGE.to_owned(), json(change));
         }
         let meta = LaneCheckpoint {
             lane: self.plan.lane,
@@ -62,9 +72,14 @@ impl Lane {
         Ok(checkpoint::save(&checkpoint::path(folder, self.plan.lane), &meta, &tensors)?)
     }
 
-    /// Goes to where the lane's checkpoint in `folder` stands; stays at the start when there is none. Returns why the
-    /// lane had ended for good, if it had.
-    pub(super) fn restore(&mut self, folder: &Path) -> Result<Option<EndReason>, SessionError> {
+    /// Goes to where the lane's checkpoint in `folder` stands, with the settings it had there; stays at the start when there
+    /// is none. Returns why the lane had ended for good, if it had.
+    pub(super) fn restore(
+        &mut self,
+        folder: &Path,
+        shared: &Shared,
+        cancelled: Arc<AtomicBool>,
+    ) -> Result<Option<EndReason>, SessionError> {
         let path = checkpoint::path(folder, self.plan.lane);
         let loaded = match checkpoint::load(&path, self.plan.lane, self.tape.device()) {
             Ok(loaded) => loaded,
@@ -72,6 +87,11 @@ impl Lane {
             Err(error) => return Err(error.into()),
         };
         loaded.check(self.plan.seed, &self.plan.spec.strategy, &self.info.card.version)?;
+        if let Some(text) = loaded.meta.extras.get(SPEC) {
+            self.retune(shared, &parse(text, &path)?, cancelled)?;
+            self.messages.clear();
+        }
+        self.change = loaded.meta.extras.get(CHANGE).map(|text| parse(text, &path)).transpose()?;
         for (index, name) in self.network.names().iter().enumerate() {
             take(&loaded, &format!("model.{name}"), &self.network.theta()[index])?;
             take(&loaded, &format!("estimate.{name}"), &self.estimate[index])?;
@@ -82,11 +102,6 @@ impl Lane {
         let number = |key: &str| loaded.meta.extras.get(key).and_then(|text| text.parse::<f64>().ok());
         let steps = loaded.meta.extras.get("optimizer_steps").and_then(|text| text.parse().ok());
         self.optimizer.set_steps(steps.unwrap_or(loaded.meta.step));
-        if let Some(lr) = number("learning_rate")
-            && lr != self.optimizer.spec().lr()
-        {
-            self.set_learning_rate(lr);
-        }
         self.first_loss = number("first_loss");
         if let (Some(loss), Some(accuracy)) = (number("validation_loss"), number("validation_accuracy")) {
             self.validation = Some(Validation { loss, accuracy });
@@ -104,6 +119,41 @@ impl Lane {
         self.seconds = loaded.meta.seconds;
         Ok(loaded.meta.ended)
     }
+}
+
+/// Lanes that were added while a run was under way, from their checkpoints in `folder`: those of no lane in `known`.
+pub(super) fn added(folder: &Path, known: usize, steps: u64) -> Result<Vec<LanePlan>, SessionError> {
+    let mut plans = Vec::new();
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let lanes = entries.filter_map(|entry| checkpoint::lane_of(entry.file_name().to_str()?));
+    let lanes: BTreeSet<LaneId> = lanes.filter(|lane| *lane >= known).collect();
+    for lane in lanes {
+        let path = checkpoint::path(folder, lane);
+        let meta = checkpoint::peek(&path, lane)?;
+        if let (Some(name), Some(spec)) = (meta.extras.get(ADDED), meta.extras.get(SPEC)) {
+            let spec = parse(spec, &path)?;
+            plans.push(LanePlan { lane, name: name.clone(), spec, seed: meta.seed, steps, trial: false, added: true });
+        }
+    }
+    Ok(plans)
+}
+
+/// What is kept of settings, which may be others than the workspace's: as they are, the name of a lane that was added while
+/// running, the last change.
+const SPEC: &str = "spec";
+const ADDED: &str = "added";
+const CHANGE: &str = "change";
+
+/// JSON of what always has one.
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+fn parse<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, SessionError> {
+    serde_json::from_str(text).map_err(|error| {
+        let why = format!("the settings kept in it cannot be read: {error}");
+        CheckpointError::Damaged { path: path.into(), why }.into()
+    })
 }
 
 /// Copies the checkpoint's tensor of that name into `into`.

@@ -24,6 +24,7 @@ pub(super) struct Guesser {
     plan: Plan,
     outputs: Outputs,
     settings: Settings,
+    params: Params,
     kind: GuessKind,
     card: StrategyCard,
     signals: Vec<Tensor>,
@@ -45,6 +46,16 @@ fn card(info: &StrategyInfo) -> StrategyCard {
         description: info.description.clone(),
         citation: info.citation.clone(),
         library: info.library.display().to_string(),
+    }
+}
+
+/// What the estimator makes of a strategy of that kind; `None` where lanes cannot run it.
+pub(super) fn kind(kind: Kind) -> Option<GuessKind> {
+    match kind {
+        Kind::Signal => Some(GuessKind::Signal),
+        Kind::Weight => Some(GuessKind::Weight),
+        Kind::Estimate => Some(GuessKind::Estimate),
+        Kind::Search => None,
     }
 }
 
@@ -76,17 +87,12 @@ impl Guesser {
         let info = shared.catalog.get(&plan.spec.strategy)?;
         let card = card(info);
         let lane = || plan.name.clone();
-        let kind = match info.kind {
-            Kind::Signal => GuessKind::Signal,
-            Kind::Weight => GuessKind::Weight,
-            Kind::Estimate => GuessKind::Estimate,
-            Kind::Search => {
-                let reason = format!(
-                    "strategy `{}` is of kind search, which moves the parameters itself; lanes of this version run signal, weight and estimate strategies",
-                    info.id
-                );
-                return Err(SessionError::Lane { lane: lane(), reason });
-            }
+        let Some(kind) = kind(info.kind) else {
+            let reason = format!(
+                "strategy `{}` is of kind search, which moves the parameters itself; lanes of this version run signal, weight and estimate strategies",
+                info.id
+            );
+            return Err(SessionError::Lane { lane: lane(), reason });
         };
         let settings = Settings::resolve(&plan.spec, &shared.defaults, kind)
             .map_err(|error| SessionError::Lane { lane: lane(), reason: error.to_string() })?;
@@ -131,6 +137,7 @@ impl Guesser {
             plan: prepared,
             outputs,
             settings,
+            params,
             kind,
             card,
             signals,
@@ -145,6 +152,11 @@ impl Guesser {
 
     pub(super) fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The strategy's parameters, checked and defaulted.
+    pub(super) fn params(&self) -> &Params {
+        &self.params
     }
 
     pub(super) fn kind(&self) -> GuessKind {

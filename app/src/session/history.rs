@@ -336,6 +336,16 @@ impl Series {
 pub struct LaneHistory {
     series: RwLock<BTreeMap<Key, Arc<Series>>>,
     clock: Clock,
+    marks: RwLock<Arc<Vec<Mark>>>,
+}
+
+/// A step at which a person changed something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The first step that runs with the change.
+    pub step: u64,
+    /// What changed: `lr 0.1 → 0.03`.
+    pub text: String,
 }
 
 impl LaneHistory {
@@ -380,6 +390,16 @@ impl LaneHistory {
                 }
             }
         }
+    }
+
+    /// Marks a step.
+    pub fn mark(&self, step: u64, text: String) {
+        Arc::make_mut(&mut self.marks.write().unwrap_or_else(PoisonError::into_inner)).push(Mark { step, text });
+    }
+
+    /// The marks, oldest first.
+    pub fn marks(&self) -> Arc<Vec<Mark>> {
+        Arc::clone(&self.marks.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The series of `key`, when anything was measured of it.

@@ -5,17 +5,16 @@
 #![forbid(unsafe_code)]
 
 use super::SessionError;
+use super::describe;
 use super::guess::Guesser;
 use super::tuning::Validation;
 use crate::data::{Batch, Batches, Prepared};
-use crate::estimate::{Directions, Estimator, Optimizer, Point, cost, factor};
+use crate::estimate::{Directions, Estimator, Optimizer, Point, factor};
 use crate::kernel;
 use crate::measure::{Measurer, View};
 use crate::model::{Graph, Network, Tape};
 use crate::objective::Loss;
-use crate::record::{
-    EndReason, Key, LaneId, LaneInfo, Level, Message, Quantity, StageSeconds, StepReport, StrategyCard,
-};
+use crate::record::{EndReason, Key, LaneChange, LaneId, LaneInfo, Level, Message, Quantity, StageSeconds, StepReport};
 use crate::strategy::Catalog;
 use crate::workspace::{BACKPROP, LaneDefaults, LaneRun, LaneSpec, Measure, ScheduleSpec, Workspace};
 use candle_core::{DType, Device, Tensor};
@@ -55,20 +54,22 @@ pub(super) struct LanePlan {
     pub(super) seed: u64,
     pub(super) steps: u64,
     pub(super) trial: bool,
+    pub(super) added: bool,
 }
 
 impl LanePlan {
     /// A lane of the workspace's grid.
     pub(super) fn real(lane: LaneId, run: LaneRun, steps: u64) -> Self {
-        Self { lane, name: run.name, spec: run.spec, seed: run.seed, steps, trial: false }
+        Self { lane, name: run.name, spec: run.spec, seed: run.seed, steps, trial: false, added: false }
     }
 
-    /// A lane that was added while running.
-    pub(super) fn added(lane: LaneId, spec: LaneSpec, workspace: &Workspace) -> Self {
-        let name = spec.name.clone().unwrap_or_else(|| spec.strategy.clone());
+    /// A lane that was added while running: its settings as they are, with the workspace's defaults where it leaves something
+    /// out.
+    pub(super) fn added(lane: LaneId, name: String, spec: &LaneSpec, workspace: &Workspace) -> Self {
         let seed =
             spec.seeds.as_ref().and_then(|seeds| seeds.first()).or(workspace.seeds.first()).copied().unwrap_or(0);
-        Self { lane, name, spec, seed, steps: workspace.steps, trial: false }
+        let spec = spec.resolved(&workspace.defaults);
+        Self { lane, name, spec, seed, steps: workspace.steps, trial: false, added: true }
     }
 }
 
@@ -127,6 +128,7 @@ pub(super) struct Lane {
     pub(super) seconds: StageSeconds,
     pub(super) first_loss: Option<f64>,
     pub(super) validation: Option<Validation>,
+    pub(super) change: Option<LaneChange>,
     pub(super) messages: Vec<Message>,
 }
 
@@ -137,7 +139,6 @@ impl Lane {
         let tape = Tape::new(shared.graph.clone(), shared.batch, shared.dtype, &shared.device)?;
         let reference = plan.spec.strategy == BACKPROP;
         let guesser = if reference { None } else { Some(Guesser::new(shared, &plan, &network, &tape, cancelled)?) };
-        let settings = guesser.as_ref().map(|guesser| *guesser.settings());
         let estimator = match &guesser {
             Some(guesser) if guesser.needs_estimator() => {
                 Some(Estimator::new(*guesser.settings(), guesser.kind(), &tape, network.theta())?)
@@ -146,30 +147,7 @@ impl Lane {
         };
         let estimate = network.zeros_like()?;
         let optimizer = Optimizer::new(plan.spec.optimizer.unwrap_or_default(), network.theta())?;
-        let graph = &shared.graph;
-        let site_parameters = |site: usize| {
-            let node = graph.site_node(site);
-            let range = node.first_parameter..node.first_parameter + node.parameters;
-            network.theta()[range].iter().map(Tensor::elem_count).sum()
-        };
-        let info = LaneInfo {
-            lane: plan.lane,
-            name: plan.name.clone(),
-            spec: settings.map_or_else(|| plan.spec.clone(), |settings| settings.written(&plan.spec)),
-            seed: plan.seed,
-            scope: estimator.as_ref().and(settings).map(|settings| settings.scope),
-            sites: (0..graph.sites.len()).map(|site| graph.site_node(site).name.clone()).collect(),
-            site_parameters: (0..graph.sites.len()).map(site_parameters).collect(),
-            parameters: network.parameter_count(),
-            card: guesser.as_ref().map_or_else(reference_card, |guesser| guesser.card().clone()),
-            flop: match &guesser {
-                None => cost::backprop(graph, shared.batch),
-                Some(guesser) => cost::guess(graph, shared.batch, guesser.kind(), guesser.settings()),
-            },
-            batch: shared.batch,
-            gradient_capable: guesser.as_ref().is_none_or(Guesser::gradient_capable),
-            trial: plan.trial,
-        };
+        let info = describe::info(shared, &plan, &network, guesser.as_ref(), estimator.as_ref());
         let delta = tape.logits().zeros_like()?;
         Ok(Self {
             schedule: plan.spec.schedule.unwrap_or_default(),
@@ -188,6 +166,7 @@ impl Lane {
             seconds: StageSeconds::default(),
             first_loss: None,
             validation: None,
+            change: None,
             messages: Vec::new(),
         })
     }
@@ -222,12 +201,14 @@ impl Lane {
         std::mem::take(&mut self.messages)
     }
 
-    pub(super) fn set_learning_rate(&mut self, lr: f64) {
-        self.optimizer.set_lr(lr);
-        let mut info = LaneInfo::clone(&self.info);
-        info.spec.optimizer = Some(self.optimizer.spec());
-        self.plan.spec.optimizer = info.spec.optimizer;
-        self.info = Arc::new(info);
+    /// The settings it runs with.
+    pub(super) fn settings(&self) -> LaneSpec {
+        self.info.spec.clone()
+    }
+
+    /// The last change of its settings.
+    pub(super) fn last_change(&self) -> Option<&LaneChange> {
+        self.change.as_ref()
     }
 
     /// Leaves a step out; returns the steps taken with it.
@@ -404,18 +385,6 @@ fn grave(level: crate::strategy::Level) -> Level {
         crate::strategy::Level::Warn => Level::Warn,
         crate::strategy::Level::Info => Level::Info,
         crate::strategy::Level::Debug => Level::Debug,
-    }
-}
-
-fn reference_card() -> StrategyCard {
-    StrategyCard {
-        name: "Backpropagation".to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        kind: "reference".to_owned(),
-        formula: "g_l = δ_lᵀ X_{l−1},  δ_l = (δ_{l+1} W_{l+1}) ⊙ M_l".to_owned(),
-        description: "The exact gradient by the adjoint: the reference that guesses are measured against.".to_owned(),
-        citation: "Rumelhart, Hinton and Williams 1986".to_owned(),
-        library: "built in".to_owned(),
     }
 }
 

@@ -4,12 +4,16 @@
 #![forbid(unsafe_code)]
 
 mod checkpoint;
+mod describe;
 pub mod device;
 mod guess;
 pub mod history;
 mod lane;
+mod lanes;
+pub mod offer;
 mod oracle;
 pub mod protocol;
+mod retune;
 mod shared;
 pub mod solo;
 mod trainer;

@@ -1,6 +1,7 @@
 //! What crosses between the face (screen or batch) and the trainer thread.
 
 use super::history::LaneHistory;
+use super::offer::Offers;
 use crate::record::{EndReason, LaneId, LaneInfo, Message, StageSeconds};
 use crate::workspace::LaneSpec;
 use std::sync::Arc;
@@ -18,10 +19,13 @@ pub enum Command {
     Reset,
     /// Add a lane.
     Add(Box<LaneSpec>),
-    /// End a lane and forget it.
+    /// End a lane; take it off the screen when it has ended.
     Drop(LaneId),
     /// Set a lane's learning rate.
     LearningRate(LaneId, f64),
+    /// Go over to other settings of the same strategy: weights, curve and place in the batches stay. Name and seeds of the
+    /// settings do not count.
+    Retune(LaneId, Box<LaneSpec>),
     /// Write checkpoints where a run folder is there, and end.
     Stop,
 }
@@ -80,4 +84,17 @@ pub struct Snapshot {
     pub messages: Arc<Vec<Message>>,
     /// Messages and events that did not fit.
     pub dropped: u64,
+    /// What lanes can be added; empty while loading, and where no lane can be added.
+    pub offers: Arc<Offers>,
+    /// The last command that was refused.
+    pub refused: Option<Arc<Refusal>>,
+}
+
+/// A command that the trainer refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Counts refusals, from 1.
+    pub number: u64,
+    /// Why, and what to do instead.
+    pub text: String,
 }

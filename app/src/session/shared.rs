@@ -3,6 +3,7 @@
 
 use super::device;
 use super::lane::Shared;
+use super::offer::Offers;
 use super::protocol::{Command, Snapshot};
 use super::trainer::Trainer;
 use super::{Experiment, SessionError, Summary};
@@ -45,8 +46,11 @@ pub(super) fn run(
     let catalog = Catalog::standard(&experiment.plugin_paths, folder);
     let pool = pool(experiment.threads)?;
     let threads = pool.current_num_threads();
+    let workspace = &experiment.workspace;
+    let offers = Offers::new(&catalog, workspace.defaults.clone(), workspace.steps, batches.per_epoch());
     let base = Snapshot {
         title,
+        offers: Arc::new(offers),
         device: if device.is_cpu() { format!("cpu×{threads}") } else { device_name },
         ..Snapshot::clone(&snapshot.load())
     };

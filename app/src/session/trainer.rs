@@ -4,6 +4,7 @@
 //! never waits for a face: snapshots are swapped in, events go to observers that do not block.
 #![forbid(unsafe_code)]
 
+use super::checkpoint;
 use super::history::LaneHistory;
 use super::lane::{Lane, LaneFailure, LanePlan, Shared};
 use super::protocol::{Command, LaneView, Snapshot, Status};
@@ -12,6 +13,7 @@ use super::{Experiment, SessionError, Summary};
 use crate::data::{Batch, Batches};
 use crate::options::OnPluginError;
 use crate::record::{EndReason, LaneEnd, LaneId, Level, Message, Observer, StepReport};
+use crate::workspace::LaneSpec;
 use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
 use rayon::prelude::*;
@@ -30,21 +32,23 @@ const MESSAGES: usize = 1000;
 
 /// The state of the trainer thread.
 pub(super) struct Trainer {
-    experiment: Experiment,
-    shared: Arc<Shared>,
+    pub(super) experiment: Experiment,
+    pub(super) shared: Arc<Shared>,
     batches: Batches,
-    waiting: VecDeque<LanePlan>,
-    active: Vec<Lane>,
-    plans: Vec<LanePlan>,
-    tuning: Option<Tuning>,
-    views: Vec<LaneView>,
-    observers: Vec<Box<dyn Observer>>,
+    pub(super) waiting: VecDeque<LanePlan>,
+    pub(super) active: Vec<Lane>,
+    pub(super) plans: Vec<LanePlan>,
+    pub(super) tuning: Option<Tuning>,
+    pub(super) views: Vec<LaneView>,
+    pub(super) observers: Vec<Box<dyn Observer>>,
     commands: Receiver<Command>,
     snapshot: Arc<ArcSwap<Snapshot>>,
-    cancelled: Arc<AtomicBool>,
+    pub(super) cancelled: Arc<AtomicBool>,
     messages: Arc<Vec<Message>>,
     dropped: u64,
-    base: Snapshot,
+    pub(super) base: Snapshot,
+    /// Lanes numbered so far: no number is given twice.
+    pub(super) numbered: usize,
     paused: bool,
     steps_left: Option<u64>,
     started: Instant,
@@ -113,6 +117,7 @@ impl Trainer {
             messages: Arc::default(),
             dropped: 0,
             base,
+            numbered: 0,
             paused,
             steps_left: None,
             started: now,
@@ -130,6 +135,10 @@ impl Trainer {
         let (plans, tuning) = Tuning::plan(&self.experiment.workspace)?;
         self.tuning = tuning;
         self.waiting = plans.into();
+        if let Some(folder) = self.experiment.checkpoints.as_ref().filter(|_| self.experiment.resume) {
+            let known = self.tuning.as_ref().map_or(self.waiting.len(), Tuning::lanes);
+            self.waiting.extend(checkpoint::added(folder, known, self.experiment.workspace.steps)?);
+        }
         self.rehearse()?;
         loop {
             self.fill()?;
@@ -175,7 +184,7 @@ impl Trainer {
             let mut lane = Lane::new(&self.shared, plan.clone(), self.cancelled.clone())?;
             self.plans.push(plan);
             let ended = match &self.experiment.checkpoints {
-                Some(folder) if self.experiment.resume => lane.restore(folder)?,
+                Some(folder) if self.experiment.resume => lane.restore(folder, &self.shared, self.cancelled.clone())?,
                 _ => None,
             };
             let view = LaneView {
@@ -193,6 +202,10 @@ impl Trainer {
             // Of a resumed run too: sinks that go on know which starts are in their records.
             let info = lane.info().clone();
             self.observers.iter_mut().for_each(|observer| observer.lane_started(&info));
+            // A change at the very step of the checkpoint is not in the records that led up to it.
+            if let Some(change) = lane.last_change().filter(|change| change.step == lane.steps_taken()) {
+                self.observers.iter_mut().for_each(|observer| observer.lane_changed(change));
+            }
             match ended {
                 Some(reason) => {
                     if let Some(tuning) = &mut self.tuning {
@@ -247,30 +260,28 @@ impl Trainer {
                     self.rate.restart();
                     return Ok(true);
                 }
-                Command::Reset => self.reset(),
-                Command::Add(spec) => self.add(*spec),
-                Command::Drop(lane) => self.end_lane(lane, EndReason::Dropped),
+                Command::Reset => {
+                    self.reset();
+                    self.fill()?;
+                }
+                Command::Add(spec) => {
+                    self.add(&spec);
+                    self.fill()?;
+                }
+                Command::Drop(lane) => self.drop_lane(lane),
                 Command::LearningRate(lane, lr) => {
-                    if let Some(lane) = self.active.iter_mut().find(|active| active.info().lane == lane) {
-                        lane.set_learning_rate(lr);
-                        let info = lane.info().clone();
-                        let step = Some(lane.steps_taken());
-                        let text = format!("{}: learning rate is now {lr}", info.name);
-                        self.refresh(&info);
-                        self.say(Message { lane: Some(info.lane), step, level: Level::Info, text });
+                    if let Some(spec) = self.active.iter().find(|active| active.info().lane == lane).map(Lane::settings)
+                    {
+                        let optimizer = spec.optimizer.unwrap_or_default().with_lr(lr);
+                        self.retune(lane, &LaneSpec { optimizer: Some(optimizer), ..spec });
                     }
                 }
+                Command::Retune(lane, spec) => self.retune(lane, &spec),
                 Command::Stop => {
                     self.interrupted = !self.active.is_empty() || !self.waiting.is_empty();
                     return Ok(false);
                 }
             }
-        }
-    }
-
-    fn refresh(&mut self, info: &Arc<crate::record::LaneInfo>) {
-        if let Some(view) = self.views.iter_mut().find(|view| view.info.lane == info.lane) {
-            view.info = info.clone();
         }
     }
 
@@ -290,23 +301,6 @@ impl Trainer {
         self.experiment.resume = false;
         self.started = Instant::now();
         self.say(Message { lane: None, step: None, level: Level::Info, text: "all lanes start anew".to_owned() });
-    }
-
-    fn add(&mut self, spec: crate::workspace::LaneSpec) {
-        let lane =
-            self.views.iter().map(|view| view.info.lane + 1).chain(self.waiting.iter().map(|plan| plan.lane + 1)).max();
-        let plan = LanePlan::added(lane.unwrap_or(0), spec, &self.experiment.workspace);
-        if let Err(error) = Lane::new(&self.shared, plan.clone(), self.cancelled.clone()) {
-            self.say(Message {
-                lane: None,
-                step: None,
-                level: Level::Error,
-                text: format!("the lane was not added: {error}"),
-            });
-            return;
-        }
-        self.experiment.concurrent = self.experiment.concurrent.max(self.active.len() + 1);
-        self.waiting.push_front(plan);
     }
 
     /// One step of every active lane.
@@ -403,9 +397,13 @@ impl Trainer {
     }
 
     /// Ends an active lane: last measurements, record, checkpoint.
-    fn end_lane(&mut self, id: LaneId, reason: EndReason) {
+    pub(super) fn end_lane(&mut self, id: LaneId, reason: EndReason) {
         let Some(place) = self.active.iter().position(|lane| lane.info().lane == id) else { return };
         let mut lane = self.active.remove(place);
+        // A reset starts it with the settings it ended with.
+        if let Some(plan) = self.plans.iter_mut().find(|plan| plan.lane == id) {
+            *plan = lane.plan().clone();
+        }
         if matches!(reason, EndReason::Done | EndReason::OutOfTime) {
             match catch_unwind(AssertUnwindSafe(|| lane.last_report(&self.shared.data))) {
                 Ok(Ok(report)) => {
@@ -456,7 +454,7 @@ impl Trainer {
         Ok(())
     }
 
-    fn say(&mut self, message: Message) {
+    pub(super) fn say(&mut self, message: Message) {
         self.observers.iter_mut().for_each(|observer| observer.message(&message));
         let messages = Arc::make_mut(&mut self.messages);
         if messages.len() == MESSAGES {

@@ -57,11 +57,17 @@ impl Tuning {
                     seed: tune.seed,
                     steps: tune.steps.unwrap_or(workspace.steps),
                     trial: true,
+                    added: false,
                 });
                 trials.push(Trial { lane, name: run.name.clone(), value, score: None });
             }
         }
         Ok((plans, Some(Self { trials, metric: tune.metric, runs })))
+    }
+
+    /// One more than the number of the last lane that the real runs will have.
+    pub(super) fn lanes(&self) -> usize {
+        self.trials.len() + self.runs.len()
     }
 
     /// Takes note of a trial's end.

@@ -193,7 +193,11 @@ impl ParamSpec {
         }
     }
 
-    fn check(&self, strategy: &str, given: &ParamValue) -> Result<Value, ParamError> {
+    /// The value that `given` stands for in a lane of `strategy`.
+    ///
+    /// # Errors
+    /// Another type than the schema's, or out of its range.
+    pub fn check(&self, strategy: &str, given: &ParamValue) -> Result<Value, ParamError> {
         let within = |value: f64, min: f64, max: f64| {
             if value.is_finite() && value >= min && value <= max {
                 return Ok(());

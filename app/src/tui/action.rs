@@ -21,6 +21,12 @@ pub enum Action {
     Reset,
     /// Leave, after a question while training.
     Quit,
+    /// Open the form for a lane more.
+    NewLane,
+    /// Open the form for a copy of the selected lane.
+    CopyLane,
+    /// Open the form for other settings of the selected lane.
+    EditLane,
     /// Drop the selected lane, after a question.
     DropLane,
     /// Multiply the selected lane's learning rate by √10.
@@ -93,6 +99,8 @@ pub enum Action {
     FocusNext,
     /// Focus the pane before.
     FocusPrevious,
+    /// What the focused pane is for: lanes are edited, others zoomed.
+    Open,
     /// The focused pane on the full screen, and back.
     ZoomPane,
     /// A pane on the full screen.
@@ -117,7 +125,7 @@ pub enum Action {
     Redraw,
     /// Type a character into the open overlay.
     Type(char),
-    /// Erase the last character typed.
+    /// Erase the character before the cursor.
     Erase,
     /// Erase the last word typed.
     EraseWord,
@@ -127,6 +135,8 @@ pub enum Action {
     Cursor(i8),
     /// Complete what was typed.
     Complete,
+    /// Erase the character under the cursor.
+    Delete,
     /// Do what the open overlay proposes.
     Accept,
     /// Move within the open overlay, or the log.
@@ -307,12 +317,36 @@ pub static ACTIONS: &[Entry] = &[
         "Select the lane below: heatmap, rank, formula, verdict follow.",
     ),
     entry(
+        Action::NewLane,
+        "Lanes",
+        &[ch('n')],
+        "new lane",
+        "new",
+        "Add a lane while the others run: it starts at its own step 0 and sees the same batches.",
+    ),
+    entry(
+        Action::CopyLane,
+        "Lanes",
+        &[ch('c')],
+        "copy lane",
+        "",
+        "Add a lane that begins as a copy of the selected one's settings.",
+    ),
+    entry(
+        Action::EditLane,
+        "Lanes",
+        &[ch('e')],
+        "edit lane",
+        "edit",
+        "Change the selected lane's settings while it runs; weights and curve stay, a mark says what changed.",
+    ),
+    entry(
         Action::DropLane,
         "Lanes",
         &[ch('x')],
         "drop lane",
         "",
-        "End the selected lane with all its seeds. Asks first.",
+        "End the selected lane with all its seeds; its curve stays. Once more takes it off the screen. Asks first.",
     )
     .command("drop"),
     entry(
@@ -451,12 +485,12 @@ pub static ACTIONS: &[Entry] = &[
     entry(
         Action::Smoother,
         "Look",
-        &[ch('e')],
+        &[ch('a')],
         "smooth more",
         "smooth",
         "Stronger debiased EMA before the faint raw values; after the strongest, none.",
     ),
-    entry(Action::Rougher, "Look", &[ch('E')], "smooth less", "", "Weaker debiased EMA."),
+    entry(Action::Rougher, "Look", &[ch('A')], "smooth less", "", "Weaker debiased EMA."),
     entry(
         Action::Range,
         "Look",
@@ -469,7 +503,7 @@ pub static ACTIONS: &[Entry] = &[
     entry(
         Action::Signed,
         "Look",
-        &[ch('c')],
+        &[ch('C')],
         "signed or absolute cosine",
         "",
         "Cosines with their sign, or magnitudes against the random floor.",
@@ -478,9 +512,17 @@ pub static ACTIONS: &[Entry] = &[
     entry(Action::FocusNext, "Panes", &[key(KeyCode::Tab)], "next pane", "pane", "Focus the next pane."),
     entry(Action::FocusPrevious, "Panes", &[key(KeyCode::BackTab)], "previous pane", "", "Focus the pane before."),
     entry(
+        Action::Open,
+        "Panes",
+        &[key(KeyCode::Enter)],
+        "open",
+        "",
+        "On the lanes: edit the selected one. On any other pane: the full screen, and back.",
+    ),
+    entry(
         Action::ZoomPane,
         "Panes",
-        &[ch('z'), key(KeyCode::Enter)],
+        &[ch('z')],
         "zoom pane",
         "zoom",
         "The focused pane on the full screen, and back.",

@@ -148,6 +148,8 @@ fn of_key(key: &KeyEvent, keymap: &Keymap, overlay: bool) -> Option<Action> {
         _ if control => keymap.action(key).cloned(),
         KeyCode::Char(character) => Some(Action::Type(character)),
         KeyCode::Backspace => Some(Action::Erase),
+        KeyCode::Delete => Some(Action::Delete),
+        KeyCode::BackTab => Some(Action::FocusPrevious),
         KeyCode::Enter => Some(Action::Accept),
         KeyCode::Tab => Some(Action::Complete),
         KeyCode::Left => Some(Action::Cursor(-1)),

@@ -60,6 +60,11 @@ impl<'a> Group<'a> {
         self.first().info.lane
     }
 
+    /// Seeds of its lanes.
+    pub fn seeds(&self) -> Vec<u64> {
+        self.lanes.iter().map(|lane| lane.info.seed).collect()
+    }
+
     /// Most steps taken by any of its lanes.
     pub fn step(&self) -> u64 {
         self.lanes.iter().map(|lane| lane.step).max().unwrap_or(0)

@@ -18,6 +18,7 @@ pub mod command;
 pub mod config;
 mod context;
 pub mod draw;
+pub mod editor;
 pub mod format;
 mod ink;
 pub mod input;

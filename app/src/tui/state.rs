@@ -6,6 +6,7 @@ use super::chart::{Scale, Steps};
 use super::command::prompt::Prompt;
 use super::config::layouts::Layouts;
 use super::keymap::Keymap;
+use super::editor::LaneForm;
 use super::panes::PaneId;
 use super::progress::{Ruler, Unit};
 pub use super::view::Window;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 pub const SMOOTHING: [f64; 6] = [0.0, 0.6, 0.9, 0.97, 0.99, 0.997];
 
 /// What lies over the panes and takes the keys.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Overlay {
     /// The help screen.
     Help {
@@ -36,6 +37,8 @@ pub enum Overlay {
     },
     /// The command line.
     Command(Prompt),
+    /// The form of a lane.
+    Lane(Box<LaneForm>),
     /// A question to be answered with yes or no.
     Confirm {
         /// The question.
@@ -96,6 +99,8 @@ pub struct State {
     pub history: Vec<String>,
     /// Something to say until the next key.
     pub notice: Option<String>,
+    /// Number of the last refusal that was seen.
+    pub refusal: u64,
 }
 
 impl Default for State {
@@ -125,6 +130,7 @@ impl Default for State {
             keymap: Arc::default(),
             history: Vec::new(),
             notice: None,
+            refusal: 0,
         }
     }
 }

@@ -3,9 +3,12 @@
 #![forbid(unsafe_code)]
 
 use super::Source;
+use crate::estimate::GuessKind;
 use crate::record::{EndReason, Key, LaneInfo, Level, Message, Quantity, StageSeconds, StepReport, StrategyCard};
 use crate::session::history::LaneHistory;
+use crate::session::offer::{Offer, Offers};
 use crate::session::protocol::{Command, LaneView, Snapshot, Status};
+use crate::strategy::{ParamKind, ParamSpec};
 use crate::workspace::{LaneSpec, OptimizerSpec, Scope};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -241,6 +244,45 @@ impl Lane {
     }
 }
 
+/// The strategies as a session offers them, one with parameters of every kind.
+fn offers(steps: u64) -> Offers {
+    let param = |key: &str, doc: &str, kind| ParamSpec { key: key.to_owned(), doc: doc.to_owned(), kind };
+    let params = || {
+        vec![
+            param(
+                "depth",
+                "Layers up from which noise is carried down.",
+                ParamKind::Int { default: 1, min: 1.0, max: 8.0 },
+            ),
+            param("ridge", "Added to the diagonal.", ParamKind::Float { default: 0.5, min: 0.0, max: f64::INFINITY }),
+            param("shared", "The same noise at every layer.", ParamKind::Bool { default: false }),
+            param(
+                "mask",
+                "Which mask is put on the guess.",
+                ParamKind::Choice {
+                    default: "active".to_owned(),
+                    choices: vec!["active".to_owned(), "none".to_owned()],
+                },
+            ),
+            param("note", "Free text.", ParamKind::Text { default: String::new() }),
+        ]
+    };
+    let kind = |shape: &Shape| match shape.scope {
+        None => None,
+        Some(Scope::Batch) => Some(GuessKind::Weight),
+        Some(_) => Some(GuessKind::Signal),
+    };
+    let offer = |shape: &Shape| Offer {
+        id: shape.strategy.to_owned(),
+        name: shape.name.to_owned(),
+        formula: shape.formula.to_owned(),
+        description: shape.description.to_owned(),
+        kind: kind(shape),
+        params: if shape.strategy == "weight-transpose" { params() } else { Vec::new() },
+    };
+    Offers { strategies: SHAPES.iter().map(offer).collect(), steps, per_epoch: 11, ..Offers::default() }
+}
+
 struct Inner {
     lanes: Vec<Lane>,
     seeds: u64,
@@ -302,7 +344,8 @@ impl Inner {
             steps_per_second: self.per_second,
             lanes: self.lanes.iter().map(Lane::view).collect(),
             messages: Arc::clone(&self.messages),
-            dropped: 0,
+            offers: Arc::new(offers(self.steps)),
+            ..Snapshot::default()
         }
     }
 }
@@ -369,7 +412,7 @@ impl Source for Synthetic {
             }
             Command::Reset => inner.fill(),
             Command::Drop(id) => inner.lanes.retain(|lane| lane.info.lane != id),
-            Command::Add(_) | Command::LearningRate(..) | Command::Stop => {}
+            Command::Add(_) | Command::LearningRate(..) | Command::Retune(..) | Command::Stop => {}
         }
         inner.revision += 1;
         true

@@ -4,6 +4,7 @@
 use super::action::Action;
 use super::command::{self, complete::World, prompt};
 use super::format;
+use super::editor::{self, LaneForm, Outcome};
 use super::lanes::{Group, groups};
 use super::layout;
 use super::navigate;
@@ -32,6 +33,7 @@ pub enum Effect {
 pub fn update(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Effect> {
     if !matches!(action, Action::Resize(..)) {
         state.notice = None;
+        state.refusal = snapshot.refused.as_ref().map_or(0, |refused| refused.number);
     }
     let lanes = groups(snapshot);
     heal(state, &lanes);
@@ -55,7 +57,13 @@ pub fn update(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
             confirm(state, "Training is under way. Stop it and quit?".to_owned(), action);
         }
         Action::Quit => return perform(state, action, snapshot),
+        Action::NewLane | Action::CopyLane | Action::EditLane => open_form(state, action, &lanes, snapshot),
+        Action::Open if state.focus == PaneId::Lanes => open_form(state, Action::EditLane, &lanes, snapshot),
+        Action::Open => state.zoomed = !state.zoomed,
         Action::DropLane => match selected(state, &lanes) {
+            Some(group) if group.lanes.iter().all(|lane| lane.ended.is_some()) => {
+                confirm(state, format!("Take {} off the screen?", group.name), action);
+            }
             Some(group) if group.lanes.len() > 1 => {
                 confirm(state, format!("Drop {} with its {} seeds?", group.name, group.lanes.len()), action);
             }
@@ -153,6 +161,37 @@ pub fn selected<'a, 'b>(state: &State, lanes: &'b [Group<'a>]) -> Option<&'b Gro
     chosen.or_else(|| lanes.iter().find(|group| group.colour > 0)).or_else(|| lanes.first())
 }
 
+/// Opens the form of a lane, or says why it cannot be.
+fn open_form(state: &mut State, action: Action, lanes: &[Group<'_>], snapshot: &Snapshot) {
+    let offers = &snapshot.offers;
+    let group = selected(state, lanes);
+    let form = match (action, group) {
+        _ if offers.strategies.is_empty() => Err("no lane can be added or changed here".to_owned()),
+        (Action::NewLane, _) => {
+            let used: Vec<&str> = lanes.iter().map(|group| group.first().info.spec.strategy.as_str()).collect();
+            Ok(LaneForm::add(offers, &used))
+        }
+        (_, None) => Err("there is no lane yet; n adds one".to_owned()),
+        (Action::CopyLane, Some(group)) => Ok(LaneForm::copy(offers, &group.first().info.spec, &group.seeds())),
+        (_, Some(group)) => {
+            let running: Vec<LaneId> =
+                group.lanes.iter().filter(|lane| lane.ended.is_none()).map(|lane| lane.info.lane).collect();
+            match running.first() {
+                None => Err(format!("{} has ended; c copies it", group.name)),
+                Some(_) => {
+                    let spec = &group.first().info.spec;
+                    Ok(LaneForm::change(offers, spec, running, &group.name, &group.seeds()))
+                }
+            }
+        }
+    };
+    match form {
+        Ok(Some(form)) => state.overlay = Some(Overlay::Lane(Box::new(form))),
+        Ok(None) => state.notice = Some("this session does not have the lane's strategy".to_owned()),
+        Err(text) => state.notice = Some(text),
+    }
+}
+
 fn confirm(state: &mut State, question: String, action: Action) {
     state.overlay = Some(Overlay::Confirm { question, action });
 }
@@ -183,6 +222,16 @@ fn in_overlay(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
         (_, Action::Back) => state.overlay = None,
         (_, Action::Redraw) => return vec![Effect::Redraw],
         (_, Action::Suspend) => return vec![Effect::Suspend],
+        (Overlay::Lane(_), Action::Quit) => {
+            state.overlay = None;
+            return update(state, Action::Quit, snapshot);
+        }
+        (Overlay::Lane(form), action) => {
+            if let Outcome::Send(commands) = editor::reduce(form, action) {
+                state.overlay = None;
+                return commands.into_iter().map(Effect::Send).collect();
+            }
+        }
         (Overlay::Confirm { action: asked, .. }, answer) => {
             let asked = asked.clone();
             let again = answer == Action::Quit && asked == Action::Quit;

@@ -3,9 +3,10 @@
 
 use super::diagnostic::{Place, nearest};
 use super::outline::Node;
+use super::rules::check_lane;
 use super::{
-    ConvSpec, Diagnostic, Document, LaneDefaults, LaneSpec, MixerSpec, MlpSpec, ModelSpec, NetworkProblem,
-    OptimizerSpec, PoolSpec, Problem, ScalarSource, ScheduleSpec, apply_axis, path,
+    ConvSpec, Diagnostic, Document, LaneDefaults, LaneSpec, MixerSpec, MlpSpec, ModelSpec, NetworkProblem, PoolSpec,
+    Problem, apply_axis, path,
 };
 use std::collections::BTreeMap;
 
@@ -135,71 +136,8 @@ impl Check<'_> {
     }
 
     fn settings(&mut self, at: &str, lane: &LaneSpec) {
-        self.need(lane.guesses != Some(0), &format!("{at}.guesses"), "expected at least 1 guess a step");
-        let clip = lane.clip.is_none_or(|clip| clip > 0.0);
-        self.need(clip, &format!("{at}.clip"), "expected a bound above 0");
-        if let Some(ScalarSource::Central(step)) = lane.source {
-            let fine = step > 0.0 && step.is_finite();
-            self.need(fine, &format!("{at}.source"), "expected a step of the difference above 0");
-        }
-        if let Some(optimizer) = lane.optimizer {
-            self.optimizer(&format!("{at}.optimizer"), optimizer);
-        }
-        if let Some(schedule) = lane.schedule {
-            self.schedule(&format!("{at}.schedule"), schedule);
-        }
-    }
-
-    fn optimizer(&mut self, at: &str, optimizer: OptimizerSpec) {
-        let lr = optimizer.lr();
-        self.need(lr >= 0.0 && lr.is_finite(), &format!("{at}.lr"), "expected a learning rate of at least 0");
-        let decay = |check: &mut Self, field: &str, value: f64| {
-            check.need((0.0..1.0).contains(&value), &format!("{at}.{field}"), "expected a number from 0, below 1");
-        };
-        let weight_decay = match optimizer {
-            OptimizerSpec::Sgd { momentum, nesterov, weight_decay, .. } => {
-                decay(self, "momentum", momentum);
-                let fine = !nesterov || momentum > 0.0;
-                self.need(fine, &format!("{at}.nesterov"), "Nesterov's form needs a momentum above 0");
-                weight_decay
-            }
-            OptimizerSpec::Adam { beta1, beta2, epsilon, .. } => {
-                decay(self, "beta1", beta1);
-                decay(self, "beta2", beta2);
-                self.need(epsilon > 0.0, &format!("{at}.epsilon"), "expected a number above 0");
-                0.0
-            }
-            OptimizerSpec::AdamW { beta1, beta2, epsilon, weight_decay, .. } => {
-                decay(self, "beta1", beta1);
-                decay(self, "beta2", beta2);
-                self.need(epsilon > 0.0, &format!("{at}.epsilon"), "expected a number above 0");
-                weight_decay
-            }
-        };
-        let fine = weight_decay >= 0.0 && weight_decay.is_finite();
-        self.need(fine, &format!("{at}.weight_decay"), "expected a weight decay of at least 0");
-    }
-
-    fn schedule(&mut self, at: &str, schedule: ScheduleSpec) {
-        let positive = |factor: f64| factor > 0.0 && factor.is_finite();
-        match schedule {
-            ScheduleSpec::Constant => {}
-            ScheduleSpec::Step { every, factor } => {
-                self.need(every > 0, &format!("{at}.every"), "expected at least 1 step between drops");
-                self.need(positive(factor), &format!("{at}.factor"), "expected a factor above 0");
-            }
-            ScheduleSpec::Cosine { warm_up, floor } => {
-                let steps = self.document.workspace.steps;
-                let fine = warm_up == 0 || warm_up < steps;
-                self.need(fine, &format!("{at}.warm_up"), format!("expected fewer than the {steps} steps of the run"));
-                self.need((0.0..=1.0).contains(&floor), &format!("{at}.floor"), "expected a factor from 0 to 1");
-            }
-            ScheduleSpec::Exponential { factor } => {
-                self.need(positive(factor), &format!("{at}.factor"), "expected a factor above 0");
-            }
-            ScheduleSpec::WarmUp { steps } => {
-                self.need(steps > 0, &format!("{at}.steps"), "expected at least 1 step of warm-up");
-            }
+        for (field, message) in check_lane(lane, self.document.workspace.steps) {
+            self.report(&format!("{at}.{field}"), message, None);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::outline::{Body, Node};
 use super::{AxisValue, EditError, LaneDefaults, LaneSpec, Workspace, apply_axis, options};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Id of the host's reference lane: the true gradient by backpropagation.
@@ -154,6 +155,57 @@ fn token((path, value): &(String, String)) -> String {
     }
 }
 
+/// A setting that two lanes do not share.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Difference {
+    /// The lane's field: `scope`, `optimizer.lr`, `params.depth`.
+    pub field: String,
+    /// Its value in the one, as the file writes it; `None` where it is left out.
+    pub from: Option<String>,
+    /// Its value in the other.
+    pub to: Option<String>,
+}
+
+impl std::fmt::Display for Difference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let short = self.field.strip_prefix("optimizer.").unwrap_or(&self.field);
+        let short = short.strip_prefix("params.").unwrap_or(short);
+        let word = |value: &Option<String>| value.clone().unwrap_or_else(|| "–".to_owned());
+        write!(f, "{short} {} → {}", word(&self.from), word(&self.to))
+    }
+}
+
+impl Difference {
+    /// The second lane's value as names show it: `k=4`, `lr=0.1`, `example`. `None` where it leaves the setting out.
+    pub fn token(&self) -> Option<String> {
+        self.to.as_ref().map(|to| token(&(self.field.clone(), to.clone())))
+    }
+}
+
+/// What differs between two lanes' settings, names and seeds left out, in the order of the file.
+pub fn differences(from: &LaneSpec, to: &LaneSpec) -> Vec<Difference> {
+    let (before, after) = (settings(from), settings(to));
+    let find = |list: &[(String, String)], path: &str| {
+        list.iter().find(|(other, _)| other == path).map(|(_, value)| value.clone())
+    };
+    let mut fields: Vec<&String> = Vec::new();
+    for (path, _) in before.iter().chain(&after) {
+        if !fields.contains(&path) {
+            fields.push(path);
+        }
+    }
+    let differ = |field: &String| {
+        let (from, to) = (find(&before, field), find(&after, field));
+        (from != to).then(|| Difference { field: field.clone(), from, to })
+    };
+    let mut found: Vec<Difference> = fields.into_iter().filter_map(differ).collect();
+    if from.strategy != to.strategy {
+        let (from, to) = (Some(from.strategy.clone()), Some(to.strategy.clone()));
+        found.insert(0, Difference { field: "strategy".into(), from, to });
+    }
+    found
+}
+
 /// Every setting of a lane that is set, by path, in the order of the file.
 fn settings(spec: &LaneSpec) -> Vec<(String, String)> {
     let Ok(text) = options().to_string(spec) else { return Vec::new() };
@@ -257,6 +309,17 @@ mod tests {
             names(r#"lanes: [(strategy: "a", optimizer: sgd(lr: 1)), (strategy: "a", optimizer: adam(lr: 1))]"#).len(),
             2
         );
+    }
+
+    #[test]
+    fn differences_name_the_field_and_both_values() {
+        let text = r#"lanes: [(strategy: "a", optimizer: sgd(lr: 1), params: {"depth": 2}),
+            (strategy: "a", scope: batch, optimizer: sgd(lr: 2), seeds: [4])]"#;
+        let runs = grid(text);
+        let found: Vec<String> =
+            super::differences(&runs[0].spec, &runs[1].spec).iter().map(ToString::to_string).collect();
+        assert_eq!(found, ["depth 2 → –", "lr 1.0 → 2.0", "scope – → batch"]);
+        assert!(super::differences(&runs[1].spec, &runs[1].spec).is_empty());
     }
 
     #[test]

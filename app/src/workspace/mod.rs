@@ -14,6 +14,7 @@ mod grid;
 mod outline;
 mod path;
 mod reference;
+mod rules;
 mod save;
 pub mod schema;
 pub mod sheet;
@@ -23,8 +24,9 @@ pub use diagnostic::{Diagnostic, Place, WorkspaceError};
 pub use document::Document;
 pub use edit::{EditError, apply_axis};
 pub use embedded::{EMBEDDED, Embedded};
-pub use grid::{BACKPROP, LaneRun, MOST_RUNS};
+pub use grid::{BACKPROP, Difference, LaneRun, MOST_RUNS, differences};
 pub use reference::reference;
+pub use rules::check_lane;
 pub use save::to_ron;
 pub use schema::*;
 

@@ -7,6 +7,7 @@ pub mod help;
 pub mod palette;
 
 use super::context::Context;
+use super::editor;
 use super::ink::{clear, put};
 use super::state::Overlay;
 use ratatui::buffer::Buffer;
@@ -18,13 +19,21 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
         Some(Overlay::Help { query, scroll }) => help::render(context, query, *scroll, area, buffer),
         Some(Overlay::Palette { query, chosen }) => palette::render(context, query, *chosen, area, buffer),
         Some(Overlay::Command(prompt)) => command::render(context, prompt, area, buffer),
+        Some(Overlay::Lane(form)) => editor::render(context, form, area, buffer),
         Some(Overlay::Confirm { question, .. }) => confirm::render(context, question, area, buffer),
         None => {}
     }
 }
 
 /// A blank box of at most so many cells in the middle of `area` (or at its top), with a title. Returns its inside.
-fn panel(context: &Context<'_>, size: (u16, u16), title: &str, high: bool, area: Rect, buffer: &mut Buffer) -> Rect {
+pub fn panel(
+    context: &Context<'_>,
+    size: (u16, u16),
+    title: &str,
+    high: bool,
+    area: Rect,
+    buffer: &mut Buffer,
+) -> Rect {
     let (width, height) = (size.0.min(area.width), size.1.min(area.height));
     let y = if high { (area.height - height) / 5 } else { (area.height - height) / 2 };
     let outer = Rect { x: area.x + (area.width - width) / 2, y: area.y + y, width, height };

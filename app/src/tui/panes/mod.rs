@@ -19,6 +19,7 @@ pub mod lane_line;
 mod lanes;
 mod log;
 mod loss;
+mod marks;
 mod matrix;
 mod norm_ratio;
 pub mod numbers;

@@ -10,7 +10,7 @@ use super::super::context::{Context, MARGIN, Target};
 use super::super::ink::{put, put_right, width};
 use super::super::state::Window;
 use super::curves::{Curve, Traced, trace};
-use super::{PaneId, crosshair};
+use super::{PaneId, crosshair, marks};
 use crate::session::history::Column;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -122,6 +122,7 @@ pub fn render(context: &Context<'_>, plot: &Plot<'_>, area: Rect, buffer: &mut B
     draw_levels(context, plot, &scale, canvas_area, buffer);
     canvas.draw(canvas_area, buffer, context.theme.ascii);
     name_levels(context, plot, &scale, canvas_area, buffer);
+    marks::render(context, &steps, canvas_area, buffer);
     let chosen = context.state.values_of(plot.pane).is_some();
     draw_marks(context, &traced, &scale, chosen, canvas_area, buffer);
     let cross = context.state.crosshair.and_then(|at| Some((at, steps.column(at, canvas_area.width.into())? as u16)));

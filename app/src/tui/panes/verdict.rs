@@ -18,6 +18,18 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
         put(buffer, line, x, 0, &format::fit(notice, usize::from(line.width.saturating_sub(x + 1))), theme.text());
         return;
     }
+    if let Some(refused) = context.snapshot.refused.as_ref().filter(|refused| refused.number > context.state.refusal) {
+        let x = put(buffer, line, 1, 0, theme.glyph("✕ ", "! "), theme.bad());
+        put(
+            buffer,
+            line,
+            x,
+            0,
+            &format::fit(&refused.text, usize::from(line.width.saturating_sub(x + 1))),
+            theme.text(),
+        );
+        return;
+    }
     let verdicts = verdict::verdicts(context);
     let mark = |weight| match weight {
         Weight::Bad => (theme.glyph("✕ ", "! "), theme.bad()),

@@ -1,0 +1,516 @@
+//! The form of a lane: strategy, settings, optimizer, parameters. It holds what was typed; everything else (which fields there
+//! are, what is wrong with them, the settings they come to) is worked out from that, so nothing can disagree.
+#![forbid(unsafe_code)]
+
+use super::field::{Field, FieldId};
+use super::words::{self, COMBINATIONS, NORMALISATIONS, OUTPUTS, SCALINGS, SCOPES, meaning, number, word};
+use crate::estimate::GuessKind;
+use crate::record::LaneId;
+use crate::session::Command;
+use crate::session::offer::{Offer, Offers};
+use crate::strategy::{ParamKind, ParamSpec};
+use crate::workspace::{LaneSpec, OptimizerSpec, ParamValue, ScalarSource, ScheduleSpec, Scope};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What the form is for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Purpose {
+    /// A lane more.
+    Add,
+    /// Other settings for these lanes, which differ in their seeds alone.
+    Change {
+        /// The lanes.
+        lanes: Vec<LaneId>,
+        /// Their name.
+        name: String,
+        /// Their settings now.
+        before: Box<LaneSpec>,
+    },
+}
+
+/// The form.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LaneForm {
+    /// What it is for.
+    pub purpose: Purpose,
+    /// The field that takes the keys.
+    pub focus: FieldId,
+    /// Characters before the cursor in it.
+    pub cursor: usize,
+    offers: Arc<Offers>,
+    values: BTreeMap<FieldId, String>,
+    /// Kept settings that have no field of their own in the form.
+    base: LaneSpec,
+}
+
+const KEPT: &str = "a lane keeps its strategy; copy it (c) to compare another";
+const NAMED: &str = "records and reports know the lane by its name; copy it (c) to have another";
+const SEEDED: &str = "the weights began from the seed; copy the lane (c) to run another one";
+
+impl LaneForm {
+    /// For a lane more, from the workspace's defaults; of the first strategy that is not in `used`.
+    pub fn add(offers: &Arc<Offers>, used: &[&str]) -> Option<Self> {
+        let fresh = offers.strategies.iter().skip(1).find(|offer| !used.contains(&offer.id.as_str()));
+        let offer = fresh.or(offers.strategies.get(1)).or(offers.strategies.first())?;
+        let nothing = LaneSpec {
+            strategy: offer.id.clone(),
+            name: None,
+            params: BTreeMap::new(),
+            scope: None,
+            guesses: None,
+            combine: None,
+            scaling: None,
+            normalise: None,
+            clip: None,
+            source: None,
+            output: None,
+            optimizer: None,
+            schedule: None,
+            seeds: None,
+        };
+        let mut form = Self::with(offers, Purpose::Add, nothing.resolved(&offers.defaults));
+        form.set(FieldId::Seeds, "0");
+        Some(form)
+    }
+
+    /// For a lane more that begins as a copy.
+    pub fn copy(offers: &Arc<Offers>, spec: &LaneSpec, seeds: &[u64]) -> Option<Self> {
+        offers.strategy(&spec.strategy)?;
+        let spec = LaneSpec { name: None, ..spec.clone() };
+        let mut form = Self::with(offers, Purpose::Add, spec);
+        let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
+        form.set(FieldId::Seeds, &seeds.join(","));
+        Some(form)
+    }
+
+    /// For other settings of lanes that run.
+    pub fn change(
+        offers: &Arc<Offers>,
+        spec: &LaneSpec,
+        lanes: Vec<LaneId>,
+        name: &str,
+        seeds: &[u64],
+    ) -> Option<Self> {
+        offers.strategy(&spec.strategy)?;
+        let spec = spec.resolved(&offers.defaults);
+        let purpose = Purpose::Change { lanes, name: name.to_owned(), before: Box::new(spec.clone()) };
+        let mut form = Self::with(offers, purpose, spec);
+        let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
+        form.set(FieldId::Seeds, &seeds.join(","));
+        form.set(FieldId::Name, name);
+        form.point(FieldId::Rate);
+        Some(form)
+    }
+
+    fn with(offers: &Arc<Offers>, purpose: Purpose, spec: LaneSpec) -> Self {
+        let mut form = Self {
+            purpose,
+            focus: FieldId::Strategy,
+            cursor: 0,
+            offers: Arc::clone(offers),
+            values: BTreeMap::new(),
+            base: spec,
+        };
+        form.fill();
+        form
+    }
+
+    /// Puts the settings of `base` into the fields.
+    fn fill(&mut self) {
+        let spec = self.base.clone();
+        self.set(FieldId::Strategy, &spec.strategy);
+        self.set(FieldId::Scope, &spec.scope.map_or(String::new(), |scope| word(SCOPES, &scope)));
+        self.set(FieldId::Guesses, &spec.guesses.unwrap_or(1).to_string());
+        self.set(FieldId::Combine, &word(COMBINATIONS, &spec.combine.unwrap_or_default()));
+        self.set(FieldId::Scaling, &word(SCALINGS, &spec.scaling.unwrap_or_default()));
+        self.set(FieldId::Normalise, &word(NORMALISATIONS, &spec.normalise.unwrap_or_default()));
+        self.set(FieldId::Clip, &spec.clip.map_or(String::new(), number));
+        let (source, step) = match spec.source.unwrap_or_default() {
+            ScalarSource::Tangent => ("tangent", 1e-3),
+            ScalarSource::Central(step) => ("central", step),
+        };
+        self.set(FieldId::Source, source);
+        self.set(FieldId::Difference, &number(step));
+        self.set(FieldId::Output, &word(OUTPUTS, &spec.output.unwrap_or_default()));
+        self.fill_optimizer(spec.optimizer.unwrap_or_default());
+        self.fill_schedule(spec.schedule.unwrap_or_default());
+        for (key, value) in &spec.params {
+            let id = FieldId::Param { strategy: spec.strategy.clone(), key: key.clone() };
+            self.set(id, &written(value));
+        }
+    }
+
+    fn fill_optimizer(&mut self, optimizer: OptimizerSpec) {
+        let (mut sgd, mut adam) = ((0.0, false, 0.0), (0.9, 0.999, 1e-8));
+        let word = match optimizer {
+            OptimizerSpec::Sgd { momentum, nesterov, weight_decay, .. } => {
+                sgd = (momentum, nesterov, weight_decay);
+                "sgd"
+            }
+            OptimizerSpec::Adam { beta1, beta2, epsilon, .. } => {
+                adam = (beta1, beta2, epsilon);
+                "adam"
+            }
+            OptimizerSpec::AdamW { beta1, beta2, epsilon, weight_decay, .. } => {
+                adam = (beta1, beta2, epsilon);
+                sgd.2 = weight_decay;
+                "adamw"
+            }
+        };
+        self.set(FieldId::Optimizer, word);
+        self.set(FieldId::Rate, &number(optimizer.lr()));
+        self.set(FieldId::Momentum, &number(sgd.0));
+        self.set(FieldId::Nesterov, if sgd.1 { "true" } else { "false" });
+        self.set(FieldId::WeightDecay, &number(sgd.2));
+        self.set(FieldId::Beta1, &number(adam.0));
+        self.set(FieldId::Beta2, &number(adam.1));
+        self.set(FieldId::Epsilon, &number(adam.2));
+    }
+
+    fn fill_schedule(&mut self, schedule: ScheduleSpec) {
+        let (mut every, mut factor, mut warm_up, mut floor) = (100, 0.5, 100, 0.0);
+        let word = match schedule {
+            ScheduleSpec::Constant => "constant",
+            ScheduleSpec::Step { every: steps, factor: times } => {
+                (every, factor) = (steps, times);
+                "step"
+            }
+            ScheduleSpec::Cosine { warm_up: rise, floor: end } => {
+                (warm_up, floor) = (rise, end);
+                "cosine"
+            }
+            ScheduleSpec::Exponential { factor: times } => {
+                factor = times;
+                "exponential"
+            }
+            ScheduleSpec::WarmUp { steps } => {
+                warm_up = steps;
+                "warm_up"
+            }
+        };
+        self.set(FieldId::Schedule, word);
+        self.set(FieldId::Every, &every.to_string());
+        self.set(FieldId::Factor, &number(factor));
+        self.set(FieldId::WarmUp, &warm_up.to_string());
+        self.set(FieldId::Floor, &number(floor));
+    }
+
+    fn set(&mut self, id: FieldId, value: &str) {
+        self.values.insert(id, value.to_owned());
+    }
+
+    /// What stands in a field; empty where nothing was ever put.
+    pub fn value(&self, id: &FieldId) -> &str {
+        self.values.get(id).map_or("", String::as_str)
+    }
+
+    /// Goes to a field, its cursor at the end.
+    pub fn point(&mut self, id: FieldId) {
+        self.cursor = self.value(&id).chars().count();
+        self.focus = id;
+    }
+
+    /// Puts `value` into the focused field, the cursor after `cursor` characters.
+    pub fn write(&mut self, value: String, cursor: usize) {
+        self.cursor = cursor.min(value.chars().count());
+        self.values.insert(self.focus.clone(), value);
+    }
+
+    /// The strategy chosen.
+    pub fn offer(&self) -> Option<&Offer> {
+        self.offers.strategy(self.value(&FieldId::Strategy))
+    }
+
+    /// The scope chosen, where the strategy has it; else the one it has by itself.
+    pub fn scope(&self, kind: GuessKind) -> Scope {
+        let chosen = meaning(SCOPES, self.value(&FieldId::Scope));
+        match kind {
+            GuessKind::Signal => chosen.unwrap_or(Scope::ExampleLayer),
+            _ => chosen.filter(|scope| matches!(scope, Scope::Batch | Scope::Layer)).unwrap_or(Scope::Batch),
+        }
+    }
+
+    /// The lane's settings, and what could not be read.
+    fn read(&self) -> (LaneSpec, Vec<(FieldId, String)>) {
+        let mut reader = Reader { form: self, faults: Vec::new() };
+        let kind = self.offer().and_then(|offer| offer.kind);
+        let guessing = matches!(kind, Some(GuessKind::Signal | GuessKind::Weight));
+        let signal = kind == Some(GuessKind::Signal);
+        let name = self.value(&FieldId::Name).trim().to_owned();
+        let source = match self.value(&FieldId::Source) {
+            "central" if guessing => ScalarSource::Central(reader.number(FieldId::Difference)),
+            _ => ScalarSource::Tangent,
+        };
+        let mut spec = LaneSpec {
+            strategy: self.value(&FieldId::Strategy).to_owned(),
+            name: (!name.is_empty()).then_some(name),
+            params: reader.params(self.offer()),
+            scope: kind.map(|kind| self.scope(kind)),
+            guesses: Some(1),
+            combine: Some(Default::default()),
+            scaling: Some(Default::default()),
+            normalise: Some(Default::default()),
+            clip: None,
+            source: Some(ScalarSource::Tangent),
+            output: Some(Default::default()),
+            optimizer: Some(reader.optimizer()),
+            schedule: Some(reader.schedule()),
+            seeds: None,
+        };
+        if guessing {
+            spec.guesses = Some(reader.whole(FieldId::Guesses) as usize);
+            spec.combine = meaning(COMBINATIONS, self.value(&FieldId::Combine));
+            spec.scaling = meaning(SCALINGS, self.value(&FieldId::Scaling));
+            spec.source = Some(source);
+            let bounded = !self.value(&FieldId::Clip).trim().is_empty();
+            spec.clip = bounded.then(|| reader.number(FieldId::Clip));
+        }
+        if signal {
+            spec.normalise = meaning(NORMALISATIONS, self.value(&FieldId::Normalise));
+            spec.output = meaning(OUTPUTS, self.value(&FieldId::Output));
+        }
+        if !guessing && self.base.strategy == spec.strategy && (kind.is_none() || self.purpose != Purpose::Add) {
+            // Settings that have no meaning for the strategy have no field; they stay what they were.
+            let LaneSpec { scope, guesses, combine, scaling, normalise, clip, source, output, .. } = self.base.clone();
+            spec = LaneSpec { scope, guesses, combine, scaling, normalise, clip, source, output, ..spec };
+        }
+        if let Err(message) = words::seeds(self.value(&FieldId::Seeds)) {
+            reader.faults.push((FieldId::Seeds, message));
+        }
+        (spec, reader.faults)
+    }
+
+    /// Everything that is wrong, by field.
+    pub fn faults(&self) -> Vec<(FieldId, String)> {
+        let (spec, mut faults) = self.read();
+        for fault in self.offers.faults(&spec) {
+            let id = self.field_of(&fault.field);
+            if faults.iter().all(|(other, _)| *other != id) {
+                faults.push((id, fault.message));
+            }
+        }
+        let shown: Vec<FieldId> = self.rows().into_iter().map(|field| field.id).collect();
+        faults.retain(|(id, _)| shown.contains(id));
+        faults
+    }
+
+    /// The form's field for a lane's field.
+    fn field_of(&self, path: &str) -> FieldId {
+        match path {
+            "scope" => FieldId::Scope,
+            "guesses" => FieldId::Guesses,
+            "combine" => FieldId::Combine,
+            "scaling" => FieldId::Scaling,
+            "normalise" => FieldId::Normalise,
+            "clip" => FieldId::Clip,
+            "source" => FieldId::Difference,
+            "output" => FieldId::Output,
+            "optimizer.lr" => FieldId::Rate,
+            "optimizer.momentum" => FieldId::Momentum,
+            "optimizer.nesterov" => FieldId::Nesterov,
+            "optimizer.weight_decay" => FieldId::WeightDecay,
+            "optimizer.beta1" => FieldId::Beta1,
+            "optimizer.beta2" => FieldId::Beta2,
+            "optimizer.epsilon" => FieldId::Epsilon,
+            "schedule.every" => FieldId::Every,
+            "schedule.factor" => FieldId::Factor,
+            "schedule.warm_up" | "schedule.steps" => FieldId::WarmUp,
+            "schedule.floor" => FieldId::Floor,
+            other => match other.strip_prefix("params.") {
+                Some(key) => self.param(key),
+                None => FieldId::Strategy,
+            },
+        }
+    }
+
+    fn param(&self, key: &str) -> FieldId {
+        FieldId::Param { strategy: self.value(&FieldId::Strategy).to_owned(), key: key.to_owned() }
+    }
+
+    /// The fields to show, with what is wrong.
+    pub fn fields(&self) -> Vec<Field> {
+        let faults = self.faults();
+        let mut rows = self.rows();
+        for field in &mut rows {
+            field.fault = faults.iter().find(|(id, _)| *id == field.id).map(|(_, message)| message.clone());
+        }
+        rows
+    }
+
+    fn rows(&self) -> Vec<Field> {
+        super::rows::rows(self)
+    }
+
+    /// The strategies on offer.
+    pub fn offers(&self) -> &Offers {
+        &self.offers
+    }
+
+    /// A parameter as text: what was typed, else its default.
+    pub fn param_value(&self, spec: &ParamSpec) -> String {
+        let id = self.param(&spec.key);
+        match self.values.get(&id) {
+            Some(value) => value.clone(),
+            None => match spec.default_value() {
+                crate::strategy::Value::Choice(text) | crate::strategy::Value::Text(text) => text,
+                other => other.to_string(),
+            },
+        }
+    }
+
+    /// The commands that the form comes to.
+    ///
+    /// # Errors
+    /// The first field that is wrong.
+    pub fn commands(&self) -> Result<Vec<Command>, FieldId> {
+        if let Some((id, _)) = self.faults().into_iter().next() {
+            return Err(id);
+        }
+        let (spec, _) = self.read();
+        match &self.purpose {
+            Purpose::Add => {
+                let seeds = words::seeds(self.value(&FieldId::Seeds)).map_err(|_| FieldId::Seeds)?;
+                let lane = |seed| Command::Add(Box::new(LaneSpec { seeds: Some(vec![seed]), ..spec.clone() }));
+                Ok(seeds.into_iter().map(lane).collect())
+            }
+            Purpose::Change { lanes, before, .. } => {
+                let spec = LaneSpec { name: before.name.clone(), seeds: before.seeds.clone(), ..spec };
+                Ok(lanes.iter().map(|lane| Command::Retune(*lane, Box::new(spec.clone()))).collect())
+            }
+        }
+    }
+
+    /// What the form changes, in words; empty when nothing.
+    pub fn changes(&self) -> Vec<String> {
+        let Purpose::Change { before, .. } = &self.purpose else { return Vec::new() };
+        let mut before = LaneSpec::clone(before);
+        let (after, _) = self.read();
+        // A parameter that was left out has its default.
+        for (key, value) in &after.params {
+            before.params.entry(key.clone()).or_insert_with(|| self.default_of(key).unwrap_or_else(|| value.clone()));
+        }
+        crate::workspace::differences(&before, &after).iter().map(ToString::to_string).collect()
+    }
+
+    fn default_of(&self, key: &str) -> Option<ParamValue> {
+        let spec = self.offer()?.params.iter().find(|spec| spec.key == key)?;
+        Some(match spec.default_value() {
+            crate::strategy::Value::Int(value) => ParamValue::Int(value),
+            crate::strategy::Value::Float(value) => ParamValue::Float(value),
+            crate::strategy::Value::Bool(value) => ParamValue::Bool(value),
+            crate::strategy::Value::Choice(text) | crate::strategy::Value::Text(text) => ParamValue::Text(text),
+        })
+    }
+
+    /// Why a field cannot be changed.
+    pub fn locked(&self, id: &FieldId) -> Option<&'static str> {
+        match (&self.purpose, id) {
+            (Purpose::Add, _) => None,
+            (_, FieldId::Strategy) => Some(KEPT),
+            (_, FieldId::Name) => Some(NAMED),
+            (_, FieldId::Seeds) => Some(SEEDED),
+            _ => None,
+        }
+    }
+}
+
+/// A value of a parameter as it is typed.
+fn written(value: &ParamValue) -> String {
+    match value {
+        ParamValue::Bool(value) => value.to_string(),
+        ParamValue::Int(value) => value.to_string(),
+        ParamValue::Float(value) => number(*value),
+        ParamValue::Text(value) => value.clone(),
+    }
+}
+
+/// Reads fields, noting what cannot be read.
+struct Reader<'a> {
+    form: &'a LaneForm,
+    faults: Vec<(FieldId, String)>,
+}
+
+impl Reader<'_> {
+    fn number(&mut self, id: FieldId) -> f64 {
+        match self.form.value(&id).trim().parse::<f64>() {
+            Ok(value) if value.is_finite() => value,
+            _ => {
+                self.faults.push((id, "expected a number".to_owned()));
+                1.0
+            }
+        }
+    }
+
+    fn whole(&mut self, id: FieldId) -> u64 {
+        match self.form.value(&id).trim().parse::<u64>() {
+            Ok(value) => value,
+            Err(_) => {
+                self.faults.push((id, "expected a whole number".to_owned()));
+                1
+            }
+        }
+    }
+
+    fn optimizer(&mut self) -> OptimizerSpec {
+        let lr = self.number(FieldId::Rate);
+        match self.form.value(&FieldId::Optimizer) {
+            "adam" => OptimizerSpec::Adam {
+                lr,
+                beta1: self.number(FieldId::Beta1),
+                beta2: self.number(FieldId::Beta2),
+                epsilon: self.number(FieldId::Epsilon),
+            },
+            "adamw" => OptimizerSpec::AdamW {
+                lr,
+                beta1: self.number(FieldId::Beta1),
+                beta2: self.number(FieldId::Beta2),
+                epsilon: self.number(FieldId::Epsilon),
+                weight_decay: self.number(FieldId::WeightDecay),
+            },
+            _ => OptimizerSpec::Sgd {
+                lr,
+                momentum: self.number(FieldId::Momentum),
+                nesterov: self.form.value(&FieldId::Nesterov) == "true",
+                weight_decay: self.number(FieldId::WeightDecay),
+            },
+        }
+    }
+
+    fn schedule(&mut self) -> ScheduleSpec {
+        match self.form.value(&FieldId::Schedule) {
+            "step" => ScheduleSpec::Step { every: self.whole(FieldId::Every), factor: self.number(FieldId::Factor) },
+            "cosine" => {
+                ScheduleSpec::Cosine { warm_up: self.whole(FieldId::WarmUp), floor: self.number(FieldId::Floor) }
+            }
+            "exponential" => ScheduleSpec::Exponential { factor: self.number(FieldId::Factor) },
+            "warm_up" => ScheduleSpec::WarmUp { steps: self.whole(FieldId::WarmUp) },
+            _ => ScheduleSpec::Constant,
+        }
+    }
+
+    /// The parameters that differ from their defaults or were given before.
+    fn params(&mut self, offer: Option<&Offer>) -> BTreeMap<String, ParamValue> {
+        let mut params = BTreeMap::new();
+        for spec in offer.into_iter().flat_map(|offer| &offer.params) {
+            let id = self.form.param(&spec.key);
+            let text = self.form.param_value(spec);
+            let value = match spec.kind {
+                ParamKind::Int { .. } => text.trim().parse().ok().map(ParamValue::Int),
+                ParamKind::Float { .. } => text.trim().parse().ok().map(ParamValue::Float),
+                ParamKind::Bool { .. } => text.trim().parse().ok().map(ParamValue::Bool),
+                ParamKind::Choice { .. } | ParamKind::Text { .. } => Some(ParamValue::Text(text)),
+            };
+            let given = self.form.base.strategy == self.form.value(&FieldId::Strategy)
+                && self.form.base.params.contains_key(&spec.key);
+            match value {
+                Some(value) if given || Some(&value) != self.form.default_of(&spec.key).as_ref() => {
+                    params.insert(spec.key.clone(), value);
+                }
+                Some(_) => {}
+                None => self.faults.push((id, format!("expected {}", spec.expected()))),
+            }
+        }
+        params
+    }
+}

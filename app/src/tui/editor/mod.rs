@@ -1,0 +1,22 @@
+//! Forms over the panes: a lane that is added, copied or changed.
+//!
+//! ```text
+//! key ─→ reduce ─→ form (what was typed) ─→ rows (which fields, what they mean)
+//!                      │                └─→ faults, settings, commands
+//!                      └─→ commands to the trainer
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod field;
+pub mod lane;
+pub mod reduce;
+mod render;
+mod rows;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+pub use lane::{LaneForm, Purpose};
+pub use reduce::{Outcome, reduce};
+pub use render::render;

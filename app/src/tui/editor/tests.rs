@@ -1,0 +1,284 @@
+//! The form of a lane: what keys do to it, what it comes to, and that no keys at all bring it into a state that cannot be drawn.
+
+use super::field::{Entry, FieldId};
+use super::{LaneForm, Outcome, Purpose, reduce};
+use crate::session::Command;
+use crate::session::protocol::Snapshot;
+use crate::tui::Source;
+use crate::tui::action::Action;
+use crate::tui::draw::draw;
+use crate::tui::smooth::Derived;
+use crate::tui::state::{Overlay, State};
+use crate::tui::synthetic::Synthetic;
+use crate::tui::theme::{Theme, Tier};
+use crate::tui::update::{Effect, update};
+use crate::workspace::{LaneSpec, OptimizerSpec, ParamValue, Scope, differences};
+use proptest::prelude::*;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use std::sync::{Arc, OnceLock};
+
+fn session() -> Arc<Snapshot> {
+    static SESSION: OnceLock<Arc<Snapshot>> = OnceLock::new();
+    Arc::clone(SESSION.get_or_init(|| Synthetic::new(2, 60, 5000, false).snapshot()))
+}
+
+fn form(key: Action, selected: usize) -> State {
+    let mut state = State { selected: Some(selected), size: (120, 40), ..State::default() };
+    update(&mut state, key, &session());
+    state
+}
+
+fn opened(state: &State) -> &LaneForm {
+    match &state.overlay {
+        Some(Overlay::Lane(form)) => form,
+        other => panic!("{other:?}, {:?}", state.notice),
+    }
+}
+
+fn go(state: &mut State, id: &FieldId) {
+    for _ in 0..60 {
+        if opened(state).focus == *id {
+            return;
+        }
+        update(state, Action::FocusNext, &session());
+    }
+    panic!("no field {id:?}");
+}
+
+fn write(state: &mut State, id: &FieldId, text: &str) {
+    go(state, id);
+    update(state, Action::Cursor(i8::MAX), &session());
+    for _ in 0..40 {
+        update(state, Action::Erase, &session());
+    }
+    text.chars().for_each(|letter| drop(update(state, Action::Type(letter), &session())));
+}
+
+fn fault(state: &State, id: &FieldId) -> Option<String> {
+    opened(state).fields().into_iter().find(|field| field.id == *id).expect("shown").fault
+}
+
+fn added(effects: Vec<Effect>) -> Vec<LaneSpec> {
+    let spec = |effect| match effect {
+        Effect::Send(Command::Add(spec)) => *spec,
+        other => panic!("{other:?}"),
+    };
+    effects.into_iter().map(spec).collect()
+}
+
+fn param(key: &str) -> FieldId {
+    FieldId::Param { strategy: "weight-transpose".to_owned(), key: key.to_owned() }
+}
+
+#[test]
+fn a_new_lane_has_what_was_typed_and_a_command_for_each_seed() {
+    let mut now = form(Action::NewLane, 0);
+    let transpose = |form: &LaneForm| form.value(&FieldId::Strategy) == "weight-transpose";
+    for _ in 0..9 {
+        if !transpose(opened(&now)) {
+            update(&mut now, Action::Cursor(1), &session());
+        }
+    }
+    assert!(transpose(opened(&now)));
+    write(&mut now, &FieldId::Seeds, "3..5");
+    write(&mut now, &FieldId::Name, "mine");
+    write(&mut now, &FieldId::Guesses, "4");
+    write(&mut now, &FieldId::Rate, "0.25");
+    write(&mut now, &param("depth"), "2");
+    go(&mut now, &param("mask"));
+    update(&mut now, Action::Cursor(1), &session());
+    let lanes = added(update(&mut now, Action::Accept, &session()));
+    assert_eq!(now.overlay, None);
+    assert_eq!(lanes.iter().map(|lane| lane.seeds.clone().unwrap()).collect::<Vec<_>>(), [[3], [4]]);
+    let lane = &lanes[0];
+    assert_eq!((lane.strategy.as_str(), lane.name.as_deref()), ("weight-transpose", Some("mine")));
+    assert_eq!((lane.guesses, lane.scope, lane.optimizer.unwrap().lr()), (Some(4), Some(Scope::ExampleLayer), 0.25));
+    // What was left at the schema's default is left out.
+    let params: Vec<_> = lane.params.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
+    assert_eq!(params, [("depth", ParamValue::Int(2)), ("mask", ParamValue::Text("none".to_owned()))]);
+}
+
+#[test]
+fn what_is_wrong_is_said_at_the_field_while_it_is_typed_and_holds_the_form() {
+    let mut now = form(Action::CopyLane, 2);
+    for (id, text, says) in [
+        (FieldId::Guesses, "many", "expected a whole number"),
+        (FieldId::Guesses, "0", "expected at least 1 guess a step"),
+        (FieldId::Clip, "-1", "expected a bound above 0"),
+        (FieldId::Rate, "", "expected a number"),
+        (FieldId::Rate, "-0.5", "expected a learning rate of at least 0"),
+        (FieldId::Momentum, "1", "expected a number from 0, below 1"),
+        (FieldId::Seeds, "0..", "expected seeds"),
+        (param("depth"), "9", "expected a whole number, 1 to 8"),
+        (param("depth"), "1.5", "expected a whole number, 1 to 8"),
+        (param("ridge"), "-1", "expected a number, at least 0"),
+    ] {
+        let mut wrong = now.clone();
+        write(&mut wrong, &id, text);
+        let found = fault(&wrong, &id).unwrap_or_else(|| panic!("{id:?} {text} passes"));
+        assert!(found.starts_with(says), "{found}");
+        go(&mut wrong, &FieldId::Strategy);
+        assert_eq!(update(&mut wrong, Action::Accept, &session()), []);
+        assert_eq!(opened(&wrong).focus, id, "the form points at what is wrong");
+    }
+    // What goes only with something else is refused where it stands.
+    go(&mut now, &FieldId::Nesterov);
+    update(&mut now, Action::Cursor(1), &session());
+    assert!(fault(&now, &FieldId::Nesterov).unwrap().contains("momentum above 0"));
+    write(&mut now, &FieldId::Momentum, "0.9");
+    assert_eq!(fault(&now, &FieldId::Nesterov), None);
+    assert!(fault(&now, &param("depth")).is_none());
+}
+
+#[test]
+fn fields_follow_the_strategy_and_the_optimizer() {
+    let mut now = form(Action::NewLane, 0);
+    let ids = |state: &State| opened(state).fields().into_iter().map(|field| field.id).collect::<Vec<_>>();
+    update(&mut now, Action::Type('b'), &session());
+    assert_eq!(opened(&now).value(&FieldId::Strategy), "backprop");
+    assert!(!ids(&now).contains(&FieldId::Scope));
+    for _ in 0..9 {
+        update(&mut now, Action::Type('w'), &session());
+        if opened(&now).value(&FieldId::Strategy) == "weight-perturbation" {
+            break;
+        }
+    }
+    let scope = opened(&now).fields().into_iter().find(|field| field.id == FieldId::Scope).unwrap();
+    assert_eq!(scope.entry, Entry::Choice(vec!["batch".to_owned(), "layer".to_owned()]));
+    assert!(!ids(&now).contains(&FieldId::Normalise));
+    go(&mut now, &FieldId::Optimizer);
+    update(&mut now, Action::Type('a'), &session());
+    assert!(ids(&now).contains(&FieldId::Beta1) && !ids(&now).contains(&FieldId::Momentum));
+    let lanes = added(update(&mut now, Action::Accept, &session()));
+    assert_eq!(lanes[0].scope, Some(Scope::Batch));
+    assert!(matches!(lanes[0].optimizer, Some(OptimizerSpec::Adam { .. })));
+}
+
+#[test]
+fn a_change_reaches_every_seed_and_says_what_it_changes() {
+    let mut now = form(Action::EditLane, 2);
+    assert!(matches!(&opened(&now).purpose, Purpose::Change { lanes, .. } if *lanes == [2, 3]));
+    assert!(opened(&now).changes().is_empty());
+    write(&mut now, &FieldId::Rate, "0.3");
+    write(&mut now, &param("depth"), "2");
+    assert_eq!(opened(&now).changes(), ["lr 0.1 → 0.3", "depth 1 → 2"]);
+    let effects = update(&mut now, Action::Accept, &session());
+    let lanes: Vec<usize> = effects
+        .iter()
+        .map(|effect| match effect {
+            Effect::Send(Command::Retune(lane, spec)) => {
+                assert_eq!(spec.optimizer.unwrap().lr(), 0.3);
+                *lane
+            }
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(lanes, [2, 3]);
+}
+
+#[test]
+fn what_cannot_change_while_running_says_so() {
+    let mut now = form(Action::EditLane, 2);
+    for id in [FieldId::Strategy, FieldId::Seeds, FieldId::Name] {
+        go(&mut now, &id);
+        let before = opened(&now).value(&id).to_owned();
+        for action in [Action::Type('z'), Action::Erase, Action::Delete, Action::Cursor(1)] {
+            update(&mut now, action, &session());
+        }
+        assert_eq!(opened(&now).value(&id), before);
+        assert!(opened(&now).fields().iter().any(|field| field.id == id && field.locked.is_some()));
+    }
+}
+
+#[test]
+fn lanes_that_have_ended_and_sessions_without_strategies_open_no_form() {
+    let ended = Synthetic::new(1, 5000, 5000, false).snapshot();
+    let mut now = State::default();
+    update(&mut now, Action::EditLane, &ended);
+    assert!(now.notice.as_ref().is_some_and(|text| text.contains("has ended; c copies it")), "{:?}", now.notice);
+    let mut now = State::default();
+    update(&mut now, Action::NewLane, &Snapshot::default());
+    assert_eq!((now.overlay.is_none(), now.notice.is_some()), (true, true));
+}
+
+#[test]
+fn pictures_of_the_forms() {
+    let mut wrong = form(Action::EditLane, 2);
+    write(&mut wrong, &param("depth"), "12");
+    for (name, state, size) in [
+        ("lane_new_120x40", form(Action::NewLane, 0), (120, 40)),
+        ("lane_edit_80x24", wrong, (80, 24)),
+        ("lane_copy_40x12", form(Action::CopyLane, 0), (40, 12)),
+    ] {
+        insta::assert_snapshot!(name, text(&State { size, ..state }, size, &Theme::default()));
+    }
+}
+
+fn text(state: &State, (width, height): (u16, u16), theme: &Theme) -> String {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    let session = session();
+    let frame =
+        terminal.draw(|frame| drop(draw(state, &session, theme, &Derived::default(), frame.buffer_mut()))).unwrap();
+    let rows = frame.buffer.content().chunks(usize::from(width));
+    rows.map(|row| row.iter().map(|cell| cell.symbol()).collect::<String>().trim_end().to_owned() + "\n").collect()
+}
+
+fn any_key() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        3 => prop_oneof![Just('0'), Just('1'), Just('9'), Just('.'), Just('-'), Just('a'), Just('é'), Just(' '), any::<char>()]
+            .prop_map(Action::Type),
+        2 => Just(Action::FocusNext),
+        1 => Just(Action::FocusPrevious),
+        1 => Just(Action::Erase),
+        1 => Just(Action::Delete),
+        2 => prop_oneof![Just(-1i8), Just(1), Just(i8::MIN), Just(i8::MAX)].prop_map(Action::Cursor),
+        1 => (-12i8..12).prop_map(Action::Scroll),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, rng_seed: proptest::test_runner::RngSeed::Fixed(11), ..ProptestConfig::with_cases(192) })]
+
+    #[test]
+    fn no_keys_break_a_form(
+        keys in prop::collection::vec(any_key(), 0..60), selected in 0usize..10, open in 0u8..3,
+        width in 1u16..140, height in 1u16..50,
+    ) {
+        let action = [Action::NewLane, Action::CopyLane, Action::EditLane][usize::from(open)];
+        let mut now = form(action, selected);
+        for key in keys {
+            prop_assert_eq!(update(&mut now, key, &session()), []);
+            let form = opened(&now);
+            let fields = form.fields();
+            let field = fields.iter().find(|field| field.id == form.focus);
+            prop_assert!(field.is_some_and(|field| form.cursor <= field.value.chars().count()), "{:?}", form.focus);
+        }
+        text(&now, (width, height), &Theme { tier: Tier::Mono, dark: true, ascii: true });
+        // A form that sends something sends only what is sound; one that does not points at what is wrong.
+        let mut sent = opened(&now).clone();
+        let faults = sent.faults();
+        match reduce(&mut sent, Action::Accept) {
+            Outcome::Stay => prop_assert!(faults.iter().any(|(id, _)| *id == sent.focus)),
+            Outcome::Send(commands) => {
+                prop_assert!(faults.is_empty() && !commands.is_empty());
+                for command in commands {
+                    let (Command::Add(spec) | Command::Retune(_, spec)) = command else { panic!("{command:?}") };
+                    prop_assert_eq!(session().offers.faults(&spec), []);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_form_that_is_opened_and_accepted_changes_nothing(selected in 0usize..10) {
+        let mut now = form(Action::EditLane, selected);
+        prop_assert!(opened(&now).changes().is_empty());
+        for effect in update(&mut now, Action::Accept, &session()) {
+            let Effect::Send(Command::Retune(lane, spec)) = effect else { panic!("{effect:?}") };
+            let before = &session().lanes[lane].info.spec;
+            let resolved = before.resolved(&session().offers.defaults);
+            prop_assert!(differences(&resolved, &spec).is_empty(), "{:?}", differences(&resolved, &spec));
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! A session told to change while it runs: lanes that come, go and are retuned, run after run to the same bits.
+#![forbid(unsafe_code)]
+
+mod live;
+mod support;
