@@ -162,7 +162,7 @@ fn a_change_reaches_every_seed_and_says_what_it_changes() {
     assert!(opened(&now).changes().is_empty());
     write(&mut now, &FieldId::Rate, "0.3");
     write(&mut now, &param("depth"), "2");
-    assert_eq!(opened(&now).changes(), ["lr 0.1 → 0.3", "depth 1 → 2"]);
+    assert_eq!(opened(&now).changes(), ["depth 1 → 2", "lr 0.1 → 0.3"]);
     let effects = update(&mut now, Action::Accept, &session());
     let lanes: Vec<usize> = effects
         .iter()
