@@ -485,12 +485,12 @@ pub static ACTIONS: &[Entry] = &[
     entry(
         Action::Smoother,
         "Look",
-        &[ch('a')],
+        &[ch('d')],
         "smooth more",
         "smooth",
         "Stronger debiased EMA before the faint raw values; after the strongest, none.",
     ),
-    entry(Action::Rougher, "Look", &[ch('A')], "smooth less", "", "Weaker debiased EMA."),
+    entry(Action::Rougher, "Look", &[ch('D')], "smooth less", "", "Weaker debiased EMA."),
     entry(
         Action::Range,
         "Look",
@@ -519,15 +519,8 @@ pub static ACTIONS: &[Entry] = &[
         "",
         "On the lanes: edit the selected one. On any other pane: the full screen, and back.",
     ),
-    entry(
-        Action::ZoomPane,
-        "Panes",
-        &[ch('z')],
-        "zoom pane",
-        "zoom",
-        "The focused pane on the full screen, and back.",
-    )
-    .command("zoom"),
+    entry(Action::ZoomPane, "Panes", &[ch('z')], "zoom pane", "zoom", "The focused pane on the full screen, and back.")
+        .command("zoom"),
     layout_row(1, "layout 1", &[ch('1')]),
     layout_row(2, "layout 2", &[ch('2')]),
     layout_row(3, "layout 3", &[ch('3')]),

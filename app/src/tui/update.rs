@@ -3,8 +3,8 @@
 
 use super::action::Action;
 use super::command::{self, complete::World, prompt};
-use super::format;
 use super::editor::{self, LaneForm, Outcome};
+use super::format;
 use super::lanes::{Group, groups};
 use super::layout;
 use super::navigate;

@@ -245,7 +245,7 @@ proptest! {
         keys in prop::collection::vec(any_key(), 0..60), selected in 0usize..10, open in 0u8..3,
         width in 1u16..140, height in 1u16..50,
     ) {
-        let action = [Action::NewLane, Action::CopyLane, Action::EditLane][usize::from(open)];
+        let action = [Action::NewLane, Action::CopyLane, Action::EditLane][usize::from(open)].clone();
         let mut now = form(action, selected);
         for key in keys {
             prop_assert_eq!(update(&mut now, key, &session()), []);
