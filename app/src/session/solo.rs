@@ -82,6 +82,7 @@ impl Solo {
             seed: 0,
             steps: u64::MAX,
             trial: false,
+            added: false,
         };
         let lane = Lane::new(&shared, plan, Arc::default())?;
         Ok(Self { shared, lane, batches, next: 0 })
