@@ -64,7 +64,7 @@ fn write_part(text: &mut String, part: &Part, field: bool, indent: usize) {
 
 /// The types in the order of the source.
 fn items() -> Vec<Item> {
-    let source = include_str!("schema.rs");
+    let source = super::schema::SOURCE;
     let functions = functions(source);
     let implementations = implementations(source);
     let mut items = Vec::new();
