@@ -19,9 +19,13 @@ fn main() -> ExitCode {
 }
 
 fn answer(request: Request) -> Result<Exit, Failure> {
+    if !matches!(request, Request::Probe(_)) {
+        cli::look_before_loading();
+    }
     match request {
         Request::Screen(options) => cli::screen(&options),
         Request::Batch(options) => cli::batch(&options),
+        Request::Probe(library) => Ok(cli::probe(&library)),
         Request::PluginList { plugin_path } => cli::plugin_list(&plugin_path),
         Request::PluginInfo { name, plugin_path } => cli::plugin_info(&name, &plugin_path),
         Request::Bench { bench, json, serve } => cli::bench(&bench, json.as_deref(), serve),

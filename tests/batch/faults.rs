@@ -109,6 +109,22 @@ fn files_that_are_no_plugins_are_listed_with_the_reason() {
 }
 
 #[test]
+fn a_library_that_brings_its_process_down_is_listed_and_never_a_crash() {
+    let place = beside("fault-panic", "");
+    let code = "#include <stdlib.h>\n__attribute__((constructor)) static void start(void) { abort(); }\n";
+    std::fs::write(place.path("boom.c"), code).unwrap();
+    let (from, to) = (place.path("boom.c"), place.path("libguesswork_boom.so"));
+    assert!(Command::new("cc").args(["-fPIC", "-shared", "-o"]).arg(to).arg(from).status().unwrap().success());
+    let list = place.run(&["plugin", "list", "--plugin-path", "libguesswork_boom.so"]).expect(0);
+    assert!(list.out.contains("loading it ends the process with signal 6"), "{}", list.out);
+    assert!(list.out.contains("weight-transpose"), "the others are usable: {}", list.out);
+    // It lies beside the workspace, so a run finds it too, and goes on without it.
+    let ran = batch(&beside("fault-panic", "\"at\": 20"), &[]).expect(0);
+    assert_eq!(end(&ran.records(), 0)["reason"], "done");
+    batch(&place, &["--set", "lanes[0].params.at=20"]).expect(0);
+}
+
+#[test]
 fn a_strategy_in_c_is_built_loaded_and_trains() {
     let lanes = r#"(strategy: "sign-perturbation", scope: example_layer, optimizer: sgd(lr: 0.02))"#;
     let place = Place::new(&digits(lanes, "steps: 30, measure: (alignment: 5, test: 30)"));

@@ -91,6 +91,21 @@ fn files_that_are_no_libraries_are_refused_in_plain_words() {
     assert_eq!(refusal(&folder.path().join("nothing.so")), Refusal::Missing);
 }
 
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_refused_without_opening_it() {
+    let folder = tempdir().unwrap();
+    let pipe = folder.path().join("libguesswork_pipe.so");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    // To open it would wait for whoever writes to it.
+    assert_eq!(refusal(&pipe).to_string(), "not a dynamic library: it is no regular file");
+    let nowhere = folder.path().join("libguesswork_nowhere.so");
+    std::os::unix::fs::symlink("/no/such/library.so", &nowhere).unwrap();
+    fs::remove_file(&pipe).unwrap();
+    let catalog = catalog(&[folder.path().to_owned()]);
+    assert!(matches!(&catalog.refused[0].reason, Refusal::Unreadable(_)), "{}", list::list(&catalog));
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn damaged_and_foreign_libraries_are_refused_before_the_loader_sees_them() {

@@ -11,6 +11,7 @@ mod check;
 mod data;
 mod exit;
 mod output;
+mod probe;
 mod screen;
 mod values;
 
@@ -21,6 +22,7 @@ pub use check::check;
 pub use data::{convert_cifar10, data_check, data_list};
 pub use exit::{Exit, Failure};
 pub use output::{print, print_error};
+pub use probe::{look_before_loading, probe};
 pub use screen::{plugin_info, plugin_list, screen};
 
 use crate::bench::Bench;
@@ -73,6 +75,8 @@ pub enum Request {
         /// Folder of the `.bin` files.
         to: PathBuf,
     },
+    /// What loading a library does to a process.
+    Probe(PathBuf),
     /// Completions for a shell.
     Completions(clap_complete::Shell),
     /// The manual page.

@@ -4,6 +4,7 @@
 use super::discover::{Candidate, SearchPath};
 use super::info::StrategyInfo;
 use super::library::{self, Loaded};
+use super::probe;
 use super::refusal::{Refusal, Refused, Unknown, nearest};
 use std::path::Path;
 use std::sync::Arc;
@@ -24,8 +25,9 @@ impl Catalog {
     pub fn load(path: &SearchPath) -> Self {
         let (candidates, refused) = path.candidates();
         let mut catalog = Self { refused, ..Self::default() };
-        for Candidate { path, .. } in &candidates {
-            catalog.add(path, library::load(path));
+        for Candidate { path, origin } in &candidates {
+            let tried = if origin.is_own() { Ok(()) } else { probe::check(path) };
+            catalog.add(path, tried.and_then(|()| library::load(path)));
         }
         catalog
     }

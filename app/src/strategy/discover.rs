@@ -31,6 +31,13 @@ pub enum Origin {
     Data,
 }
 
+impl Origin {
+    /// Whether what lies there came with the program itself.
+    pub fn is_own(self) -> bool {
+        matches!(self, Self::Executable | Self::Installation)
+    }
+}
+
 /// The places to search, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SearchPath {

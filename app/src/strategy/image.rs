@@ -30,6 +30,10 @@ const MACHINE: (u16, &str) = (0, "this machine");
 /// Says what the file is instead.
 pub fn check(path: &Path) -> Result<(), Refusal> {
     let unreadable = |error: std::io::Error| Refusal::Unreadable(error.to_string());
+    // Before it is opened: opening a pipe waits for whoever writes to it.
+    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(Refusal::NotALibrary("it is no regular file".into()));
+    }
     let mut file = File::open(path).map_err(unreadable)?;
     let length = file.metadata().map_err(unreadable)?.len();
     let mut head = Vec::with_capacity(ELF_HEADER);

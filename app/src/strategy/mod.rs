@@ -31,6 +31,7 @@ pub mod list;
 mod outputs;
 mod params;
 mod plan;
+pub mod probe;
 mod read;
 mod records;
 mod refusal;

@@ -32,6 +32,9 @@ pub enum Refusal {
     /// The system's loader refused it.
     #[error("the system's loader refused it: {0}")]
     Loader(String),
+    /// A process that loaded it did not live.
+    #[error("{0}; the file is damaged or its start-up code fails: build it again")]
+    Crashes(String),
     /// The entry symbol is missing.
     #[error("it does not export `{symbol}`, so it is no guesswork plugin (Rust: `export!`; C: define the function)")]
     NoEntry {
