@@ -62,7 +62,7 @@ fn tuning_picks_on_the_validation_split_and_says_what() {
         "{said:?}"
     );
 
-    place.batch(&["--out", "run", "--resume"]).expect(0);
+    place.batch(&["--out", "run", "--resume"]).expect(0).says(&["100 %, 140 of 140 steps", "8/8 lanes done"]);
     let again = crate::support::records_of(&place.path("run/records.jsonl"));
     assert_eq!(crate::support::timeless(again), crate::support::timeless(records));
 }

@@ -3,7 +3,7 @@
 //! The trainer only counts; the waiting thread looks and writes, so that a slow terminal never slows training.
 
 use crate::record::observers::Shared;
-use crate::record::summary::Summary;
+use crate::record::summary::Standing;
 use crate::record::table::rounded;
 use crate::record::{Key, LaneEnd, LaneId, LaneInfo, Level, Message, Observer, Quantity, StepReport, log};
 use crate::workspace::Workspace;
@@ -30,7 +30,8 @@ struct Counts {
 struct LaneCount {
     name: String,
     steps: u64,
-    loss: f64,
+    /// Of the last step that this process took.
+    loss: Option<f64>,
     ended: bool,
     /// Ended before its last step for good: it leaves nothing to wait for.
     short: bool,
@@ -97,14 +98,13 @@ impl Reading {
 }
 
 impl Progress {
-    /// Of a run of `workspace` that begins where `so_far` says.
-    pub(super) fn new(workspace: &Workspace, so_far: &Summary) -> Self {
+    /// Of a run of `workspace` whose lanes stand so.
+    pub(super) fn new(workspace: &Workspace, standing: Vec<Standing>) -> Self {
         let counts = Shared::<Counts>::default();
-        for lane in &so_far.lanes {
-            let name = format!("{} (seed {})", lane.name, lane.seed);
-            let ended = lane.reason.is_some();
-            let count = LaneCount { name, steps: lane.steps, ended, short: ended, ..LaneCount::default() };
-            counts.lock().lanes.insert(lane.lane, count);
+        for Standing { lane, name, seed, trial, steps, ended } in standing {
+            let name = named(&name, seed, trial);
+            let count = LaneCount { name, steps, loss: None, ended, short: ended, trial };
+            counts.lock().lanes.insert(lane, count);
         }
         Self { counts, name: workspace.name.clone(), plan: Plan::of(workspace), started: Instant::now() }
     }
@@ -141,6 +141,11 @@ impl Progress {
     }
 }
 
+/// `backprop (seed 0)`.
+fn named(name: &str, seed: u64, trial: bool) -> String {
+    format!("{name} (seed {seed}{})", if trial { ", trial" } else { "" })
+}
+
 impl Counts {
     fn say(&mut self, line: String) {
         if self.lines.len() < WAITING {
@@ -153,8 +158,7 @@ impl Counts {
 
 impl Observer for Counts {
     fn lane_started(&mut self, info: &LaneInfo) {
-        let trial = if info.trial { ", trial" } else { "" };
-        let name = format!("{} (seed {}{trial})", info.name, info.seed);
+        let name = named(&info.name, info.seed, info.trial);
         // A lane that goes on has been counted up to where it stands.
         let lane = self.lanes.entry(info.lane).or_default();
         (lane.name, lane.trial) = (name, info.trial);
@@ -163,7 +167,7 @@ impl Observer for Counts {
     fn step(&mut self, report: &StepReport) {
         if let Some(loss) = report.get(Key::whole(Quantity::Loss)) {
             let lane = self.lanes.entry(report.lane).or_default();
-            (lane.steps, lane.loss) = (report.step + 1, loss);
+            (lane.steps, lane.loss) = (report.step + 1, Some(loss));
             self.taken += 1;
         }
     }
@@ -171,7 +175,7 @@ impl Observer for Counts {
     fn lane_ended(&mut self, end: &LaneEnd) {
         let lane = self.lanes.entry(end.lane).or_default();
         (lane.ended, lane.short) = (true, end.reason.is_final());
-        let loss = if lane.steps > 0 { format!(", loss {}", rounded(lane.loss)) } else { String::new() };
+        let loss = lane.loss.map_or_else(String::new, |loss| format!(", loss {}", rounded(loss)));
         let name = if lane.name.is_empty() { format!("lane {}", end.lane) } else { lane.name.clone() };
         let detail = end.reason.detail().map_or_else(String::new, |detail| format!(": {detail}"));
         self.say(format!("{name}: {} after {} steps{loss}{detail}", end.reason.word(), end.steps));
@@ -314,6 +318,7 @@ fn duration(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workspace::{AxisValue, Tune, TuneMetric};
 
     #[test]
     fn durations_are_short() {
@@ -331,9 +336,28 @@ mod tests {
     }
 
     #[test]
+    fn what_had_ended_before_counts_trials_too() {
+        let mut workspace = crate::record::jsonl::tests::workspace();
+        workspace.steps = 100;
+        let values = ["0.1", "0.2"].map(|text| AxisValue::new(text).expect("a value")).into();
+        let metric = TuneMetric::default();
+        workspace.tune = Some(Tune { over: "lr".into(), values, steps: Some(10), metric, seed: 0 });
+        let total = Plan::of(&workspace).total;
+        let standing = |lane, trial, steps, ended| Standing { lane, name: "a".into(), seed: 0, trial, steps, ended };
+        // A trial at its end, one that diverged at step 4, and a lane under way.
+        let progress = Progress::new(
+            &workspace,
+            vec![standing(0, true, 10, true), standing(1, true, 4, true), standing(2, false, 7, false)],
+        );
+        let reading = progress.read();
+        assert_eq!((reading.done, reading.ended), (10 + 4 + 7, 2));
+        assert_eq!(reading.total, total - 6, "what the trial has left out is not waited for");
+    }
+
+    #[test]
     fn a_flood_of_messages_is_counted() {
         let workspace = crate::record::jsonl::tests::workspace();
-        let progress = Progress::new(&workspace, &Summary::default());
+        let progress = Progress::new(&workspace, Vec::new());
         let mut observer = progress.observer();
         for number in 0..WAITING + 7 {
             let text = format!("{number}");

@@ -12,7 +12,7 @@ use super::observers::{Continued, Shared};
 use super::output::{Watch, WriteFailure};
 use super::read::{ReadError, replay};
 use super::replace::replace;
-use super::summary::{Summary, Tally};
+use super::summary::{Standing, Summary, Tally};
 use super::truncate::{Kept, truncate_after};
 use super::{LaneId, Level, Message, Observer};
 use crate::workspace::Workspace;
@@ -193,6 +193,11 @@ impl Recording {
     /// How things stand.
     pub fn summary(&self, interrupted: bool) -> Summary {
         self.tally.lock().summary(interrupted)
+    }
+
+    /// Where the lanes of a run that goes on stand, trials of its tuning stage among them.
+    pub fn standing(&self) -> Vec<Standing> {
+        self.tally.lock().standing()
     }
 
     /// Writes the summary where there is a place for it, puts everything on the disk, and returns it. To be called when

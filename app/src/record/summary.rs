@@ -166,9 +166,27 @@ pub struct Tally {
     lanes: BTreeMap<LaneId, LaneTally>,
 }
 
+/// Where a lane or a trial stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Its number.
+    pub lane: LaneId,
+    /// Name for people, without the seed.
+    pub name: String,
+    /// Seed.
+    pub seed: u64,
+    /// Whether it is a trial of the tuning stage.
+    pub trial: bool,
+    /// Steps taken.
+    pub steps: u64,
+    /// Whether it has ended.
+    pub ended: bool,
+}
+
 #[derive(Debug)]
 struct LaneTally {
     summary: LaneSummary,
+    trial: bool,
     loss: RunningMean,
     accuracy: RunningMean,
     cosine: (f64, u64),
@@ -201,17 +219,28 @@ impl Tally {
         let lanes: Vec<_> = self
             .lanes
             .values()
+            .filter(|lane| !lane.trial)
             .map(|lane| LaneSummary { time: LaneTime::new(lane.seconds, lane.summary.steps), ..lane.summary.clone() })
             .collect();
         Summary { name: self.name.clone(), interrupted, groups: groups(&lanes), lanes }
+    }
+
+    /// Where every lane stands, trials among them.
+    pub fn standing(&self) -> Vec<Standing> {
+        let standing = |lane: &LaneTally| Standing {
+            lane: lane.summary.lane,
+            name: lane.summary.name.clone(),
+            seed: lane.summary.seed,
+            trial: lane.trial,
+            steps: lane.summary.steps,
+            ended: lane.summary.reason.is_some(),
+        };
+        self.lanes.values().map(standing).collect()
     }
 }
 
 impl Observer for Tally {
     fn lane_started(&mut self, info: &LaneInfo) {
-        if info.trial {
-            return;
-        }
         let chosen = self.tuned.iter().filter_map(|path| Some((path.clone(), field(&info.spec, path)?))).collect();
         let summary = LaneSummary {
             lane: info.lane,
@@ -227,6 +256,7 @@ impl Observer for Tally {
         };
         let lane = LaneTally {
             summary,
+            trial: info.trial,
             loss: RunningMean::default(),
             accuracy: RunningMean::default(),
             cosine: (0.0, 0),
@@ -410,6 +440,8 @@ mod tests {
         run(&mut tally, 2, 1, &[0.2, 0.4, 0.5]);
         let seconds = StageSeconds { forward: 2.0, measure: 6.0, ..StageSeconds::default() };
         tally.lane_ended(&LaneEnd { lane: 1, steps: 3, reason: EndReason::Done, seconds });
+        let standing: Vec<_> = tally.standing().iter().map(|lane| (lane.trial, lane.steps, lane.ended)).collect();
+        assert_eq!(standing, [(true, 1, false), (false, 3, true), (false, 3, false)]);
         let summary = tally.summary(true);
         assert_eq!(summary.lanes.len(), 2);
         assert_eq!(summary.lanes[0].figures[&Figure::BestTestAccuracy], Number(0.8));
