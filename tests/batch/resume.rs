@@ -1,6 +1,6 @@
 //! A run that was interrupted or killed and goes on is, bit for bit, the run that never stopped.
 
-use crate::support::{Place, digits, kind, records_of, steps, tensors, timeless};
+use crate::support::{Place, digits, kind, library, records_of, steps, tensors, timeless};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 
@@ -26,7 +26,18 @@ struct UnderWay {
 
 impl UnderWay {
     fn start(place: &Place, arguments: &[&str], sign: impl Fn(&str) -> bool) -> Self {
+        Self::start_with(place, arguments, None, sign)
+    }
+
+    /// [`UnderWay::start`] with a variable of the environment.
+    fn start_with(
+        place: &Place,
+        arguments: &[&str],
+        variable: Option<(&str, &str)>,
+        sign: impl Fn(&str) -> bool,
+    ) -> Self {
         let mut command = place.command(&[&["--batch", "tiny.ron", "--out", "run"], arguments].concat());
+        command.envs(variable);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut error = BufReader::new(child.stderr.take().unwrap());
         let mut said = String::new();
@@ -54,8 +65,8 @@ fn stands(line: &str) -> bool {
 }
 
 /// The run in the folder `run` is the one of `place` without a stop.
-fn same_as_straight(place: &Place) {
-    place.batch(&["--out", "straight", "--threads", "1"]).expect(0);
+fn same_as_straight(place: &Place, arguments: &[&str]) {
+    place.batch(&[&["--out", "straight"], arguments].concat()).expect(0);
     let (straight, run) = (place.path("straight"), place.path("run"));
     let expected = timeless(records_of(&straight.join("records.jsonl")));
     let found = timeless(records_of(&run.join("records.jsonl")));
@@ -88,7 +99,7 @@ fn interrupted_then_killed_then_resumed() {
     file.write_all(br#"{"record":"step","lane":0,"st"#).unwrap();
 
     place.batch(&["--out", "run", "--resume", "--threads", "2"]).expect(0).says(&["continuing 4 lanes"]);
-    same_as_straight(&place);
+    same_as_straight(&place, &["--threads", "1"]);
 }
 
 #[test]
@@ -99,7 +110,21 @@ fn killed_between_lanes_then_resumed() {
     assert_eq!(code, None);
     let ran = place.batch(&["--out", "run", "--resume", "--threads", "1"]).expect(0);
     assert!(!ran.error.contains("warning"), "{}", ran.error);
-    same_as_straight(&place);
+    same_as_straight(&place, &["--threads", "1"]);
+}
+
+#[test]
+fn a_step_that_is_cancelled_in_its_midst_is_not_half_kept() {
+    let lanes = r#"(strategy: "fault-hold", optimizer: sgd(lr: 0.001)), (strategy: "backprop")"#;
+    let place = Place::new(&digits(lanes, "steps: 12"));
+    let library = library("faults");
+    let plugins = ["--plugin-path", library.to_str().unwrap(), "--threads", "2"];
+    let hold = ("GUESSWORK_TEST_HOLD", "1");
+    let (code, said) = UnderWay::start_with(&place, &plugins, Some(hold), |line| line.contains("holding")).end("TERM");
+    assert_eq!(code, Some(143), "{said}");
+    assert_eq!(steps(&records_of(&place.path("run/records.jsonl")), 0), (0..7).collect::<Vec<_>>());
+    place.batch(&[&["--out", "run", "--resume"][..], &plugins].concat()).expect(0);
+    same_as_straight(&place, &plugins);
 }
 
 #[test]
@@ -144,5 +169,5 @@ fn out_of_time_goes_on_where_it_stood() {
         cut.error
     );
     place.batch(&arguments).expect(0);
-    same_as_straight(&place);
+    same_as_straight(&place, &["--threads", "1"]);
 }

@@ -19,7 +19,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 impl Lane {
-    /// Writes the lane's checkpoint into `folder`.
+    /// Writes the lane's checkpoint into `folder`. After a step that was cancelled in its midst it is that of the last whole
+    /// step; where the strategy's state at that one is not known, the checkpoint before it stays.
     pub(super) fn checkpoint(&mut self, folder: &Path, ended: Option<&EndReason>) -> Result<(), SessionError> {
         let mut tensors = BTreeMap::new();
         for (name, theta) in self.network.names().iter().zip(self.network.theta()) {
@@ -35,10 +36,12 @@ impl Lane {
         // A strategy that failed is not asked for its state, and its lane does not go on.
         let broken = matches!(ended, Some(EndReason::Plugin(_) | EndReason::Failed(_)));
         if let Some(guesser) = self.guesser.as_mut().filter(|_| !broken) {
-            let (bytes, kept) = guesser.state().map_err(|failure| SessionError::Plugin {
+            let state = if self.torn { guesser.state_before() } else { guesser.state().map(Some) };
+            let state = state.map_err(|failure| SessionError::Plugin {
                 lane: self.plan.name.clone(),
                 reason: failure.to_string(),
             })?;
+            let Some((bytes, kept)) = state else { return Ok(()) };
             plugin_state = bytes;
             tensors.extend(kept.into_iter().map(|(name, tensor)| (format!("strategy.{name}"), tensor)));
         }

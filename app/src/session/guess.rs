@@ -14,7 +14,9 @@ use crate::strategy::{
     RunFacts, SignalAt, StrategyInfo,
 };
 use candle_core::Tensor;
-use guesswork_plugin::abi::{GW_ROLE_OUTPUT_ERROR, GW_ROLE_PREVIOUS_UPDATE};
+use guesswork_plugin::abi::{
+    GW_ROLE_OUTPUT_ERROR, GW_ROLE_PREVIOUS_ESTIMATE, GW_ROLE_PREVIOUS_UPDATE, GW_SERVICE_CONTROL, GW_STRATEGY_STATELESS,
+};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -32,9 +34,23 @@ pub(super) struct Guesser {
     error: Option<Tensor>,
     update: Option<Update>,
     oracle: Option<PointOracle>,
+    memory: Memory,
     step: u64,
     progress: f64,
 }
+
+/// What a strategy that is cancelled in the midst of a step leaves behind.
+enum Memory {
+    /// Nothing of it reaches another step.
+    Nothing,
+    /// It may notice that it is cancelled: its state before the step under way is kept, once there is one.
+    Kept(Option<State>),
+    /// It has a state, and said that it would not notice.
+    Unknown,
+}
+
+/// The instance's bytes, and named tensors.
+pub(super) type State = (Vec<u8>, Vec<(String, Tensor)>);
 
 /// What the formula card shows, from the strategy's own metadata.
 fn card(info: &StrategyInfo) -> StrategyCard {
@@ -132,6 +148,14 @@ impl Guesser {
         } else {
             None
         };
+        let stateless = info.flags & GW_STRATEGY_STATELESS != 0 && prepared.persistent.is_empty();
+        let memory = match (stateless, info.services.has(GW_SERVICE_CONTROL)) {
+            // The estimate of a step that was cancelled late is not the one before it.
+            _ if granted(GW_ROLE_PREVIOUS_ESTIMATE) => Memory::Unknown,
+            (true, _) => Memory::Nothing,
+            (false, true) => Memory::Kept(None),
+            (false, false) => Memory::Unknown,
+        };
         Ok(Self {
             instance,
             plan: prepared,
@@ -145,6 +169,7 @@ impl Guesser {
             error,
             update,
             oracle,
+            memory,
             step: 0,
             progress: 0.0,
         })
@@ -186,9 +211,23 @@ impl Guesser {
     }
 
     /// A step begins.
-    pub(super) fn begin(&mut self, step: u64, steps: u64) {
+    pub(super) fn begin(&mut self, step: u64, steps: u64) -> Result<(), LaneFailure> {
         self.step = step;
         self.progress = step as f64 / steps.max(1) as f64;
+        if !matches!(self.memory, Memory::Kept(_)) {
+            return Ok(());
+        }
+        let (bytes, tensors) = self.state()?;
+        if let Memory::Kept(Some((kept, copies))) = &mut self.memory {
+            *kept = bytes;
+            for ((_, copy), (_, tensor)) in copies.iter().zip(&tensors) {
+                kernel::copy(copy, tensor)?;
+            }
+        } else {
+            let copies = tensors.into_iter().map(|(name, tensor)| Ok((name, tensor.copy()?)));
+            self.memory = Memory::Kept(Some((bytes, copies.collect::<candle_core::Result<_>>()?)));
+        }
+        Ok(())
     }
 
     /// Call mode `layer`: `site` and its activation exist.
@@ -344,8 +383,18 @@ impl Guesser {
         self.instance.take_events()
     }
 
-    /// What must be kept to go on later: the instance's bytes, and named tensors.
-    pub(super) fn state(&mut self) -> Result<(Vec<u8>, Vec<(String, Tensor)>), LaneFailure> {
+    /// What must be kept to go on later from the last whole step, after one that was cancelled in its midst: `None` where
+    /// that is not known.
+    pub(super) fn state_before(&mut self) -> Result<Option<State>, LaneFailure> {
+        match &self.memory {
+            Memory::Nothing => self.state().map(Some),
+            Memory::Kept(before) => Ok(before.clone()),
+            Memory::Unknown => Ok(None),
+        }
+    }
+
+    /// What must be kept to go on later.
+    pub(super) fn state(&mut self) -> Result<State, LaneFailure> {
         let mut tensors = self.instance.state();
         if let Some(update) = &self.update {
             tensors.extend(

@@ -125,6 +125,8 @@ pub(super) struct Lane {
     pub(super) schedule: ScheduleSpec,
     pub(super) measurer: Measurer,
     pub(super) steps_taken: u64,
+    /// The step under way was cancelled in its midst.
+    pub(super) torn: bool,
     pub(super) seconds: StageSeconds,
     pub(super) first_loss: Option<f64>,
     pub(super) validation: Option<Validation>,
@@ -163,6 +165,7 @@ impl Lane {
             optimizer,
             measurer: Measurer::new(shared.measure),
             steps_taken: 0,
+            torn: false,
             seconds: StageSeconds::default(),
             first_loss: None,
             validation: None,
@@ -211,6 +214,11 @@ impl Lane {
         self.change.as_ref()
     }
 
+    /// The step under way was cancelled: nothing of it is kept.
+    pub(super) fn tear(&mut self) {
+        self.torn = true;
+    }
+
     /// Leaves a step out; returns the steps taken with it.
     pub(super) fn skip(&mut self) -> u64 {
         self.steps_taken += 1;
@@ -226,7 +234,7 @@ impl Lane {
         let mut guess_seconds = 0.0;
         match &mut self.guesser {
             Some(guesser) if guesser.by_layer() => {
-                guesser.begin(step, self.plan.steps);
+                guesser.begin(step, self.plan.steps)?;
                 let (network, tape, estimate) = (&self.network, &self.tape, &self.estimate[..]);
                 tape.forward(theta, &batch.x, None, |site| {
                     let start = Instant::now();
@@ -256,7 +264,7 @@ impl Lane {
             }
             Some(guesser) => {
                 if !guesser.by_layer() {
-                    guesser.begin(step, self.plan.steps);
+                    guesser.begin(step, self.plan.steps)?;
                     guesser.whole(&self.network, point, &self.estimate, batch)?;
                 }
                 if let Some(estimator) = &mut self.estimator {

@@ -11,9 +11,12 @@
 //! | `fault-unwritten` | leaves the signals as they came | 0 |
 //! | `fault-overrun` | writes one element past the end of each signal | 0 |
 //! | `fault-writes-input` | writes to the activation derivative, an input | 0 |
+//! | `fault-hold` | changes its state, then waits to be cancelled, where the environment asks for it | 7 |
 //! | `fault-unknown-need` | needs a role that no host knows: must be refused before any step | |
 
 #![allow(unsafe_code)]
+
+mod hold;
 
 use guesswork_plugin::{
     DType, Element, Error, Info, Input, Kind, Matrix, Param, Result, Role, Service, Step, Strategy,
@@ -60,7 +63,7 @@ macro_rules! faults {
             }
         )+
 
-        guesswork_plugin::export!($($name,)+ UnknownNeed);
+        guesswork_plugin::export!($($name,)+ hold::Holds, UnknownNeed);
     };
 }
 
