@@ -69,8 +69,11 @@ fn strategies_and_parameters_are_checked_before_any_step() {
         (r#"(strategy: "weight-perturbation", params: {"sigmaa": 1.0})"#, 3, ["sigmaa", "weight-perturbation"]),
         (r#"(strategy: "weight-perturbation", scope: example_layer)"#, 3, ["lane `weight-perturbation`", "scope"]),
     ] {
-        let ran = with_lane(lane).batch(&["--threads", "1"]).expect(code).says(&words);
-        assert_eq!(steps(&ran.records(), 0), [0; 0], "{lane}");
+        let place = with_lane(lane);
+        let ran = place.batch(&["--threads", "1"]).expect(code).says(&words);
+        assert!(ran.out.is_empty() && ran.error.starts_with("error: "), "{lane}: {}", ran.out);
+        place.batch(&["--threads", "1", "--out", "runs/a"]).expect(code).says(&words);
+        assert!(!place.path("runs").exists(), "a run that is refused leaves nothing behind");
     }
 }
 

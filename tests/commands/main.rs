@@ -54,12 +54,62 @@ fn what_is_wrong_has_a_place_and_code_3() {
     );
     std::fs::write(&file, text.replace("batch: 128", "batch: 128000")).unwrap();
     let (_, error, code) = run(&["check", file.to_str().unwrap()]);
-    assert!(code == 3 && error.contains("1500 training examples"), "{error}");
+    assert!(code == 3 && error.contains("1500") && error.contains("training examples"), "{error}");
     let (_, error, code) =
         run(&["check", "quickstart", "--set", "problem.data.name=mnist", "--set", "problem.data.path=/no/folder"]);
     assert!(code == 3 && error.contains("scripts/fetch-data.sh mnist"), "{error}");
     let (_, error, code) = run(&["check", "no-such-file.ron"]);
     assert!(code == 3 && error.contains("no workspace file"), "{error}");
+}
+
+#[test]
+fn lanes_are_built_to_see_whether_they_can_be() {
+    for (set, code, words) in [
+        ("lanes[2].strategy=weight-transpos", 4, &["no strategy is called", "did you mean `weight-transpose`?"][..]),
+        ("lanes[1].params.mask=foo", 3, &["lane `activity-perturbation`", "`mask`", "none, derivative, active"]),
+        ("lanes[1].params.msk=none", 3, &["did you mean `mask`?"]),
+        ("lanes[4].scope=example", 3, &["lane `weight-perturbation`", "write batch or layer"]),
+        ("problem.model=mlp(hidden:[16777216,16777216])", 3, &["this machine has", "smaller"]),
+        ("problem.model=mlp(hidden:[18446744073709551615])", 3, &["from 1 to 16777216"]),
+    ] {
+        let (out, error, status) = run(&["check", "quickstart", "--set", set]);
+        assert_eq!((status, out.as_str()), (code, ""), "{set}: {error}");
+        assert!(words.iter().all(|word| error.contains(word)), "{set}: {error}");
+    }
+    let (report, _, _) = run(&["check", "quickstart"]);
+    assert!(report.contains("mlp 784-128-128-128-10"), "{report}");
+}
+
+#[test]
+fn the_commands_of_the_readme_can_be_run() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let text = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let mut checked = 0;
+    for line in text.lines().filter_map(|line| line.strip_prefix("cargo run --release -- --batch ")) {
+        let line = line.split(['#', '>', '&']).next().unwrap().replace('\'', "");
+        let words: Vec<&str> = line.split_whitespace().collect();
+        // All that decides whether the lanes can be; `check` builds each of them.
+        let sets = words.windows(2).filter(|pair| pair[0] == "--set").flatten().copied();
+        let output = guesswork().current_dir(root).arg("check").arg(words[0]).args(sets).output().unwrap();
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+        // And the rest is understood: the program gets as far as the workspace.
+        let rest =
+            guesswork().current_dir(root).args(["--batch", "no-such-file.ron"]).args(&words[1..]).output().unwrap();
+        assert!(String::from_utf8_lossy(&rest.stderr).contains("no workspace file"), "{line}");
+        checked += 1;
+    }
+    assert!(checked >= 5, "only {checked} commands were found");
+}
+
+#[test]
+fn what_is_no_text_is_told_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mine.ron");
+    std::fs::write(&file, [b'(', 0xff, 0xfe]).unwrap();
+    for (path, words) in [(file.as_path(), ["no UTF-8 text", "RON"]), (folder.path(), ["a folder", "workspace file"])] {
+        let (_, error, code) = run(&["check", path.to_str().unwrap()]);
+        assert!(code == 3 && words.iter().all(|word| error.contains(word)), "{error}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //! | ends | code |
 //! |---|---|
 //! | all was done, the time limit was reached, or the reader of standard output went away | 0 |
-//! | the engine, a lane or the writing of records failed | 1 |
+//! | the engine, a lane, or the writing of records or checkpoints failed | 1 |
 //! | the workspace, the data, or the run folder do not fit | 3 |
 //! | a plugin was refused or failed | 4 |
 //! | every lane diverged | 5 |
@@ -19,12 +19,12 @@ mod progress;
 
 pub use outcome::Ended;
 
-use crate::options::{DeviceChoice, Format};
+use crate::options::Format;
 use crate::record::folder::{FolderError, RunFolder};
 use crate::record::jsonl::Host;
 use crate::record::recording::{Recording, RecordingError, StreamFormat};
 use crate::record::{Observer, table};
-use crate::session::{Command, Experiment, Session, SessionError};
+use crate::session::{Command, Experiment, Prepared, Session, SessionError};
 use interrupt::Interrupt;
 use progress::{Display, Progress};
 use std::io::{self, IsTerminal, Write};
@@ -54,14 +54,58 @@ pub struct Batch {
     pub resume_command: String,
 }
 
+/// A run that can be: a session with everything loaded, or what stands in for one in tests.
+trait Ready {
+    type Trainer: Trainer;
+
+    /// What computes.
+    fn host(&self) -> Host;
+    /// Checkpoints go to `folder`; with `resume` the run goes on from those there.
+    fn keep(&mut self, folder: PathBuf, resume: bool);
+    /// Begins to train.
+    fn start(self, observers: Vec<Box<dyn Observer>>) -> Result<Self::Trainer, Failure>;
+}
+
+impl Ready for Prepared {
+    type Trainer = Session;
+
+    fn host(&self) -> Host {
+        Host::new(self.device(), Some(self.threads()))
+    }
+
+    fn keep(&mut self, folder: PathBuf, resume: bool) {
+        Prepared::keep(self, folder, resume);
+    }
+
+    fn start(self, observers: Vec<Box<dyn Observer>>) -> Result<Session, Failure> {
+        Ok(Prepared::start(self, observers)?)
+    }
+}
+
+/// Loads a run and builds every lane of it once.
+fn prepare(experiment: Experiment) -> Result<Prepared, Failure> {
+    let prepared = Prepared::load(experiment)?;
+    prepared.rehearse()?;
+    Ok(prepared)
+}
+
 /// What a run is driven by: a session, or what stands in for one in tests.
 trait Trainer {
     /// Asks it to write checkpoints and end.
     fn stop(&self);
     /// Waits at most so long; true once it has ended.
     fn wait(&self, timeout: Duration) -> bool;
-    /// The end: whether it was cut off.
-    fn join(self) -> Result<bool, Failure>;
+    /// Waits for the end.
+    fn join(self) -> Result<Joined, Failure>;
+}
+
+/// What a run came to, besides its records.
+#[derive(Clone, Debug, Default)]
+struct Joined {
+    /// Whether it was cut off.
+    interrupted: bool,
+    /// Why a checkpoint could not be written.
+    unsaved: Option<String>,
 }
 
 impl Trainer for Session {
@@ -73,8 +117,9 @@ impl Trainer for Session {
         Session::wait(self, timeout)
     }
 
-    fn join(self) -> Result<bool, Failure> {
-        Ok(Session::join(self)?.interrupted)
+    fn join(self) -> Result<Joined, Failure> {
+        let summary = Session::join(self)?;
+        Ok(Joined { interrupted: summary.interrupted, unsaved: summary.unsaved })
     }
 }
 
@@ -140,17 +185,17 @@ pub fn run(batch: Batch) -> Ended {
             error_width: width(error),
             interrupt,
         },
-        |experiment, observers| Ok(Session::start(experiment, observers)?),
+        prepare,
     )
 }
 
-/// [`run`] in any surroundings, with whatever `start` gives for a trainer.
-fn drive<T: Trainer>(
+/// [`run`] in any surroundings, with whatever `prepare` makes of the experiment.
+fn drive<R: Ready>(
     batch: Batch,
     mut around: Surroundings<'_>,
-    start: impl FnOnce(Experiment, Vec<Box<dyn Observer>>) -> Result<T, Failure>,
+    prepare: impl FnOnce(Experiment) -> Result<R, Failure>,
 ) -> Ended {
-    match attempt(batch, &mut around, start) {
+    match attempt(batch, &mut around, prepare) {
         Ok(ended) => ended,
         Err(failure) => {
             around.display.error(&failure.message);
@@ -159,14 +204,16 @@ fn drive<T: Trainer>(
     }
 }
 
-fn attempt<T: Trainer>(
+fn attempt<R: Ready>(
     batch: Batch,
     around: &mut Surroundings<'_>,
-    start: impl FnOnce(Experiment, Vec<Box<dyn Observer>>) -> Result<T, Failure>,
+    prepare: impl FnOnce(Experiment) -> Result<R, Failure>,
 ) -> Result<Ended, Failure> {
-    let Batch { mut experiment, out, resume, format, quiet, resume_command } = batch;
+    let Batch { experiment, out, resume, format, quiet, resume_command } = batch;
     let workspace = experiment.workspace.clone();
-    let host = Host::new(device_name(experiment.device), experiment.threads);
+    // First of all: what is refused leaves no folder and no record behind.
+    let mut ready = prepare(experiment)?;
+    let host = ready.host();
     let folder = match (&out, resume) {
         (Some(path), true) => Some(RunFolder::open_or_create(path, &workspace)?.0),
         (Some(path), false) => Some(RunFolder::create(Some(path), &workspace)?),
@@ -182,8 +229,7 @@ fn attempt<T: Trainer>(
         (None, Format::None) => Recording::none(&workspace),
     };
     if let Some(folder) = &folder {
-        experiment.checkpoints = Some(folder.checkpoints());
-        experiment.resume = recording.is_resumed();
+        ready.keep(folder.checkpoints(), recording.is_resumed());
         if !folder.is_locked() {
             let path = folder.path().display();
             around.display.warn(&format!("{path}: this file system cannot lock; keep other runs out of it yourself"));
@@ -191,16 +237,16 @@ fn attempt<T: Trainer>(
     }
     recording.warnings().iter().for_each(|warning| around.display.warn(warning));
 
-    let progress = Progress::new(&workspace, &recording.summary(true));
+    let progress = Progress::new(&workspace, recording.standing());
     around.display.begin(&progress, recording.is_resumed(), folder.as_ref().map(RunFolder::path));
     let mut observers = recording.observers();
     observers.push(Box::new(progress.observer()));
-    let trainer = start(experiment, observers)?;
+    let trainer = ready.start(observers)?;
     wait(&trainer, &progress, &recording, around);
     let joined = trainer.join();
     around.display.finish(&progress);
-    let (summary, written) = recording.finish(*joined.as_ref().unwrap_or(&true));
-    let interrupted = joined?;
+    let (summary, written) = recording.finish(joined.as_ref().map_or(true, |joined| joined.interrupted));
+    let Joined { interrupted, unsaved } = joined?;
 
     if let Err(failure) = &written {
         if failure.is_closed_pipe() {
@@ -225,11 +271,14 @@ fn attempt<T: Trainer>(
     } else if let (Some(_), true) = (&folder, summary.was_cut_off_by_time()) {
         around.display.note(&format!("the time is up; continue with: {resume_command}"));
     }
+    if let Some(text) = &unsaved {
+        around.display.error(text);
+    }
     let signal = around.interrupt.signal().filter(|_| interrupted);
-    Ok(match (written, signal) {
-        (Err(_), _) => Ended::Failed,
-        (Ok(()), Some(signal)) => Ended::Interrupted(signal),
-        (Ok(()), None) => Ended::of_summary(&summary),
+    Ok(match (written.is_err() || unsaved.is_some(), signal) {
+        (true, _) => Ended::Failed,
+        (false, Some(signal)) => Ended::Interrupted(signal),
+        (false, None) => Ended::of_summary(&summary),
     })
 }
 
@@ -251,15 +300,6 @@ fn wait(trainer: &impl Trainer, progress: &Progress, recording: &Recording, arou
             return;
         }
         around.display.update(progress);
-    }
-}
-
-fn device_name(device: DeviceChoice) -> String {
-    match device {
-        DeviceChoice::Auto => "auto".into(),
-        DeviceChoice::Cpu => "cpu".into(),
-        DeviceChoice::Cuda(number) => format!("cuda:{number}"),
-        DeviceChoice::Metal => "metal".into(),
     }
 }
 

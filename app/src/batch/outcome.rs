@@ -37,9 +37,11 @@ impl Ended {
     /// Of a session that could not start or go on.
     pub fn of_error(error: &SessionError) -> Self {
         match error {
-            SessionError::Workspace(_) | SessionError::Model(_) | SessionError::Lane { .. } | SessionError::Data(_) => {
-                Self::Invalid
-            }
+            SessionError::Workspace(_)
+            | SessionError::Model(_)
+            | SessionError::Memory(_)
+            | SessionError::Lane { .. }
+            | SessionError::Data(_) => Self::Invalid,
             SessionError::Catalog(_) | SessionError::Plugin { .. } => Self::Plugin,
             SessionError::Device(_)
             | SessionError::Checkpoint(_)

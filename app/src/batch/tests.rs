@@ -1,6 +1,7 @@
 //! Batch against a stand-in that takes a round each time it is waited for, and against real sessions of the reference lane.
 
 use super::*;
+use crate::options::DeviceChoice;
 use crate::record::jsonl::tests::{lane, report};
 use crate::record::read::{Record, read_records};
 use crate::record::{EndReason, LaneEnd, StageSeconds, StepReport};
@@ -101,8 +102,8 @@ impl Trainer for StandIn {
         finished
     }
 
-    fn join(self) -> Result<bool, Failure> {
-        Ok(self.stopped.borrow().is_some())
+    fn join(self) -> Result<Joined, Failure> {
+        Ok(Joined { interrupted: self.stopped.borrow().is_some(), unsaved: None })
     }
 }
 
@@ -127,11 +128,11 @@ fn batch() -> Batch {
 /// What a run came to: its end, standard output, standard error.
 type Came = (Ended, String, String);
 
-fn came<T: Trainer>(
+fn came<R: Ready>(
     batch: Batch,
     records: Option<io::ErrorKind>,
     signal: Arc<AtomicUsize>,
-    start: impl FnOnce(Experiment, Vec<Box<dyn Observer>>) -> Result<T, Failure>,
+    prepare: impl FnOnce(Experiment) -> Result<R, Failure>,
 ) -> Came {
     let (stdout, mut stderr) = (Bytes::default(), Bytes::default());
     let mut out: Box<dyn Write> = match records {
@@ -151,24 +152,41 @@ fn came<T: Trainer>(
         error_width: WIDTH,
         interrupt: Interrupt::with(signal),
     };
-    let ended = drive(batch, around, start);
+    let ended = drive(batch, around, prepare);
     (ended, stdout.text(), error.text())
+}
+
+/// What makes a [`StandIn`].
+struct StandInPlan {
+    steps: u64,
+    reasons: [EndReason; 2],
+    signal_at: Option<(u64, Arc<AtomicUsize>)>,
+}
+
+impl Ready for StandInPlan {
+    type Trainer = StandIn;
+
+    fn host(&self) -> Host {
+        Host::new("cpu", Some(1))
+    }
+
+    fn keep(&mut self, _: PathBuf, _: bool) {}
+
+    fn start(self, mut observers: Vec<Box<dyn Observer>>) -> Result<StandIn, Failure> {
+        for (id, name) in ["backprop", "slow"].into_iter().enumerate() {
+            observers.iter_mut().for_each(|observer| observer.lane_started(&lane(id, name, 0)));
+        }
+        let Self { steps, reasons, signal_at } = self;
+        Ok(StandIn { state: RefCell::new((observers, 0)), steps, reasons, signal_at, stopped: RefCell::default() })
+    }
 }
 
 fn stand_in(batch: Batch, records: Option<io::ErrorKind>, reasons: [EndReason; 2], signal_at: Option<u64>) -> Came {
     let signal = Arc::<AtomicUsize>::default();
     let raised = signal.clone();
-    came(batch, records, signal, move |experiment, mut observers| {
-        for (id, name) in ["backprop", "slow"].into_iter().enumerate() {
-            observers.iter_mut().for_each(|observer| observer.lane_started(&lane(id, name, 0)));
-        }
-        Ok(StandIn {
-            state: RefCell::new((observers, 0)),
-            steps: experiment.workspace.steps,
-            reasons,
-            signal_at: signal_at.map(|at| (at, raised)),
-            stopped: RefCell::default(),
-        })
+    came(batch, records, signal, move |experiment| {
+        let signal_at = signal_at.map(|at| (at, raised));
+        Ok(StandInPlan { steps: experiment.workspace.steps, reasons, signal_at })
     })
 }
 
@@ -238,10 +256,14 @@ fn a_signal_stops_and_says_how_to_go_on() {
 }
 
 #[test]
-fn a_refused_start_names_why() {
+fn a_refused_start_names_why_and_leaves_nothing() {
     let failed = |error: SessionError| {
-        let (ended, _, text) = came::<StandIn>(batch(), None, Arc::default(), |_, _| Err(error.into()));
-        assert!(text.contains("error: "), "{text}");
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("run");
+        let refused = |batch| came::<StandInPlan>(batch, None, Arc::default(), |_| Err(error.into()));
+        let (ended, out, text) = refused(Batch { out: Some(path.clone()), ..batch() });
+        assert!(text.starts_with("error: ") && text.lines().count() == 1, "{text}");
+        assert_eq!((out.as_str(), path.exists()), ("", false), "nothing is left behind");
         ended
     };
     let (lane, reason) = ("a".to_owned(), "no".to_owned());
@@ -251,7 +273,7 @@ fn a_refused_start_names_why() {
 }
 
 fn session(batch: Batch) -> Came {
-    came(batch, None, Arc::default(), |experiment, observers| Ok(Session::start(experiment, observers)?))
+    came(batch, None, Arc::default(), prepare)
 }
 
 /// A session that is told to stop while the trainer waits within an observer.
@@ -270,7 +292,7 @@ impl Trainer for Held {
         Session::wait(&self.session, timeout)
     }
 
-    fn join(self) -> Result<bool, Failure> {
+    fn join(self) -> Result<Joined, Failure> {
         Trainer::join(self.session)
     }
 }
@@ -291,15 +313,60 @@ impl Observer for Raise {
     }
 }
 
+/// A session whose checkpoints cannot be written, for a folder is in the way.
+struct Blocked {
+    prepared: Prepared,
+    file: PathBuf,
+}
+
+impl Ready for Blocked {
+    type Trainer = Session;
+
+    fn host(&self) -> Host {
+        Ready::host(&self.prepared)
+    }
+
+    fn keep(&mut self, folder: PathBuf, resume: bool) {
+        fs::create_dir_all(&self.file).expect("a folder in the way");
+        self.prepared.keep(folder, resume);
+    }
+
+    fn start(self, observers: Vec<Box<dyn Observer>>) -> Result<Session, Failure> {
+        Ready::start(self.prepared, observers)
+    }
+}
+
+/// What makes a [`Held`].
+struct HeldPlan {
+    prepared: Prepared,
+    step: u64,
+    signal: Arc<AtomicUsize>,
+}
+
+impl Ready for HeldPlan {
+    type Trainer = Held;
+
+    fn host(&self) -> Host {
+        Ready::host(&self.prepared)
+    }
+
+    fn keep(&mut self, folder: PathBuf, resume: bool) {
+        self.prepared.keep(folder, resume);
+    }
+
+    fn start(self, mut observers: Vec<Box<dyn Observer>>) -> Result<Held, Failure> {
+        let Self { prepared, step, signal } = self;
+        let (release, released) = channel();
+        observers.push(Box::new(Raise { step, signal, released }));
+        Ok(Held { session: prepared.start(observers)?, release })
+    }
+}
+
 /// A session that is terminated in the round of that step.
 fn terminated(batch: Batch, step: u64) -> Came {
     let signal = Arc::<AtomicUsize>::default();
     let raised = signal.clone();
-    came(batch, None, signal, move |experiment, mut observers| {
-        let (release, released) = channel();
-        observers.push(Box::new(Raise { step, signal: raised, released }));
-        Ok(Held { session: Session::start(experiment, observers)?, release })
-    })
+    came(batch, None, signal, move |experiment| Ok(HeldPlan { prepared: prepare(experiment)?, step, signal: raised }))
 }
 
 /// Every record but messages, without its times.
@@ -342,6 +409,21 @@ fn an_interrupted_run_goes_on_as_if_it_had_not_been() {
     // Once more changes nothing.
     assert_eq!(session(to(&folders[1], true)).0, Ended::Done);
     assert_eq!(timeless(folders[1].path()), whole);
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_written_is_a_failure_with_a_table() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("run");
+    // A folder of the checkpoint's name cannot be replaced by a file.
+    let in_the_way = path.clone();
+    let (ended, out, error) =
+        came(Batch { out: Some(path), quiet: true, ..batch() }, None, Arc::default(), |experiment| {
+            Ok(Blocked { prepared: prepare(experiment)?, file: in_the_way.join("checkpoints/lane-1.safetensors.tmp") })
+        });
+    assert_eq!(ended, Ended::Failed);
+    assert!(error.starts_with("error: cannot write the checkpoint") && error.contains("lane-1"), "{error}");
+    assert!(out.contains("backprop") && out.contains("slow"), "{out}");
 }
 
 #[test]

@@ -51,7 +51,7 @@ struct RunArguments {
     #[arg(long, value_name = "SEEDS", value_parser = SeedList)]
     seeds: Option<SeedValues>,
     /// Steps in place of the workspace's
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     steps: Option<u64>,
     /// Wall-clock limit: 90s, 10m, 1h30m
     #[arg(long, value_name = "TIME", value_parser = values::time)]
@@ -137,7 +137,12 @@ enum Command {
         name: Option<String>,
     },
     /// Say whether a workspace is sound, what is wrong with it, and what it would run
-    Check(WorkspaceArguments),
+    Check {
+        #[command(flatten)]
+        workspace: WorkspaceArguments,
+        #[command(flatten)]
+        plugins: PluginArguments,
+    },
     /// Print every field of a workspace file with its type, default and meaning
     Schema,
     /// Time training steps of chosen models and methods, in turns, and relate them to the machine's own best product
@@ -148,6 +153,12 @@ enum Command {
     /// Data sets
     #[command(subcommand)]
     Data(DataCommand),
+    /// Load a library and end, for the program itself to see whether that can be survived
+    #[command(hide = true)]
+    Probe {
+        /// The library
+        library: PathBuf,
+    },
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -261,7 +272,10 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, E
 /// The command that `name` was most likely meant to be.
 pub(super) fn nearest_command(name: &str) -> Option<String> {
     let command = command();
-    let names = command.get_subcommands().map(|command| command.get_name().to_string());
+    let names = command
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set())
+        .map(|command| command.get_name().to_string());
     names
         .min_by_key(|other| strsim::damerau_levenshtein(name, other))
         .filter(|other| strsim::damerau_levenshtein(name, other) <= other.len().div_ceil(3))
@@ -281,8 +295,9 @@ impl Arguments {
             }
             None => Request::Screen(self.run.options()),
             Some(Command::Workspaces { name }) => Request::Workspaces(name),
-            Some(Command::Check(WorkspaceArguments { workspace, set })) => {
-                Request::Check(RunOptions { workspace, set, ..RunOptions::default() })
+            Some(Command::Check { workspace: WorkspaceArguments { workspace, set }, plugins }) => {
+                let plugin_path = plugins.plugin_path;
+                Request::Check(RunOptions { workspace, set, plugin_path, ..RunOptions::default() })
             }
             Some(Command::Bench(arguments)) => arguments.request(),
             Some(Command::Schema) => Request::Schema,
@@ -295,6 +310,7 @@ impl Arguments {
             Some(Command::Data(DataCommand::List)) => Request::DataList,
             Some(Command::Data(DataCommand::Check { folder })) => Request::DataCheck(folder),
             Some(Command::Data(DataCommand::ConvertCifar10 { from, to })) => Request::DataConvert { from, to },
+            Some(Command::Probe { library }) => Request::Probe(library),
             Some(Command::Completions { shell }) => Request::Completions(shell),
             Some(Command::Man) => Request::Man,
         }
@@ -393,11 +409,18 @@ mod tests {
         assert_eq!(read("workspaces conv"), Ok(Request::Workspaces(Some("conv".into()))));
         let info = Request::PluginInfo { name: "a".into(), plugin_path: vec!["p".into()] };
         assert_eq!(read("plugin info a --plugin-path p"), Ok(info));
-        assert!(matches!(read("check x.ron --set steps=1"), Ok(Request::Check(_))));
         let Ok(Request::Bench { bench, serve: false, .. }) = read("bench --model 8-4x2 --turn 1s --threads 2") else {
             panic!()
         };
         assert_eq!((bench.models[0].to_string().as_str(), bench.methods.len()), ("8-4x2:128", 9));
         assert!(matches!(read("bench --serve --device cpu"), Ok(Request::Bench { serve: true, .. })));
+        let check = RunOptions {
+            workspace: Some("x.ron".into()),
+            set: vec!["steps=1".into()],
+            plugin_path: vec!["p".into()],
+            ..RunOptions::default()
+        };
+        assert_eq!(read("check x.ron --set steps=1 --plugin-path p"), Ok(Request::Check(check)));
+        assert_eq!(read("--steps -1"), Err(Exit::Usage));
     }
 }

@@ -3,53 +3,42 @@
 use super::{Exit, Failure, print};
 use crate::data::Dataset;
 use crate::options::RunOptions;
-use crate::workspace::{LaneRun, ModelSpec, Problem, Workspace};
+use crate::session::{Experiment, Prepared, SessionError};
+use crate::workspace::{Document, LaneRun, Problem, Workspace};
 use std::fmt::Write;
 
 /// Runs that are listed by name; the rest are counted.
 const LISTED: usize = 40;
 
-/// Reads and checks the workspace and its data, and prints what it would run.
+/// Reads the workspace and its data, loads the strategies and builds every lane once, and prints what it would run.
 ///
 /// # Errors
-/// [`Failure`] with everything that is wrong.
+/// [`Failure`] with what is wrong.
 pub fn check(options: &RunOptions) -> Result<Exit, Failure> {
     let document = options.document()?;
     let workspace = &document.workspace;
     let Problem::Network(problem) = &workspace.problem;
     let data = Dataset::load(&problem.data, document.folder.as_deref(), workspace.data_seed)?;
-    if problem.batch > data.train.count {
-        let message = format!(
-            "{}: `batch: {}` is more than the {} training examples of `{}`",
-            document.label, problem.batch, data.train.count, data.name
-        );
-        return Err(Failure::new(Exit::Invalid, message));
-    }
     let runs = workspace.grid().map_err(crate::workspace::WorkspaceError::from)?;
+    let experiment = Experiment::of_document(&document, options);
+    let prepared = Prepared::with_data(experiment, &data).map_err(|error| of(&document, error))?;
+    prepared.rehearse().map_err(|error| of(&document, error))?;
     let examples = match &data.validation {
         Some(apart) => format!("{} + {} + {}", data.train.count, apart.count, data.test.count),
         None => format!("{} + {}", data.train.count, data.test.count),
     };
     let mut text = format!("{}: sound\n", document.label);
     let _ = writeln!(text, "  data    {} ({examples} examples, {})", data.name, data.source);
-    let _ = writeln!(text, "  model   {}", model(&problem.model));
+    let _ = writeln!(text, "  model   {}", prepared.model());
     let _ = writeln!(text, "  steps   {} of {} examples", workspace.steps, problem.batch);
     text.push_str(&listing(workspace, &runs));
     print(&text)
 }
 
-fn model(model: &ModelSpec) -> String {
-    match model {
-        ModelSpec::Mlp(mlp) => {
-            let hidden: Vec<String> = mlp.hidden.iter().map(ToString::to_string).collect();
-            format!("mlp, hidden {}", if hidden.is_empty() { "none".into() } else { hidden.join("-") })
-        }
-        ModelSpec::Conv(conv) => {
-            let channels: Vec<String> = conv.layers.iter().map(|layer| layer.channels.to_string()).collect();
-            format!("conv, channels {}", channels.join("-"))
-        }
-        ModelSpec::Mixer(mixer) => format!("mixer, {} blocks of width {}", mixer.blocks, mixer.width),
-    }
+/// The failure, with the workspace that it is about.
+fn of(document: &Document, error: SessionError) -> Failure {
+    let failure = Failure::from(error);
+    Failure { message: format!("{}: {}", document.label, failure.message), ..failure }
 }
 
 fn listing(workspace: &Workspace, runs: &[LaneRun]) -> String {

@@ -1,5 +1,6 @@
 //! How the program ends: exit codes, and the errors that lead to them.
 
+use crate::batch::Ended;
 use crate::bench::BenchError;
 use crate::data::DataError;
 use crate::session::SessionError;
@@ -83,11 +84,9 @@ impl From<WorkspaceError> for Failure {
 
 impl From<SessionError> for Failure {
     fn from(error: SessionError) -> Self {
-        let exit = match &error {
-            SessionError::Workspace(_) | SessionError::Model(_) | SessionError::Lane { .. } | SessionError::Data(_) => {
-                Exit::Invalid
-            }
-            SessionError::Catalog(_) | SessionError::Plugin { .. } => Exit::Plugin,
+        let exit = match Ended::of_error(&error) {
+            Ended::Invalid => Exit::Invalid,
+            Ended::Plugin => Exit::Plugin,
             _ => Exit::Failed,
         };
         Self::new(exit, error.to_string())

@@ -10,6 +10,7 @@ mod guess;
 pub mod history;
 mod lane;
 mod lanes;
+mod memory;
 pub mod offer;
 mod oracle;
 pub mod protocol;
@@ -20,8 +21,9 @@ mod trainer;
 mod tuning;
 
 pub use device::DeviceError;
+pub use memory::TooLarge;
 pub use protocol::{Command, LaneView, Snapshot, Status};
-pub use shared::pool;
+pub use shared::{Prepared, pool};
 pub use solo::{Solo, SoloPlan};
 
 use crate::data::DataError;
@@ -32,7 +34,7 @@ use crate::record::checkpoint::CheckpointError;
 use crate::strategy::Unknown;
 use crate::workspace::{Document, EditError, Workspace, WorkspaceError};
 use arc_swap::ArcSwap;
-use crossbeam_channel::{Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -75,15 +77,19 @@ impl Experiment {
     /// # Errors
     /// When the workspace cannot be read or is not sound.
     pub fn from_options(options: &RunOptions) -> Result<Self, WorkspaceError> {
-        let Document { workspace, folder: beside, .. } = options.document()?;
-        Ok(Self {
-            beside,
+        Ok(Self::of_document(&options.document()?, options))
+    }
+
+    /// The workspace of `document`, with what else was asked for on the command line.
+    pub fn of_document(document: &Document, options: &RunOptions) -> Self {
+        Self {
+            beside: document.folder.clone(),
             device: options.device,
             threads: options.threads,
             plugin_paths: options.plugin_path.clone(),
             on_plugin_error: options.on_plugin_error,
-            ..Self::new(workspace)
-        })
+            ..Self::new(document.workspace.clone())
+        }
     }
 
     /// An experiment with every choice at its default.
@@ -114,6 +120,9 @@ pub enum SessionError {
     /// The architecture does not fit the data.
     #[error("problem.model: {0}")]
     Model(#[from] BuildError),
+    /// The model is larger than the machine.
+    #[error("problem.model: {0}")]
+    Memory(#[from] TooLarge),
     /// A lane asks for something that cannot be.
     #[error("lane `{lane}`: {reason}")]
     Lane {
@@ -169,6 +178,8 @@ pub struct Summary {
     pub interrupted: bool,
     /// Whether it was ended by a failure that no lane can survive.
     pub failed: bool,
+    /// Why the checkpoint of a lane that ended could not be written, if one could not.
+    pub unsaved: Option<String>,
 }
 
 /// A running session: the handle a face holds.
@@ -187,18 +198,27 @@ impl Session {
     /// # Errors
     /// When the thread cannot be made.
     pub fn start(experiment: Experiment, observers: Vec<Box<dyn Observer>>) -> Result<Self, SessionError> {
+        let first = Snapshot::before(&experiment);
+        Self::spawn(first, move |commands, snapshot, cancelled| {
+            let prepared = Prepared::load(experiment)?;
+            prepared.rehearse_if_lanes_wait()?;
+            prepared.run(observers, commands, snapshot, cancelled)
+        })
+    }
+
+    /// Runs `body` as the trainer thread; `first` is what faces see until it publishes.
+    fn spawn(
+        first: Snapshot,
+        body: impl FnOnce(Receiver<Command>, Arc<ArcSwap<Snapshot>>, Arc<AtomicBool>) -> Result<Summary, SessionError>
+        + Send
+        + 'static,
+    ) -> Result<Self, SessionError> {
         let (sender, receiver) = bounded(256);
-        let first = Snapshot {
-            name: experiment.workspace.name.clone(),
-            steps: experiment.workspace.steps,
-            ..Snapshot::default()
-        };
         let snapshot = Arc::new(ArcSwap::from_pointee(first));
         let cancelled = Arc::new(AtomicBool::new(false));
         let (into, stop) = (snapshot.clone(), cancelled.clone());
         let body = move || {
-            let work =
-                std::panic::AssertUnwindSafe(|| shared::run(experiment, observers, receiver, into.clone(), stop));
+            let work = std::panic::AssertUnwindSafe(|| body(receiver, into.clone(), stop));
             let result = std::panic::catch_unwind(work)
                 .unwrap_or_else(|panic| Err(SessionError::Trainer(trainer::panic_text(&*panic))));
             if let Err(error) = &result {

@@ -1,5 +1,6 @@
 //! What crosses between the face (screen or batch) and the trainer thread.
 
+use super::Experiment;
 use super::history::LaneHistory;
 use super::offer::Offers;
 use crate::record::{EndReason, LaneId, LaneInfo, Message, StageSeconds};
@@ -97,4 +98,12 @@ pub struct Refusal {
     pub number: u64,
     /// Why, and what to do instead.
     pub text: String,
+}
+
+impl Snapshot {
+    /// What there is to see before anything is loaded.
+    pub(super) fn before(experiment: &Experiment) -> Self {
+        let workspace = &experiment.workspace;
+        Self { name: workspace.name.clone(), steps: workspace.steps, ..Self::default() }
+    }
 }

@@ -57,6 +57,8 @@ pub(super) struct Trainer {
     rate: Rate,
     interrupted: bool,
     failed: bool,
+    /// The first checkpoint of an ended lane that could not be written.
+    unsaved: Option<String>,
     /// A plugin may have damaged memory: nothing that comes of it goes over what was written before.
     untrusted: bool,
 }
@@ -126,6 +128,7 @@ impl Trainer {
             rate: Rate::new(),
             interrupted: false,
             failed: false,
+            unsaved: None,
             untrusted: false,
         }
     }
@@ -139,7 +142,6 @@ impl Trainer {
             let known = self.tuning.as_ref().map_or(self.waiting.len(), Tuning::lanes);
             self.waiting.extend(checkpoint::added(folder, known, self.experiment.workspace.steps)?);
         }
-        self.rehearse()?;
         loop {
             self.fill()?;
             if self.active.is_empty() && self.waiting.is_empty() && self.next_stage() {
@@ -162,19 +164,6 @@ impl Trainer {
             }
         }
         self.finish()
-    }
-
-    /// Builds once every lane that would have to wait: what cannot be is told now, not when its turn comes.
-    fn rehearse(&self) -> Result<(), SessionError> {
-        let mut built = Vec::new();
-        for plan in self.waiting.iter().filter(|_| self.waiting.len() > self.experiment.concurrent) {
-            let spec = crate::workspace::LaneSpec { name: None, optimizer: None, seeds: None, ..plan.spec.clone() };
-            if !built.contains(&spec) {
-                Lane::new(&self.shared, plan.clone(), self.cancelled.clone())?;
-                built.push(spec);
-            }
-        }
-        Ok(())
     }
 
     /// Starts waiting lanes while there is room.
@@ -349,7 +338,7 @@ impl Trainer {
                     }
                 }
                 // The step was not taken; the command to stop is on its way.
-                Err(failure) if failure.reason == EndReason::Interrupted => {}
+                Err(failure) if failure.reason == EndReason::Interrupted => self.active[place].tear(),
                 Err(failure) => {
                     let level = Level::Error;
                     let text = failure.to_string();
@@ -439,7 +428,9 @@ impl Trainer {
             // Records first: they may reach further than the checkpoint, never the other way round.
             self.observers.iter_mut().for_each(|observer| observer.sync());
             let Err(error) = lane.checkpoint(folder, Some(&reason)) else { return };
-            self.say(Message { lane: Some(id), step: None, level: Level::Error, text: error.to_string() });
+            let text = error.to_string();
+            self.unsaved.get_or_insert_with(|| text.clone());
+            self.say(Message { lane: Some(id), step: None, level: Level::Error, text });
         }
     }
 
@@ -500,7 +491,8 @@ impl Trainer {
         }
         self.observers.iter_mut().for_each(|observer| observer.sync());
         self.publish(true);
-        Ok(Summary { lanes: self.views, interrupted: self.interrupted, failed: self.failed })
+        let Self { views: lanes, interrupted, failed, unsaved, .. } = self;
+        Ok(Summary { lanes, interrupted, failed, unsaved })
     }
 }
 

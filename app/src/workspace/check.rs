@@ -17,6 +17,9 @@ pub(super) fn check(document: &Document) -> Vec<Diagnostic> {
     check.found
 }
 
+/// The largest size of a model: that of two in a product, in an example's rows and in bytes still is a number of 64 bits.
+const LARGEST: usize = 1 << 24;
+
 struct Check<'a> {
     document: &'a Document,
     outline: Option<Node>,
@@ -82,7 +85,7 @@ impl Check<'_> {
         match &problem.model {
             ModelSpec::Mlp(MlpSpec { hidden, .. }) => {
                 for (index, &width) in hidden.iter().enumerate() {
-                    self.need(width > 0, &format!("problem.model.hidden[{index}]"), "expected a width of at least 1");
+                    self.size(width, &format!("problem.model.hidden[{index}]"), "a width");
                 }
             }
             ModelSpec::Conv(ConvSpec { layers, .. }) => {
@@ -94,9 +97,10 @@ impl Check<'_> {
                     };
                     let sizes = [("channels", layer.channels), ("kernel", layer.kernel), ("stride", layer.stride)];
                     for (field, size) in sizes.into_iter().chain([("pool", pool)]) {
-                        let at = format!("problem.model.layers[{index}].{field}");
-                        self.need(size > 0, &at, "expected at least 1");
+                        self.size(size, &format!("problem.model.layers[{index}].{field}"), "a number");
                     }
+                    let at = format!("problem.model.layers[{index}].padding");
+                    self.need(layer.padding <= LARGEST, &at, format!("expected at most {LARGEST}"));
                 }
             }
             ModelSpec::Mixer(MixerSpec { patch, width, blocks, token_hidden, channel_hidden, .. }) => {
@@ -108,10 +112,15 @@ impl Check<'_> {
                     ("channel_hidden", channel_hidden),
                 ];
                 for (field, &size) in sizes {
-                    self.need(size > 0, &format!("problem.model.{field}"), "expected at least 1");
+                    self.size(size, &format!("problem.model.{field}"), "a number");
                 }
             }
         }
+    }
+
+    /// Notes a size of the model that is zero, or so large that sums and products of sizes no longer are numbers.
+    fn size(&mut self, size: usize, at: &str, what: &str) {
+        self.need((1..=LARGEST).contains(&size), at, format!("expected {what} from 1 to {LARGEST}"));
     }
 
     fn defaults(&mut self, defaults: &LaneDefaults) {

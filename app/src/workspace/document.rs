@@ -2,6 +2,7 @@
 
 use super::{Diagnostic, EMBEDDED, Embedded, Workspace, WorkspaceError};
 use super::{check, diagnostic, doubly_bracketed, edit, options};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 /// A workspace and its text.
@@ -49,14 +50,19 @@ impl Document {
             Err(source) => {
                 return match Embedded::find(&label) {
                     Some(embedded) if !path.exists() => embedded.document(),
-                    None if source.kind() == std::io::ErrorKind::NotFound => Err(WorkspaceError::unknown(&label)),
+                    None if source.kind() == ErrorKind::NotFound => Err(WorkspaceError::unknown(&label)),
+                    _ if path.is_dir() => {
+                        let text = "it is a folder; name a workspace file, as DIR/workspace.ron of a run folder";
+                        Err(WorkspaceError::Io { path: path.into(), source: io::Error::new(source.kind(), text) })
+                    }
                     _ => Err(WorkspaceError::Io { path: path.into(), source }),
                 };
             }
         };
         let text = String::from_utf8(bytes).map_err(|error| {
-            let source = std::io::Error::new(std::io::ErrorKind::InvalidData, error.utf8_error());
-            WorkspaceError::Io { path: path.into(), source }
+            let at = error.utf8_error().valid_up_to();
+            let text = format!("it is no UTF-8 text (byte {at}); a workspace is a text file in RON");
+            WorkspaceError::Io { path: path.into(), source: io::Error::new(ErrorKind::InvalidData, text) }
         })?;
         let mut document = Self::parse(&text, &label)?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -71,7 +77,7 @@ impl Document {
     pub fn set(&mut self, assignment: &str) -> Result<(), WorkspaceError> {
         let Some((path, value)) = assignment.split_once('=') else {
             let (path, value) = (assignment.into(), String::new());
-            let (message, hint) = ("no value".into(), Some("write path=value, as steps=100".into()));
+            let (message, hint) = ("it has no value".into(), Some("write path=value, as steps=100".into()));
             return Err(super::EditError { path, value, message, hint }.into());
         };
         let (workspace, changed) = edit::set(&self.workspace, path.trim(), value.trim())?;
@@ -200,7 +206,8 @@ mod tests {
     #[test]
     fn meaning_is_checked_with_its_place() {
         opens(&refused("steps: 10", "steps: 0"), "x.ron:11:12: expected at least 1 step");
-        opens(&refused("[8]", "[8, 0]"), "x.ron:5:32: expected a width of at least 1");
+        opens(&refused("[8]", "[8, 0]"), "x.ron:5:32: expected a width from 1 to 16777216");
+        opens(&refused("[8]", "[8, 16777217]"), "x.ron:5:32: expected a width from 1 to 16777216");
         opens(&refused("lr: 0.1", "lr: -1"), "x.ron:9:51: expected a learning rate");
         opens(&refused("scope: example", "clip: 0"), "x.ron:8:31: expected a bound above 0");
         opens(&refused("scope: example", "guesses: 0"), "x.ron:8:34: expected at least 1 guess");
