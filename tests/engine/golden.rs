@@ -1,6 +1,7 @@
 //! Forward pass, loss, signals, gradients and tangents of the golden vectors, at a relative error of 1e-9.
 
-use super::reference::{ACTIVATIONS, Golden};
+use super::reference::{ACTIVATIONS, Golden, Reference};
+use super::strategies;
 use super::support::{assert_close, assert_close_on_scale, assert_near, largest};
 use candle_core::Tensor;
 use guesswork::kernel;
@@ -75,6 +76,19 @@ fn agrees(name: &str, golden: &Golden) {
     assert_close(&format!("{name} tangent of the logits"), &tangent, &reference.get("dlogits"), TOLERANCE);
     let derivative = kernel::dot(&signal, &tangent).unwrap();
     assert_near(&format!("{name} tangent of the loss"), derivative, reference.scalar("tangent"), TOLERANCE);
+}
+
+#[test]
+fn every_tensor_of_the_files_is_compared() {
+    perceptrons_agree_with_the_golden_vectors();
+    weight_directions_of_guesses_agree_with_the_golden_vectors();
+    strategies::strategies_reproduce_the_golden_guesses_scalars_and_estimates();
+    strategies::weight_perturbation_reproduces_the_golden_scalars_and_estimates();
+    agrees("conv", &Golden::conv());
+    agrees("mixer", &Golden::mixer());
+    for file in ["mlp_relu", "mlp_tanh", "mlp_gelu", "conv", "mixer"] {
+        assert_eq!(Reference::open(file).unread(), [""; 0], "{file}");
+    }
 }
 
 #[test]

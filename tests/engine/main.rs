@@ -9,6 +9,7 @@ mod identities;
 mod kernels;
 mod laws;
 mod layers;
+mod measures;
 mod order;
 mod proposer;
 mod reference;

@@ -8,13 +8,19 @@ use guesswork::objective::Loss;
 use guesswork::workspace::{
     ActivationSpec, ConvLayerSpec, ConvSpec, InitSpec, MixerSpec, MlpSpec, ModelSpec, PoolSpec,
 };
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The multilayer perceptrons that have a file each.
 pub const ACTIVATIONS: [(&str, ActivationSpec); 3] =
     [("relu", ActivationSpec::Relu), ("tanh", ActivationSpec::Tanh), ("gelu", ActivationSpec::Gelu)];
+
+thread_local! {
+    /// What this test has read: file and tensor.
+    static READ: RefCell<BTreeSet<(PathBuf, String)>> = const { RefCell::new(BTreeSet::new()) };
+}
 
 /// Tensors of one file, by name.
 pub struct Reference {
@@ -37,9 +43,20 @@ impl Reference {
     #[track_caller]
     pub fn get(&self, name: &str) -> Tensor {
         match self.tensors.get(name) {
-            Some(tensor) => tensor.to_dtype(DType::F64).unwrap(),
+            Some(tensor) => {
+                READ.with_borrow_mut(|read| read.insert((self.file.clone(), name.to_owned())));
+                tensor.to_dtype(DType::F64).unwrap()
+            }
             None => panic!("{}: no tensor `{name}`", self.file.display()),
         }
+    }
+
+    /// The tensors that this test has not read yet.
+    pub fn unread(&self) -> Vec<&str> {
+        let read = |name: &str| READ.with_borrow(|read| read.contains(&(self.file.clone(), name.to_owned())));
+        let mut names: Vec<&str> = self.tensors.keys().map(String::as_str).filter(|name| !read(name)).collect();
+        names.sort_unstable();
+        names
     }
 
     /// Whether there is a tensor `name`.

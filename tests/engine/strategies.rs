@@ -54,7 +54,7 @@ fn point<'a>(golden: &'a Golden, batch: &'a [Tensor; 2], delta: &'a Tensor) -> P
 }
 
 #[test]
-fn strategies_reproduce_the_golden_guesses_scalars_and_estimates() {
+pub fn strategies_reproduce_the_golden_guesses_scalars_and_estimates() {
     for (name, activation) in ACTIVATIONS {
         for strategy in SIGNAL {
             let golden = Golden::mlp(name, activation);
@@ -119,7 +119,7 @@ fn strategies_reproduce_the_golden_guesses_scalars_and_estimates() {
 }
 
 #[test]
-fn weight_perturbation_reproduces_the_golden_scalars_and_estimates() {
+pub fn weight_perturbation_reproduces_the_golden_scalars_and_estimates() {
     for (name, activation) in ACTIVATIONS {
         let golden = Golden::mlp(name, activation);
         let (_, delta, _) = golden.adjoint();

@@ -7,6 +7,7 @@
 mod lanes;
 mod screen;
 
+use guesswork::tui::terminal::Screen;
 use screen::Workbench;
 
 const SMALL: &str = r#"(
@@ -66,6 +67,30 @@ fn sigterm_restores_the_terminal_and_tells_the_shell() {
     bench.signal("TERM");
     assert_eq!(bench.exit_code(), 143);
     bench.assert_restored();
+}
+
+/// The program of the test below, in a pseudo-terminal of its own.
+#[test]
+#[ignore = "run by `a_panic_of_the_drawing_gives_the_terminal_back`"]
+fn a_drawing_that_panics() {
+    let mut screen = Screen::enter(true).expect("a terminal");
+    screen
+        .draw(|buffer| {
+            buffer[(0, 0)].set_symbol("◆");
+        })
+        .expect("a frame");
+    screen.draw(|_| panic!("a fault of the drawing")).expect("a frame");
+}
+
+#[test]
+fn a_panic_of_the_drawing_gives_the_terminal_back() {
+    let mut bench = Workbench::of_test("a_drawing_that_panics", 100, 30);
+    assert_eq!(bench.exit_code(), 101, "{}", bench.raw());
+    bench.assert_restored();
+    let raw = bench.raw();
+    let (screen, after) = raw.split_once("\u{1b}[?1049l").expect("the alternate screen is left");
+    assert!(screen.contains('◆') && !screen.contains("a fault of the drawing"), "{raw}");
+    assert!(after.contains("a fault of the drawing"), "what happened is told where a person sees it: {raw}");
 }
 
 #[test]

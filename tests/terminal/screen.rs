@@ -50,15 +50,26 @@ impl Workbench {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("small.ron");
         std::fs::write(&file, workspace).expect("the workspace is written");
-        let pair = native_pty_system().openpty(size(columns, rows)).expect("a pseudo-terminal");
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_guesswork"));
         command.arg(&file);
-        command.env("TERM", "xterm-256color");
-        command.env("COLORTERM", "truecolor");
         command.env_remove("NO_COLOR");
         for (name, value) in environment {
             command.env(name, value);
         }
+        Self::of(command, folder, columns, rows)
+    }
+
+    /// A test of this very executable, which is otherwise left out, in a pseudo-terminal of its own.
+    pub fn of_test(name: &str, columns: u16, rows: u16) -> Self {
+        let mut command = CommandBuilder::new(std::env::current_exe().expect("the test has a path"));
+        command.args(["--exact", name, "--ignored", "--nocapture", "--test-threads=1"]);
+        Self::of(command, tempfile::tempdir().expect("a temporary folder"), columns, rows)
+    }
+
+    fn of(mut command: CommandBuilder, folder: tempfile::TempDir, columns: u16, rows: u16) -> Self {
+        let pair = native_pty_system().openpty(size(columns, rows)).expect("a pseudo-terminal");
+        command.env("TERM", "xterm-256color");
+        command.env("COLORTERM", "truecolor");
         let child = pair.slave.spawn_command(command).expect("the workbench starts");
         drop(pair.slave);
         let mut reader = pair.master.try_clone_reader().expect("a reader");
