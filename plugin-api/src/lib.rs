@@ -116,3 +116,8 @@ macro_rules! export {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The plugin in the project's README is built, as the one above is.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct ProjectReadme;

@@ -71,7 +71,7 @@ pub struct RunHeader {
 pub struct Host {
     /// `cpu`, `cuda:0`, `metal`.
     pub device: String,
-    /// Threads that compute; `None` when the program chooses.
+    /// Threads that compute; `None` where that is not known.
     pub threads: Option<usize>,
     /// Operating system and architecture, `linux-x86_64`.
     pub platform: String,
