@@ -284,3 +284,65 @@ fn unit_scaling_divides_by_the_squared_norm_of_what_shares_the_scalar() -> Resul
     }
     Ok(())
 }
+
+#[test]
+fn a_clip_bounds_what_an_example_adds_to_the_mean() -> Result<()> {
+    for (name, f) in models() {
+        let e = f.signal_guesses(1, 37, 0)?;
+        for scope in SCOPES {
+            let mut estimator = Estimator::new(settings(scope, 1), GuessKind::Signal, &f.tape, f.network.theta())?;
+            estimator.derive(f.point(), Directions::Signal(&e))?;
+            let plain = estimator.scalars().values.clone();
+            // δ carries the mean's 1/B, so at example scopes a bound c acts on B·d_i.
+            let examples =
+                if matches!(scope, Scope::Example | Scope::ExampleLayer) { f.tape.batch() } else { 1 } as f64;
+            let middle = plain.iter().map(|d| d.abs()).sum::<f64>() / plain.len() as f64;
+            let chosen = Settings { clip: Some(examples * middle), ..settings(scope, 1) };
+            let mut estimator = Estimator::new(chosen, GuessKind::Signal, &f.tape, f.network.theta())?;
+            let estimate = f.network.zeros_like()?;
+            estimator.derive(f.point(), Directions::Signal(&e))?;
+            estimator.combine(f.point(), Directions::Signal(&e), &estimate)?;
+            assert_eq!(estimator.scalars().values, plain, "{name} {scope:?}: what is reported is not clipped");
+            for (c, d) in estimator.coefficients().values.iter().zip(&plain) {
+                close(*c, d.clamp(-middle, middle), 1e-6, name);
+            }
+            let bitten = estimator.coefficients().values.iter().zip(&plain).filter(|(c, d)| c.abs() < d.abs()).count();
+            assert!(plain.len() == 1 || (bitten > 0 && bitten < plain.len()), "{name} {scope:?}: {bitten} are clipped");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn rows_of_a_guess_are_normalised_as_the_settings_say() -> Result<()> {
+    let f = Fixture::new(MLP, Extent::image(1, 2, 3), 3, 6, 40)?;
+    let guesses = 2;
+    for (normalise, whole) in [(Normalise::None, None), (Normalise::Row, Some(false)), (Normalise::Batch, Some(true))] {
+        let chosen = Settings { normalise, ..settings(Scope::ExampleLayer, guesses) };
+        let estimator = Estimator::new(chosen, GuessKind::Signal, &f.tape, f.network.theta())?;
+        for e in f.signal_guesses(guesses, 41, 0)? {
+            let (rows, width) = e.dims2()?;
+            guesswork::kernel::fill(&e.narrow(0, 1, 1)?, 0.0)?;
+            let before = flatten(std::slice::from_ref(&e));
+            estimator.normalise(&e)?;
+            let after = flatten(std::slice::from_ref(&e));
+            assert!(after[width..2 * width].iter().all(|value| *value == 0.0), "{normalise:?}: a zero row stays zero");
+            let group = match whole {
+                None => {
+                    assert_eq!(after, before);
+                    continue;
+                }
+                Some(false) => width,
+                Some(true) => rows / guesses * width,
+            };
+            for (before, after) in before.chunks(group).zip(after.chunks(group)) {
+                let length = dot(before, before);
+                if length > 0.0 {
+                    close(dot(after, after), group as f64, 1.0, "‖·‖² is the number of elements");
+                    close(dot(before, after), (length * group as f64).sqrt(), 1.0, "the direction stays");
+                }
+            }
+        }
+    }
+    Ok(())
+}

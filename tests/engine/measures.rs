@@ -29,7 +29,7 @@ fn never() -> Measure {
 }
 
 fn split(f: &Fixture) -> Split {
-    let classes = flatten(&[f.labels.clone()]).iter().map(|class| *class as u32).collect();
+    let classes = flatten(std::slice::from_ref(&f.labels)).iter().map(|class| *class as u32).collect();
     let input = f.tape.graph().input;
     Split { x: f.data.clone(), labels: f.labels.clone(), classes, rows: input.rows, width: input.width }
 }
@@ -241,5 +241,30 @@ fn nothing_is_measured_that_is_not_due() -> Result<()> {
         assert!(!has(Key::whole(Quantity::OneStep)) && !has(Key::whole(Quantity::TrainLoss)));
     }
     assert!(!measurer.due(7) && !Measurer::new(never()).due(0));
+    Ok(())
+}
+
+#[test]
+fn each_split_is_measured_on_its_own_examples() -> Result<()> {
+    let f = Fixture::new(MLP, Extent::image(1, 2, 3), 3, 6, 40)?;
+    let make = |seed: u64, count: usize| -> Result<Split> {
+        let labels = Tensor::from_vec((0..count).map(|i| (i % 3) as f64).collect(), (count, 1), &Device::Cpu)?;
+        let classes = (0..count).map(|i| (i % 3) as u32).collect();
+        Ok(Split { x: random(count, 6, seed), labels, classes, rows: 1, width: 6 })
+    };
+    let data = Prepared { train: make(81, 9)?, validation: Some(make(82, 7)?), test: make(83, 8)?, ..data(&f) };
+    let mut values = Vec::new();
+    Measurer::new(never()).last(&f.network, Loss::CrossEntropy, &data, &mut values)?;
+    let validation = data.validation.as_ref().expect("a validation split");
+    for (split, loss, accuracy) in [
+        (&data.train, Quantity::TrainLoss, Quantity::TrainAccuracy),
+        (validation, Quantity::ValidationLoss, Quantity::ValidationAccuracy),
+        (&data.test, Quantity::TestLoss, Quantity::TestAccuracy),
+    ] {
+        let expected = Evaluator::default().evaluate(&f.network, Loss::CrossEntropy, split)?;
+        agrees(&values, Key::whole(loss), expected.loss);
+        agrees(&values, Key::whole(accuracy), expected.accuracy);
+    }
+    assert_eq!(values.len(), 6);
     Ok(())
 }
