@@ -1,29 +1,21 @@
-//! Matrix products, through the `gemm` crate on the storages' own memory.
+//! Matrix products on the storages' own memory: tiles of this crate ([`super::product`]) where the processor has vectors for
+//! them, else the `gemm` crate.
 //!
-//! A large product is cut along the longer side of its result into pieces that the pool's threads take; how many depends
-//! on the extents only, and each piece is one single-threaded call, so the result is the same at any thread count.
-//!
-//! `x·Wᵀ` reads W down its columns. Where rows of W start at multiples of a KiB those reads fall into few sets of the
-//! cache, which can halve the speed; there each piece first transposes its part of W into scratch whose rows do not.
+//! A large product of the crate is cut along the longer side of its result into pieces that the pool's threads take; how
+//! many depends on the extents only, and each piece is one single-threaded call, so the result is the same at any thread
+//! count.
 #![allow(unsafe_code)]
 
-use super::access::{shape, update};
+use super::access::{expect, shape, update};
 use super::general;
+use super::product::{self, Biased, Columns, Rows, Scaled};
 use super::real::{Real, on_real};
-use super::transpose::transpose_pass;
 use candle_core::{Result, Tensor, bail};
-use std::cell::RefCell;
 
 /// Work, in multiply-adds, that a piece is worth.
 const PIECE: usize = 1 << 22;
 /// Most pieces a product is cut into.
 const MOST_PIECES: usize = 16;
-/// Rows whose starts differ by multiples of this many bytes collide in the cache.
-const CACHE_STRIDE: usize = 1024;
-/// Rows of the result from which transposing the second factor first is repaid.
-const WORTH_TRANSPOSING: usize = 64;
-/// Most columns that are transposed at once.
-const PANEL: usize = 64;
 /// Cuts fall on multiples of this.
 const ALIGNMENT: usize = 16;
 
@@ -59,6 +51,13 @@ pub fn gemm(
             dst.iter_mut().for_each(|x| *x = if beta == 0.0 { 0.0 } else { beta * *x });
             return;
         }
+        if product::available() {
+            let rows = [Rows { rows: m, a: a.as_ptr(), transposed: a_transposed, c: dst.as_mut_ptr() }];
+            let columns = Columns { columns: n, inner: k, b: b.as_ptr(), transposed: b_transposed };
+            // SAFETY: the extents were checked above; `update` gives the destination alone and apart from the factors.
+            unsafe { product::product(&rows, columns, &Scaled { beta: T::of(beta), alpha: T::of(alpha) }) };
+            return;
+        }
         let product = Product {
             size: [m, n, k],
             dst: Pointer(dst.as_mut_ptr()),
@@ -67,15 +66,15 @@ pub fn gemm(
             b: b.as_ptr(),
             b_strides,
             scale: (T::of(beta), T::of(alpha)),
-            transposing: b_transposed && m >= WORTH_TRANSPOSING && (k * size_of::<T>()).is_multiple_of(CACHE_STRIDE),
         };
-        let pieces = (m * n * k / PIECE).clamp(1, MOST_PIECES).min(product.side().div_ceil(ALIGNMENT));
+        let pieces = (m * n * k / PIECE).clamp(1, MOST_PIECES).min(m.max(n).div_ceil(ALIGNMENT));
         product.run(0, pieces, pieces);
     }))
 }
 
 struct Pointer<T>(*mut T);
 
+/// A product by the `gemm` crate.
 struct Product<T> {
     size: [usize; 3],
     dst: Pointer<T>,
@@ -85,29 +84,12 @@ struct Product<T> {
     b_strides: (isize, isize),
     /// beta, alpha.
     scale: (T, T),
-    /// Whether each piece transposes its part of `b` first; then the cuts are along the columns.
-    transposing: bool,
 }
 
 // SAFETY: the pieces write disjoint parts of `dst` and only read `a` and `b`, all of which outlive the product.
 unsafe impl<T: Real> Sync for Product<T> {}
 
-thread_local! {
-    /// Scratch for a transposed part of a factor.
-    static SCRATCH: RefCell<Vec<f64>> = const { RefCell::new(Vec::new()) };
-}
-
 impl<T: Real> Product<T> {
-    /// Whether pieces are groups of rows.
-    fn by_rows(&self) -> bool {
-        self.size[0] >= self.size[1] && !self.transposing
-    }
-
-    /// Length of the side that is cut.
-    fn side(&self) -> usize {
-        self.size[if self.by_rows() { 0 } else { 1 }]
-    }
-
     /// Computes pieces `first..last` of `pieces`.
     fn run(&self, first: usize, last: usize, pieces: usize) {
         if last - first > 1 {
@@ -116,69 +98,37 @@ impl<T: Real> Product<T> {
             return;
         }
         let [m, n, k] = self.size;
-        let side = self.side();
+        let by_rows = m >= n;
+        let side = m.max(n);
         let cut = |piece: usize| if piece == pieces { side } else { (side * piece / pieces) / ALIGNMENT * ALIGNMENT };
-        let (from, to) = (cut(first), cut(last));
+        let (from, length) = (cut(first), cut(last) - cut(first));
+        if length == 0 {
+            return;
+        }
+        let (rows, columns) = if by_rows { (length, n) } else { (m, length) };
+        let (beta, alpha) = self.scale;
         // SAFETY: rows and columns lie inside the m × n destination, whose extents were checked against the factors' in
         // `gemm`; strides are those of contiguous matrices; no other piece writes the same part.
         unsafe {
-            if self.by_rows() {
-                self.part(from, 0, to - from, n, self.b, self.b_strides);
-            } else if !self.transposing {
-                let b = self.b.offset(from as isize * self.b_strides.1);
-                self.part(0, from, m, to - from, b, self.b_strides);
+            let (dst, a, b) = if by_rows {
+                (self.dst.0.add(from * n), self.a.offset(from as isize * self.a_strides.0), self.b)
             } else {
-                for column in (from..to).step_by(PANEL) {
-                    let columns = PANEL.min(to - column);
-                    // `b` lies transposed: its rows are the columns of the product.
-                    let rows = std::slice::from_raw_parts(self.b.add(column * k), columns * k);
-                    SCRATCH.with_borrow_mut(|scratch| {
-                        let stride = columns + ALIGNMENT;
-                        scratch.resize(scratch.len().max((k * stride * size_of::<T>()).div_ceil(8)), 0.0);
-                        let (panel, _) = T::scratch(scratch).split_at_mut(k * stride);
-                        transpose_pass(rows, panel, columns, k, (k, stride));
-                        self.part(0, column, m, columns, panel.as_ptr(), (stride as isize, 1));
-                    });
-                }
-            }
-        }
-    }
-
-    /// Computes a part of the destination from the rows of `a` there and from `b`, which begins at the part's first column.
-    ///
-    /// # Safety
-    /// The part must lie inside the destination, `b` hold k × `columns` numbers at its strides, and no one else may use
-    /// the part meanwhile.
-    unsafe fn part(
-        &self,
-        row: usize,
-        column: usize,
-        rows: usize,
-        columns: usize,
-        b: *const T,
-        strides: (isize, isize),
-    ) {
-        if rows == 0 || columns == 0 {
-            return;
-        }
-        let [_, n, k] = self.size;
-        let (beta, alpha) = self.scale;
-        // SAFETY: as the caller promises.
-        unsafe {
+                (self.dst.0.add(from), self.a, self.b.offset(from as isize * self.b_strides.1))
+            };
             gemm::gemm(
                 rows,
                 columns,
                 k,
-                self.dst.0.add(row * n + column),
+                dst,
                 1,
                 n as isize,
                 beta != T::ZERO,
-                self.a.offset(row as isize * self.a_strides.0),
+                a,
                 self.a_strides.1,
                 self.a_strides.0,
                 b,
-                strides.1,
-                strides.0,
+                self.b_strides.1,
+                self.b_strides.0,
                 beta,
                 alpha,
                 false,
@@ -188,4 +138,39 @@ impl<T: Real> Product<T> {
             );
         }
     }
+}
+
+/// `y ← x·Wᵀ + 1·biasᵀ` and, against the same W, `dy ← dx·Wᵀ` where `tangent` is `(dy, dx)`: W is packed once for both.
+///
+/// # Errors
+/// When the extents do not fit, or a destination shares its storage with another operand.
+pub fn affine(y: &Tensor, x: &Tensor, weight: &Tensor, bias: &Tensor, tangent: Option<(&Tensor, &Tensor)>) -> Result<()> {
+    let ((m, n), (xm, k)) = (shape(y), shape(x));
+    let extents = |dst: (usize, usize), src: (usize, usize)| dst.0 == src.0 && (dst.1, src.1) == (n, k);
+    let fits = tangent.is_none_or(|(dy, dx)| extents(shape(dy), shape(dx)));
+    if xm != m || shape(weight) != (n, k) || !fits {
+        bail!("affine: {xm}×{k} and a weight of {:?} do not make {m}×{n}", weight.dims());
+    }
+    expect("affine", "the bias", bias, 1, n)?;
+    if general::takes(y) || !product::available() || k == 0 {
+        super::repeat_row(y, bias)?;
+        gemm(y, 1.0, 1.0, x, false, weight, true)?;
+        return tangent.map_or(Ok(()), |(dy, dx)| gemm(dy, 0.0, 1.0, dx, false, weight, true));
+    }
+    on_real!(y, T => {
+        let run = |rows: &[Rows<T>], weight: &[T], bias: &[T]| {
+            let columns = Columns { columns: n, inner: k, b: weight.as_ptr(), transposed: true };
+            // SAFETY: the extents were checked above; `update` gives the destinations alone and apart from the factors.
+            unsafe { product::product(rows, columns, &Biased { bias }) };
+        };
+        let block = |c: &mut [T], a: &[T]| Rows { rows: c.len() / n.max(1), a: a.as_ptr(), transposed: false, c: c.as_mut_ptr() };
+        match tangent {
+            None => update::<T, _, 1, 3>("affine", [y], [x, weight, bias], |[y], [x, weight, bias]| {
+                run(&[block(y, x)], weight, bias);
+            }),
+            Some((dy, dx)) => update::<T, _, 2, 4>("affine", [y, dy], [x, dx, weight, bias], |[y, dy], [x, dx, weight, bias]| {
+                run(&[block(y, x), block(dy, dx)], weight, bias);
+            }),
+        }
+    })
 }

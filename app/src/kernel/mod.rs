@@ -22,6 +22,7 @@ mod norm;
 mod optimizer;
 mod parallel;
 mod philox;
+mod product;
 mod real;
 mod reduce;
 mod rows;
@@ -39,7 +40,7 @@ pub use elementwise::{
     add, add_scalar, axpby, axpy, copy, fill, hadamard, hadamard_add, hadamard_assign, keep_nonzero, scale,
     transpose_blocks,
 };
-pub use gemm::gemm;
+pub use gemm::{affine, gemm};
 #[doc(hidden)]
 pub use general::with_candle;
 pub use image::{

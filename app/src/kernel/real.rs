@@ -30,8 +30,6 @@ pub(super) trait Real: WithDType + Default + Debug + Neg<Output = Self> + Sum + 
     fn is_finite(self) -> bool;
     /// The numbers of a storage, writable.
     fn slice_mut(storage: &mut CpuStorage) -> Result<&mut [Self]>;
-    /// Scratch memory as numbers of this type.
-    fn scratch(memory: &mut [f64]) -> &mut [Self];
     /// Standard normal, uniform or Rademacher numbers of whole Philox blocks: see [`super::draw`].
     fn draw_blocks(kind: super::Draw, scale: f64, words: &super::philox::Words, out: &mut [Self]);
 }
@@ -90,10 +88,6 @@ macro_rules! real {
                         bail!("expected {:?}, found {:?}", DType::$variant, other.dtype())
                     }
                 }
-            }
-
-            fn scratch(memory: &mut [f64]) -> &mut [Self] {
-                bytemuck::cast_slice_mut(memory)
             }
 
             #[inline(always)]

@@ -39,8 +39,7 @@ impl Layer for Linear {
     }
 
     fn forward(&self, at: At) -> Result<()> {
-        kernel::repeat_row(at.y, &at.theta[1])?;
-        kernel::gemm(at.y, 1.0, 1.0, at.x[0], false, &at.theta[0], true)
+        kernel::affine(at.y, at.x[0], &at.theta[0], &at.theta[1], None)
     }
 
     fn tangent(&self, at: At, _stack: usize, dx: &[Option<&Tensor>], dy: &Tensor) -> Result<()> {

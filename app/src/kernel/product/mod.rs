@@ -1,0 +1,399 @@
+//! Matrix products with what follows them, on packed factors: C ← f(C, A·op(B)) tile by tile.
+//!
+//! The panels of one packed part of B serve all rows of A, from however many matrices these come (a forward pass and its
+//! tangents go through a layer as one product); what is done with a finished tile ([`Finish`]) is part of the same pass
+//! over C: a bias, an activation with its derivative, a step of gradient descent.
+//!
+//! A number of the result is one chain of fused multiply-adds along the inner dimension, cut at places that depend on its
+//! length alone: the bits depend neither on the number of threads nor on what else is computed beside it.
+#![allow(unsafe_code)]
+
+mod pack;
+mod tile;
+
+use super::real::Real;
+#[cfg(target_arch = "x86_64")]
+use super::wide::{Width, width};
+use pack::Factor;
+use std::alloc::Layout;
+use std::cell::RefCell;
+use std::ops::Range;
+use std::ptr::NonNull;
+use tile::Unit;
+
+/// Most places of the inner dimension that are packed at once.
+const INNER: usize = 512;
+/// Inner lengths up to this are packed whole, so that a tile is finished when it is made.
+pub(super) const WHOLE: usize = 768;
+/// Bytes of packed rows that are worked through for one packed part of B.
+const ROWS_BYTES: usize = 768 << 10;
+/// Work, in multiply-adds, that a thread is worth.
+const PIECE: usize = 1 << 20;
+/// Panels of B that are packed at once: their lines in memory are read whole.
+const PANELS: usize = 2;
+
+/// An element type that tiles exist for.
+pub(super) trait Tiled: Real {
+    /// On vectors of 512 bits.
+    type Wide: Unit<T = Self>;
+    /// On vectors of 256 bits.
+    type Narrow: Unit<T = Self>;
+}
+
+impl Tiled for f32 {
+    type Wide = tile::Wide32;
+    type Narrow = tile::Narrow32;
+}
+
+impl Tiled for f64 {
+    type Wide = tile::Wide64;
+    type Narrow = tile::Narrow64;
+}
+
+/// Rows of a product: op(A), m × k, and where the result goes, m × n.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<T> {
+    /// m.
+    pub rows: usize,
+    /// A: m × k, or k × m if transposed.
+    pub a: *const T,
+    /// Whether A is transposed.
+    pub transposed: bool,
+    /// C.
+    pub c: *mut T,
+}
+
+/// The common factor: op(B), k × n.
+#[derive(Clone, Copy)]
+pub(super) struct Columns<T> {
+    /// n.
+    pub columns: usize,
+    /// k.
+    pub inner: usize,
+    /// B: k × n, or n × k if transposed.
+    pub b: *const T,
+    /// Whether B is transposed.
+    pub transposed: bool,
+}
+
+/// Where a row of a tile lies.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    /// Index of the [`Rows`].
+    pub block: usize,
+    /// Row in its matrix.
+    pub row: usize,
+    /// First column.
+    pub column: usize,
+    /// Whether nothing of the sum is in C yet.
+    pub first: bool,
+    /// Whether the sum is complete with this.
+    pub last: bool,
+}
+
+/// What is done with sums.
+pub(super) trait Finish<T>: Sync {
+    /// Takes the sums of a part of a row into `c`. Called in order of the inner dimension.
+    fn row(&self, at: Place, sums: &[T], c: &mut [T]);
+
+    /// Called for the tile of all these rows, `panel` and `strip` counted over the whole product, after its last row.
+    #[inline(always)]
+    fn tile(&self, _panel: usize, _strip: usize, _sums: &[T], _rows: usize, _columns: usize, _stride: usize) {}
+}
+
+/// Whether the processor has tiles: they need fused multiply-adds.
+pub(super) fn available() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return !matches!(width(), Width::Baseline);
+    #[cfg(not(target_arch = "x86_64"))]
+    cfg!(target_arch = "aarch64")
+}
+
+/// Whether the processor has the wide tiles.
+fn is_wide() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return matches!(width(), Width::Avx512);
+    #[cfg(not(target_arch = "x86_64"))]
+    true
+}
+
+/// Rows and columns of a tile of `T`.
+pub(super) fn tile_extent<T: Tiled>() -> (usize, usize) {
+    if is_wide() { (T::Wide::MR, T::Wide::NR) } else { (T::Narrow::MR, T::Narrow::NR) }
+}
+
+struct Product<'a, T, F> {
+    rows: &'a [Rows<T>],
+    columns: Columns<T>,
+    finish: &'a F,
+    /// Rows and columns of a tile.
+    tile: (usize, usize),
+}
+
+// SAFETY: pieces write disjoint parts of the results and only read the factors, all of which outlive the product.
+unsafe impl<T: Tiled, F: Finish<T>> Sync for Product<'_, T, F> {}
+
+/// Computes the product, on as many of the pool's threads as it is worth.
+///
+/// # Safety
+/// The processor must have tiles ([`available`]). The matrices must be as large as said and contiguous; the results must
+/// overlap neither each other nor a factor, and nobody else may use them meanwhile.
+pub(super) unsafe fn product<T: Tiled, F: Finish<T>>(rows: &[Rows<T>], columns: Columns<T>, finish: &F) {
+    let tile = tile_extent::<T>();
+    let product = Product { rows, columns, finish, tile };
+    let panels: usize = rows.iter().map(|block| block.rows.div_ceil(tile.0)).sum();
+    let strips = columns.columns.div_ceil(tile.1);
+    let work = rows.iter().map(|block| block.rows).sum::<usize>() * columns.columns * columns.inner;
+    let pieces = (work / PIECE).clamp(1, rayon::current_num_threads());
+    let by_panels = panels * tile.0 > columns.columns;
+    let pieces = pieces.min(if by_panels { panels } else { strips }).max(1);
+    product.cut(0..panels, 0..strips, by_panels, pieces);
+}
+
+impl<T: Tiled, F: Finish<T>> Product<'_, T, F> {
+    /// Shares a part among `pieces` threads.
+    fn cut(&self, panels: Range<usize>, strips: Range<usize>, by_panels: bool, pieces: usize) {
+        if pieces > 1 {
+            let left = pieces / 2;
+            let side = if by_panels { &panels } else { &strips };
+            let middle = side.start + side.len() * left / pieces;
+            let halves = if by_panels {
+                [(panels.start..middle, strips.clone()), (middle..panels.end, strips)]
+            } else {
+                [(panels.clone(), strips.start..middle), (panels, middle..strips.end)]
+            };
+            let [(p0, s0), (p1, s1)] = halves;
+            rayon::join(|| self.cut(p0, s0, by_panels, left), || self.cut(p1, s1, by_panels, pieces - left));
+            return;
+        }
+        // SAFETY: `is_wide` says what the processor has; the part lies within the product.
+        unsafe { if is_wide() { self.wide(panels, strips) } else { self.narrow(panels, strips) } }
+    }
+
+    #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))]
+    unsafe fn wide(&self, panels: Range<usize>, strips: Range<usize>) {
+        // SAFETY: as the caller promises.
+        unsafe { self.part::<T::Wide>(panels, strips) }
+    }
+
+    #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma"))]
+    unsafe fn narrow(&self, panels: Range<usize>, strips: Range<usize>) {
+        // SAFETY: as the caller promises.
+        unsafe { self.part::<T::Narrow>(panels, strips) }
+    }
+
+    /// Computes the tiles of `panels` × `strips`.
+    ///
+    /// # Safety
+    /// The processor must have the unit's width, and nobody else may write this part.
+    #[inline(always)]
+    unsafe fn part<U: Unit<T = T>>(&self, panels: Range<usize>, strips: Range<usize>) {
+        let inner = self.columns.inner;
+        let blocks = if inner <= WHOLE { 1 } else { inner.div_ceil(INNER) };
+        let length = inner.div_ceil(blocks).next_multiple_of(U::SIDE);
+        let panel_length = U::MR * length;
+        let group = (ROWS_BYTES / (panel_length * size_of::<T>())).max(1);
+        // Groups of equal size.
+        let groups = panels.len().div_ceil(group).max(1);
+        let group = panels.len().div_ceil(groups).max(1);
+        let strip_length = U::NR * length;
+        let need = group * panel_length + PANELS * strip_length + U::MR * U::NR + 4 * U::SIDE;
+        with_scratch::<T, _>(need, |scratch| {
+            let (sums, rest) = scratch.split_at_mut(U::MR * U::NR);
+            let (strip_pack, row_pack) = rest.split_at_mut(PANELS * strip_length + U::SIDE.next_multiple_of(16));
+            for start in panels.clone().step_by(group) {
+                let group = start..(start + group).min(panels.end);
+                for place in (0..inner).step_by(length) {
+                    let places = (place, length.min(inner - place));
+                    // SAFETY: panels, strips and places lie within the product; the scratch was sized for them.
+                    unsafe {
+                        for (index, panel) in group.clone().enumerate() {
+                            let (block, row) = self.panel(panel);
+                            let rows = &self.rows[block];
+                            let factor = Factor {
+                                data: rows.a,
+                                stride: if rows.transposed { rows.rows } else { inner },
+                                inner_first: !rows.transposed,
+                            };
+                            let count = U::MR.min(rows.rows - row);
+                            let to = row_pack.as_mut_ptr().add(index * U::MR * places.1);
+                            pack::panel::<U>(factor, (row, count), places, U::MR, to);
+                        }
+                        for first in strips.clone().step_by(PANELS) {
+                            let now = first..(first + PANELS).min(strips.end);
+                            self.strips::<U>(now, group.clone(), places, row_pack, strip_pack, sums);
+                        }
+                    }
+                }
+            }
+        });
+    }
+
+    /// Packs some strips of B and computes their tiles in the packed panels.
+    ///
+    /// # Safety
+    /// As [`Product::part`].
+    #[inline(always)]
+    unsafe fn strips<U: Unit<T = T>>(
+        &self,
+        strips: Range<usize>,
+        panels: Range<usize>,
+        places: (usize, usize),
+        row_pack: &[T],
+        strip_pack: &mut [T],
+        sums: &mut [T],
+    ) {
+        let Columns { columns, inner, b, transposed } = self.columns;
+        let factor =
+            Factor { data: b, stride: if transposed { inner } else { columns }, inner_first: transposed };
+        let (first, last) = (places.0 == 0, places.0 + places.1 == inner);
+        // SAFETY: as the caller promises.
+        unsafe {
+            for (index, strip) in strips.clone().enumerate() {
+                let column = strip * U::NR;
+                let to = strip_pack.as_mut_ptr().add(index * U::NR * places.1);
+                pack::panel::<U>(factor, (column, U::NR.min(columns - column)), places, U::NR, to);
+            }
+            for (index, strip) in strips.enumerate() {
+                let column = strip * U::NR;
+                let width = U::NR.min(columns - column);
+                let packed = strip_pack.as_ptr().add(index * U::NR * places.1);
+                for (index, panel) in panels.clone().enumerate() {
+                    let from = row_pack.as_ptr().add(index * U::MR * places.1);
+                    if width > U::NR / 2 {
+                        U::tile(places.1, from, packed, sums.as_mut_ptr());
+                    } else {
+                        U::half(places.1, from, packed, sums.as_mut_ptr());
+                    }
+                    let (block, row) = self.panel(panel);
+                    let rows = &self.rows[block];
+                    let count = U::MR.min(rows.rows - row);
+                    for i in 0..count {
+                        let place = Place { block, row: row + i, column, first, last };
+                        let c = std::slice::from_raw_parts_mut(rows.c.add((row + i) * columns + column), width);
+                        let sums = &sums[i * U::NR..i * U::NR + width];
+                        self.finish.row(place, sums, c);
+                    }
+                    self.finish.tile(panel, strip, sums, count, width, U::NR);
+                }
+            }
+        }
+    }
+
+    /// The block a panel belongs to, and its first row there.
+    #[inline(always)]
+    fn panel(&self, panel: usize) -> (usize, usize) {
+        let mut left = panel;
+        for (block, rows) in self.rows.iter().enumerate() {
+            let panels = rows.rows.div_ceil(self.tile.0);
+            if left < panels {
+                return (block, left * self.tile.0);
+            }
+            left -= panels;
+        }
+        (0, 0)
+    }
+}
+
+/// `c ← beta·c + alpha·sum`; with `beta` = 0 `c` is not read.
+pub(super) struct Scaled<T> {
+    pub beta: T,
+    pub alpha: T,
+}
+
+impl<T: Tiled> Finish<T> for Scaled<T> {
+    #[inline(always)]
+    fn row(&self, at: Place, sums: &[T], c: &mut [T]) {
+        let beta = if at.first { self.beta } else { T::ONE };
+        if beta == T::ZERO {
+            for (c, sum) in c.iter_mut().zip(sums) {
+                *c = self.alpha * *sum;
+            }
+        } else if beta == T::ONE {
+            for (c, sum) in c.iter_mut().zip(sums) {
+                *c += self.alpha * *sum;
+            }
+        } else {
+            for (c, sum) in c.iter_mut().zip(sums) {
+                *c = beta * *c + self.alpha * *sum;
+            }
+        }
+    }
+}
+
+/// `c ← sum + bias` in the first matrix, `c ← sum` in the others.
+pub(super) struct Biased<'a, T> {
+    pub bias: &'a [T],
+}
+
+impl<T: Tiled> Finish<T> for Biased<'_, T> {
+    #[inline(always)]
+    fn row(&self, at: Place, sums: &[T], c: &mut [T]) {
+        if !at.first {
+            for (c, sum) in c.iter_mut().zip(sums) {
+                *c += *sum;
+            }
+        } else if at.block == 0 {
+            let bias = &self.bias[at.column..at.column + c.len()];
+            for ((c, sum), bias) in c.iter_mut().zip(sums).zip(bias) {
+                *c = *sum + *bias;
+            }
+        } else {
+            c.copy_from_slice(sums);
+        }
+    }
+}
+
+thread_local! {
+    /// Packed factors.
+    static SCRATCH: RefCell<Aligned> = const { RefCell::new(Aligned { memory: NonNull::dangling(), bytes: 0 }) };
+}
+
+/// Memory that starts at a cache line.
+struct Aligned {
+    memory: NonNull<u8>,
+    bytes: usize,
+}
+
+impl Aligned {
+    const LINE: usize = 64;
+
+    fn layout(bytes: usize) -> Layout {
+        Layout::from_size_align(bytes, Self::LINE).unwrap_or_else(|_| std::process::abort())
+    }
+
+    fn grow(&mut self, bytes: usize) {
+        if bytes > self.bytes {
+            self.release();
+            let layout = Self::layout(bytes.next_multiple_of(4096));
+            // SAFETY: the layout is not empty.
+            let memory = unsafe { std::alloc::alloc_zeroed(layout) };
+            let Some(memory) = NonNull::new(memory) else { std::alloc::handle_alloc_error(layout) };
+            (self.memory, self.bytes) = (memory, layout.size());
+        }
+    }
+
+    fn release(&mut self) {
+        if self.bytes > 0 {
+            // SAFETY: allocated with this layout in `grow`.
+            unsafe { std::alloc::dealloc(self.memory.as_ptr(), Self::layout(self.bytes)) };
+            (self.memory, self.bytes) = (NonNull::dangling(), 0);
+        }
+    }
+}
+
+impl Drop for Aligned {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+/// Calls `f` with `length` numbers of this thread's scratch, aligned to a cache line, of undefined content.
+fn with_scratch<T: Tiled, R>(length: usize, f: impl FnOnce(&mut [T]) -> R) -> R {
+    SCRATCH.with_borrow_mut(|scratch| {
+        scratch.grow(length * size_of::<T>());
+        // SAFETY: as many bytes, zeroed once and since then written as f32 or f64, of which all bit patterns are numbers;
+        // the borrow keeps them for this call.
+        f(unsafe { std::slice::from_raw_parts_mut(scratch.memory.as_ptr().cast::<T>(), length) })
+    })
+}

@@ -1,0 +1,126 @@
+//! Tiles on the vectors of x86-64: AVX-512, or AVX2 with FMA.
+
+use super::{Unit, transpose_block};
+use core::arch::x86_64::*;
+
+macro_rules! unit {
+    ($(#[$meta:meta])* $name:ident: $t:ty as $vector:ty, $lanes:literal by $mr:literal, $features:literal,
+     $zero:ident, $load:ident, $splat:ident, $fma:ident, $store:ident, $transpose:path) => {
+        $(#[$meta])*
+        pub(in crate::kernel) struct $name;
+
+        impl $name {
+            #[target_feature(enable = $features)]
+            fn sum<const VECTORS: usize>(inner: usize, mut a: *const $t, mut b: *const $t, out: *mut $t) {
+                let mut sums: [[$vector; VECTORS]; $mr] = [[$zero(); VECTORS]; $mr];
+                for _ in 0..inner {
+                    // SAFETY: the callers pass `inner` places of packed factors; `b` is aligned and steps by two vectors.
+                    unsafe {
+                        let mut columns = [$zero(); VECTORS];
+                        for (j, column) in columns.iter_mut().enumerate() {
+                            *column = $load(b.add(j * $lanes));
+                        }
+                        for (i, row) in sums.iter_mut().enumerate() {
+                            let factor = $splat(*a.add(i));
+                            for (sum, column) in row.iter_mut().zip(columns) {
+                                *sum = $fma(factor, column, *sum);
+                            }
+                        }
+                        a = a.add($mr);
+                        b = b.add(2 * $lanes);
+                    }
+                }
+                for (i, row) in sums.iter().enumerate() {
+                    for (j, sum) in row.iter().enumerate() {
+                        // SAFETY: `out` holds MR × NR numbers, aligned.
+                        unsafe { $store(out.add((2 * i + j) * $lanes), *sum) };
+                    }
+                }
+            }
+        }
+
+        impl Unit for $name {
+            type T = $t;
+            const MR: usize = $mr;
+            const NR: usize = 2 * $lanes;
+            const SIDE: usize = 16;
+
+            unsafe fn tile(inner: usize, a: *const $t, b: *const $t, out: *mut $t) {
+                // SAFETY: as the caller promises.
+                unsafe { Self::sum::<2>(inner, a, b, out) }
+            }
+
+            unsafe fn half(inner: usize, a: *const $t, b: *const $t, out: *mut $t) {
+                // SAFETY: as the caller promises.
+                unsafe { Self::sum::<1>(inner, a, b, out) }
+            }
+
+            unsafe fn transpose(src: *const $t, stride: usize, rows: usize, dst: *mut $t, step: usize) {
+                // SAFETY: as the caller promises.
+                unsafe { $transpose(src, stride, rows, dst, step) }
+            }
+        }
+    };
+}
+
+unit!(
+    /// f32 on vectors of 512 bits.
+    Wide32: f32 as __m512, 16 by 12, "avx512f",
+    _mm512_setzero_ps, _mm512_load_ps, _mm512_set1_ps, _mm512_fmadd_ps, _mm512_store_ps, transpose_wide
+);
+unit!(
+    /// f64 on vectors of 512 bits.
+    Wide64: f64 as __m512d, 8 by 12, "avx512f",
+    _mm512_setzero_pd, _mm512_load_pd, _mm512_set1_pd, _mm512_fmadd_pd, _mm512_store_pd, transpose_block
+);
+unit!(
+    /// f32 on vectors of 256 bits.
+    Narrow32: f32 as __m256, 8 by 6, "avx2,fma",
+    _mm256_setzero_ps, _mm256_load_ps, _mm256_set1_ps, _mm256_fmadd_ps, _mm256_store_ps, transpose_block
+);
+unit!(
+    /// f64 on vectors of 256 bits.
+    Narrow64: f64 as __m256d, 4 by 6, "avx2,fma",
+    _mm256_setzero_pd, _mm256_load_pd, _mm256_set1_pd, _mm256_fmadd_pd, _mm256_store_pd, transpose_block
+);
+
+/// [`Unit::transpose`] of 16 × 16 f32 in registers: pairs of numbers, then of pairs, then of quarters of a vector.
+#[target_feature(enable = "avx512f")]
+fn transpose_wide(src: *const f32, stride: usize, rows: usize, dst: *mut f32, step: usize) {
+    let (pd, ps) = (|x| _mm512_castps_pd(x), |x| _mm512_castpd_ps(x));
+    let zero = _mm512_setzero_ps();
+    let mut row = [zero; 16];
+    for (i, row) in row.iter_mut().enumerate().take(rows) {
+        // SAFETY: the caller promises `rows` rows of 16 numbers.
+        *row = unsafe { _mm512_loadu_ps(src.add(i * stride)) };
+    }
+    let mut pair = [zero; 16];
+    for i in 0..8 {
+        pair[2 * i] = _mm512_unpacklo_ps(row[2 * i], row[2 * i + 1]);
+        pair[2 * i + 1] = _mm512_unpackhi_ps(row[2 * i], row[2 * i + 1]);
+    }
+    // quad[4·i + c]: of rows 4i to 4i + 3 the columns c, c + 4, c + 8, c + 12, a quarter of the vector each.
+    let mut quad = [zero; 16];
+    for i in 0..4 {
+        let [a, b, c, d] = [pd(pair[4 * i]), pd(pair[4 * i + 2]), pd(pair[4 * i + 1]), pd(pair[4 * i + 3])];
+        quad[4 * i] = ps(_mm512_unpacklo_pd(a, b));
+        quad[4 * i + 1] = ps(_mm512_unpackhi_pd(a, b));
+        quad[4 * i + 2] = ps(_mm512_unpacklo_pd(c, d));
+        quad[4 * i + 3] = ps(_mm512_unpackhi_pd(c, d));
+    }
+    let mut columns = [zero; 16];
+    for c in 0..4 {
+        let even = |a, b| _mm512_shuffle_f32x4::<0x88>(a, b);
+        let odd = |a, b| _mm512_shuffle_f32x4::<0xdd>(a, b);
+        let (low, high) = (even(quad[c], quad[4 + c]), even(quad[8 + c], quad[12 + c]));
+        let (low_odd, high_odd) = (odd(quad[c], quad[4 + c]), odd(quad[8 + c], quad[12 + c]));
+        columns[c] = even(low, high);
+        columns[4 + c] = even(low_odd, high_odd);
+        columns[8 + c] = odd(low, high);
+        columns[12 + c] = odd(low_odd, high_odd);
+    }
+    for (j, column) in columns.into_iter().enumerate() {
+        // SAFETY: the caller promises 16 columns of 16 numbers, `step` apart.
+        unsafe { _mm512_storeu_ps(dst.add(j * step), column) };
+    }
+}
