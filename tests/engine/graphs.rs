@@ -108,6 +108,64 @@ fn tangents_with_missing_sites_are_those_of_zeros() {
 }
 
 #[test]
+fn tangents_beside_the_forward_pass_are_those_after_it() {
+    for (text, data) in architectures() {
+        for dtype in [DType::F64, DType::F32] {
+            let (network, tape, _) = run(text, data, dtype);
+            let mut injection = guesses(&network, 3, 31);
+            for site in injection.iter_mut().flatten() {
+                *site = site.to_dtype(dtype).unwrap();
+            }
+            injection.iter_mut().skip(1).step_by(3).for_each(|site| *site = None);
+            let input = network.graph().input;
+            let x = random(BATCH * input.rows, input.width, 37).to_dtype(dtype).unwrap();
+            for separate in [false, true] {
+                let none = |_| Ok::<_, candle_core::Error>(());
+                tape.forward(network.theta(), &x, None, none).unwrap();
+                let logits = tape.logits().copy().unwrap();
+                let after = tape.tangent(network.theta(), &injection, 3, separate).unwrap().copy().unwrap();
+                let mut order = Vec::new();
+                let beside = tape
+                    .forward_with_tangents(network.theta(), &x, 3, separate, |site| {
+                        order.push(site);
+                        Ok::<_, candle_core::Error>(injection[site].clone())
+                    })
+                    .unwrap();
+                assert_eq!(order, (0..network.graph().sites.len()).collect::<Vec<_>>(), "{text}");
+                // The same sums in the same order: not close, equal.
+                assert_close(text, tape.logits(), &logits, 0.0);
+                assert_close(text, &beside, &after, 0.0);
+            }
+        }
+    }
+}
+
+#[test]
+fn descent_in_the_adjoint_pass_is_gradient_then_step() {
+    let rate = kernel::Rate { lr: 0.3, weight_decay: 0.01 };
+    for (text, data) in architectures() {
+        for dtype in [DType::F64, DType::F32] {
+            let (network, tape, signal) = run(text, data, dtype);
+            let gradient = network.zeros_like().unwrap();
+            tape.adjoint(network.theta(), &signal, Some(&gradient)).unwrap();
+            let stepped: Vec<Tensor> = network.theta().iter().map(|theta| theta.copy().unwrap()).collect();
+            let settings = kernel::Sgd { lr: rate.lr, momentum: 0.0, nesterov: false, weight_decay: rate.weight_decay };
+            let mut squared = 0.0;
+            for (theta, gradient) in stepped.iter().zip(&gradient) {
+                kernel::sgd(theta, gradient, None, settings).unwrap();
+                squared += kernel::norm_squared(gradient).unwrap();
+            }
+            let scratch = network.zeros_like().unwrap();
+            let norm = tape.adjoint_descend(network.theta(), &signal, &scratch, rate).unwrap();
+            assert_near(&format!("{text}: norm"), norm, squared.sqrt(), 1e-12);
+            for (theta, expected) in network.theta().iter().zip(&stepped) {
+                assert_close(text, theta, expected, 0.0);
+            }
+        }
+    }
+}
+
+#[test]
 fn central_differences_along_an_injection_equal_its_tangent() {
     let h = 1e-5;
     for (text, data) in architectures() {

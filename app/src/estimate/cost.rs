@@ -45,15 +45,7 @@ pub fn guess(graph: &Graph, batch: usize, kind: GuessKind, settings: &Settings) 
     };
     let scalars = match settings.source {
         ScalarSource::Central(_) => 2 * guesses * separate * whole,
-        ScalarSource::Tangent => {
-            let tangents: u64 = if settings.per_layer() {
-                let before = |node: usize| graph.sites.iter().filter(|site| site.node < node).count() as u64;
-                graph.nodes.iter().enumerate().map(|(index, _)| before(index) * layers[index]).sum()
-            } else {
-                carried(graph, &layers)
-            };
-            guesses * tangents + injected
-        }
+        ScalarSource::Tangent => guesses * tangents(graph, &layers, settings) + injected,
     };
     let outer = match kind {
         GuessKind::Signal if settings.per_example() => whole,
@@ -68,6 +60,24 @@ pub fn guess(graph: &Graph, batch: usize, kind: GuessKind, settings: &Settings) 
         _ => 0,
     };
     whole + scalars + outer + exact
+}
+
+/// Share of the forward pass in the products of a forward pass with the tangents of all guesses beside it.
+pub fn forward_share(graph: &Graph, settings: &Settings) -> f64 {
+    let layers = forward(graph, 1);
+    let whole: u64 = layers.iter().sum();
+    let both = whole + settings.guesses as u64 * tangents(graph, &layers, settings);
+    if both == 0 { 1.0 } else { whole as f64 / both as f64 }
+}
+
+/// Products that the tangents of one guess take beside those of a forward pass.
+fn tangents(graph: &Graph, layers: &[u64], settings: &Settings) -> u64 {
+    if settings.per_layer() {
+        let before = |node: usize| graph.sites.iter().filter(|site| site.node < node).count() as u64;
+        layers.iter().enumerate().map(|(index, flop)| before(index) * flop).sum()
+    } else {
+        carried(graph, layers)
+    }
 }
 
 /// The cheaper way to the weight part of a tangent at batch and layer scope, with its FLOP.

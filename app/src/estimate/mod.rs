@@ -4,8 +4,10 @@
 
 pub mod combine;
 pub mod cost;
+mod difference;
 pub mod directions;
 pub mod estimator;
+mod form;
 pub mod optimizer;
 pub mod scalars;
 pub mod schedule;

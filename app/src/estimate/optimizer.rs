@@ -4,7 +4,7 @@
 //! correction; AdamW's decay `θ ← θ − ηλθ` apart from the moments.
 #![forbid(unsafe_code)]
 
-use crate::kernel::{self, Adam, Sgd};
+use crate::kernel::{self, Adam, Rate, Sgd};
 use crate::workspace::OptimizerSpec;
 use candle_core::{Result, Tensor};
 
@@ -79,6 +79,20 @@ impl Optimizer {
             }
         }
         Ok(())
+    }
+
+    /// The rate of a step at `factor` times η, where a step is plain descent: SGD without momentum. Whoever takes the step
+    /// with it says so with [`Optimizer::descended`].
+    pub fn descent(&self, factor: f64) -> Option<Rate> {
+        match self.spec {
+            OptimizerSpec::Sgd { lr, momentum: 0.0, weight_decay, .. } => Some(Rate { lr: lr * factor, weight_decay }),
+            _ => None,
+        }
+    }
+
+    /// A step was taken at [`Optimizer::descent`]'s rate.
+    pub fn descended(&mut self) {
+        self.steps += 1;
     }
 
     /// Updates taken.

@@ -8,7 +8,8 @@
 
 use super::access::{expect, shape, update};
 use super::general;
-use super::product::{self, Biased, Columns, Rows, Scaled};
+use super::optimizer::Rate;
+use super::product::{self, Biased, Columns, Descent, Rows, Scaled};
 use super::real::{Real, on_real};
 use candle_core::{Result, Tensor, bail};
 
@@ -144,7 +145,13 @@ impl<T: Real> Product<T> {
 ///
 /// # Errors
 /// When the extents do not fit, or a destination shares its storage with another operand.
-pub fn affine(y: &Tensor, x: &Tensor, weight: &Tensor, bias: &Tensor, tangent: Option<(&Tensor, &Tensor)>) -> Result<()> {
+pub fn affine(
+    y: &Tensor,
+    x: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    tangent: Option<(&Tensor, &Tensor)>,
+) -> Result<()> {
     let ((m, n), (xm, k)) = (shape(y), shape(x));
     let extents = |dst: (usize, usize), src: (usize, usize)| dst.0 == src.0 && (dst.1, src.1) == (n, k);
     let fits = tangent.is_none_or(|(dy, dx)| extents(shape(dy), shape(dx)));
@@ -173,4 +180,30 @@ pub fn affine(y: &Tensor, x: &Tensor, weight: &Tensor, bias: &Tensor, tangent: O
             }),
         }
     })
+}
+
+/// One step of gradient descent along a gradient that is a product and is never stored: with g = eᵀ·x (n × m for e of
+/// width n and x of width m), θ ← θ − η(g + λθ). Returns ‖g‖²; `None`, with nothing done, where the
+/// gradient must be formed: no tiles for this processor, another device, or more rows than are summed at once.
+///
+/// The weight becomes bit for bit what [`gemm`] and [`super::sgd`] make of it.
+///
+/// # Errors
+/// When the extents do not fit, or `weight` shares its storage with a factor.
+pub fn descend(weight: &Tensor, e: &Tensor, x: &Tensor, rate: Rate) -> Result<Option<f64>> {
+    let ((m, n), (k, em), (xk, xn)) = (shape(weight), shape(e), shape(x));
+    if em != m || xn != n || xk != k {
+        bail!("descend: rows of {em} and {xn} ({k} and {xk} of them) do not make {m}×{n}");
+    }
+    if general::takes(weight) || !product::available() || k == 0 || k > product::WHOLE {
+        return Ok(None);
+    }
+    on_real!(weight, T => update::<T, _, 1, 2>("descend", [weight], [e, x], |[weight], [e, x]| {
+        let rows = [Rows { rows: m, a: e.as_ptr(), transposed: true, c: weight.as_mut_ptr() }];
+        let columns = Columns { columns: n, inner: k, b: x.as_ptr(), transposed: false };
+        let finish = Descent::new(T::of(rate.lr), T::of(rate.weight_decay), m, n);
+        // SAFETY: the extents were checked above; `update` gives the destination alone and apart from the factors.
+        unsafe { product::product(&rows, columns, &finish) };
+        Some(finish.norm_squared())
+    }))
 }

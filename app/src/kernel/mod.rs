@@ -40,15 +40,15 @@ pub use elementwise::{
     add, add_scalar, axpby, axpy, copy, fill, hadamard, hadamard_add, hadamard_assign, keep_nonzero, scale,
     transpose_blocks,
 };
-pub use gemm::{affine, gemm};
+pub use gemm::{affine, descend, gemm};
 #[doc(hidden)]
 pub use general::with_candle;
 pub use image::{
     Windows, average_pool, average_pool_adjoint, col2im, im2col, max_pool, max_pool_adjoint, max_pool_tangent,
 };
 pub use norm::{normalise, normalise_tangent, scale_columns};
-pub use optimizer::{Adam, Sgd, adam, sgd};
-pub use reduce::{count_equal_signs, dot, first_non_finite, norm_squared, sum};
+pub use optimizer::{Adam, Rate, Sgd, adam, descend_along, sgd};
+pub use reduce::{count_equal_signs, dot, first_non_finite, largest, norm_squared, sum};
 pub use rows::{
     add_row, column_dot, column_sum, group_dot, group_spread, group_sum, normalise_rows, repeat_row, row_combine,
     row_dot, row_norms_squared, row_scale, row_scale_assign,

@@ -20,6 +20,15 @@ pub struct Sgd {
     pub weight_decay: f64,
 }
 
+/// The rate of a plain step of gradient descent: θ ← θ − η(g + λθ).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rate {
+    /// Learning rate η.
+    pub lr: f64,
+    /// Weight decay λ, added to the gradient.
+    pub weight_decay: f64,
+}
+
 /// Settings of [`adam`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Adam {
@@ -40,6 +49,22 @@ wide! {
         for (t, g) in theta.iter_mut().zip(gradient) {
             *t -= lr * (*g + decay * *t);
         }
+    }
+}
+
+wide! {
+    /// One step along `factor`·`v`; returns the squared norm of that.
+    fn along_pass<T: Real>(theta: &mut [T], v: &[T], factor: T, lr: T, decay: T) -> f64 {
+        const SUMS: usize = 16;
+        let mut sums = [0f64; SUMS];
+        for (theta, v) in theta.chunks_mut(SUMS).zip(v.chunks(SUMS)) {
+            for ((t, v), sum) in theta.iter_mut().zip(v).zip(&mut sums) {
+                let g = factor * *v;
+                *t -= lr * (g + decay * *t);
+                *sum += g.wide() * g.wide();
+            }
+        }
+        sums.iter().sum()
     }
 }
 
@@ -95,6 +120,27 @@ pub fn sgd(theta: &Tensor, gradient: &Tensor, velocity: Option<&Tensor>, setting
             });
         }),
     })
+}
+
+/// One plain step along a multiple of a direction, in one pass: θ ← θ − η(c·v + λθ). Returns ‖c·v‖².
+///
+/// The parameter becomes bit for bit what [`super::axpby`] and [`sgd`] make of it.
+///
+/// # Errors
+/// When the extents or types differ, or both share a storage.
+pub fn descend_along(theta: &Tensor, v: &Tensor, c: f64, rate: Rate) -> Result<f64> {
+    same_shape("descend", theta, v)?;
+    if general::takes(theta) {
+        let step = v.zeros_like()?;
+        super::axpby(&step, 0.0, c, v)?;
+        let settings = Sgd { lr: rate.lr, momentum: 0.0, nesterov: false, weight_decay: rate.weight_decay };
+        sgd(theta, &step, None, settings)?;
+        return super::norm_squared(&step);
+    }
+    on_real!(theta, T => update::<T, _, 1, 1>("descend", [theta], [v], |[theta], [v]| {
+        let (c, lr, decay) = (T::of(c), T::of(rate.lr), T::of(rate.weight_decay));
+        super::parallel::sums(theta, |start, theta| along_pass(theta, &v[start..start + theta.len()], c, lr, decay))
+    }))
 }
 
 /// Adam (Kingma and Ba, 2015) with decoupled weight decay (Loshchilov and Hutter, 2019), step `t` counted from 1:

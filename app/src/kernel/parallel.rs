@@ -39,6 +39,15 @@ pub(super) fn pieces<T: Send>(dst: &mut [T], period: usize, f: impl Fn(usize, &m
     }
 }
 
+/// Calls `f(start, piece)` for fixed pieces of `dst` and adds what it returns, in order.
+pub(super) fn sums<T: Send>(dst: &mut [T], f: impl Fn(usize, &mut [T]) -> f64 + Sync) -> f64 {
+    if dst.len() < WORTHWHILE {
+        return dst.chunks_mut(GRAIN).enumerate().map(|(i, piece)| f(i * GRAIN, piece)).sum();
+    }
+    let parts: Vec<f64> = dst.par_chunks_mut(GRAIN).enumerate().map(|(i, piece)| f(i * GRAIN, piece)).collect();
+    parts.into_iter().sum()
+}
+
 /// Calls `f(first_row, rows)` for groups of whole rows of `dst`, each `columns` wide; `cost` is the number of numbers a
 /// row reads and writes.
 pub(super) fn rows<T: Send>(dst: &mut [T], columns: usize, cost: usize, f: impl Fn(usize, &mut [T]) + Sync) {

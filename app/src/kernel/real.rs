@@ -28,6 +28,8 @@ pub(super) trait Real: WithDType + Default + Debug + Neg<Output = Self> + Sum + 
     fn max(self, other: Self) -> Self;
     /// Neither infinite nor NaN.
     fn is_finite(self) -> bool;
+    /// The largest magnitude; infinite or NaN where an element is.
+    fn largest(numbers: &[Self]) -> Self;
     /// The numbers of a storage, writable.
     fn slice_mut(storage: &mut CpuStorage) -> Result<&mut [Self]>;
     /// Standard normal, uniform or Rademacher numbers of whole Philox blocks: see [`super::draw`].
@@ -35,7 +37,7 @@ pub(super) trait Real: WithDType + Default + Debug + Neg<Output = Self> + Sum + 
 }
 
 macro_rules! real {
-    ($type:ty, $variant:ident, $exp:path, $tanh:path, $normal:path, $draw:path) => {
+    ($type:ty, $variant:ident, $exp:path, $tanh:path, $normal:path, $draw:path, $largest:path) => {
         impl Real for $type {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -80,6 +82,10 @@ macro_rules! real {
                 <$type>::is_finite(self)
             }
 
+            fn largest(numbers: &[Self]) -> Self {
+                $largest(numbers)
+            }
+
             fn slice_mut(storage: &mut CpuStorage) -> Result<&mut [Self]> {
                 match storage {
                     CpuStorage::$variant(numbers) => Ok(numbers),
@@ -98,8 +104,16 @@ macro_rules! real {
     };
 }
 
-real!(f32, F32, super::special::exp_f32, super::special::tanh_f32, super::special::normal_f32, super::draw::blocks_f32);
-real!(f64, F64, f64::exp, f64::tanh, super::special::normal_f64, super::draw::blocks_f64);
+real!(
+    f32,
+    F32,
+    super::special::exp_f32,
+    super::special::tanh_f32,
+    super::special::normal_f32,
+    super::draw::blocks_f32,
+    super::reduce::largest_f32
+);
+real!(f64, F64, f64::exp, f64::tanh, super::special::normal_f64, super::draw::blocks_f64, super::reduce::largest_f64);
 
 /// Evaluates an expression with `$real` standing for the element type of `$tensor`.
 macro_rules! on_real {

@@ -68,6 +68,20 @@ wide! {
 }
 
 wide! {
+    /// max |a| by the bits without their sign, which are in the order of the numbers, the infinite and NaN last.
+    pub(super) fn largest_f32(a: &[f32]) -> f32 {
+        f32::from_bits(a.iter().fold(0, |largest, a| largest.max(a.to_bits() & (u32::MAX >> 1))))
+    }
+}
+
+wide! {
+    /// As [`largest_f32`].
+    pub(super) fn largest_f64(a: &[f64]) -> f64 {
+        f64::from_bits(a.iter().fold(0, |largest, a| largest.max(a.to_bits() & (u64::MAX >> 1))))
+    }
+}
+
+wide! {
     fn equal_signs_pass<T: Real>(a: &[T], b: &[T]) -> usize {
         a.iter().zip(b).map(|(a, b)| usize::from((*a > T::ZERO) == (*b > T::ZERO) && (*a < T::ZERO) == (*b < T::ZERO))).sum()
     }
@@ -125,6 +139,21 @@ pub fn first_non_finite(a: &Tensor) -> Result<Option<(usize, usize)>> {
             if finite_pass(&a[from..to]) { None } else { a[from..to].iter().position(|x| !x.is_finite()).map(|i| from + i) }
         });
         found.into_iter().flatten().next().map(|i| (i / n, i % n))
+    }))
+}
+
+/// max |a|; infinite or NaN where an element is.
+///
+/// # Errors
+/// When `a` is not contiguous, or not f32 or f64.
+pub fn largest(a: &Tensor) -> Result<f64> {
+    if general::takes(a) {
+        return general::on_host([], [a], |[], [a]| largest(a));
+    }
+    on_real!(a, T => read::<T, _, 1>("largest", [a], |[a]| {
+        let parts = map(a.len(), |from, to| T::largest(&a[from..to]).wide());
+        // A NaN wins.
+        parts.into_iter().fold(0.0, |largest, part| if part > largest || part.is_nan() { part } else { largest })
     }))
 }
 

@@ -9,7 +9,7 @@
 //! A layer knows nothing of strategies, scopes or optimizers. It is immutable: parameters, saved values and scratch
 //! are passed in, so one architecture serves any number of parameter sets and batch sizes.
 
-use crate::kernel::Arena;
+use crate::kernel::{Arena, Rate};
 use candle_core::{Result, Tensor};
 use std::fmt::Debug;
 
@@ -165,6 +165,24 @@ pub trait Layer: Debug + Send + Sync {
     /// As Candle's operations do.
     fn adjoint_parameters(&self, _at: At, _alpha: f64, _dy: &Tensor, _beta: f64, _dtheta: &[Tensor]) -> Result<()> {
         Ok(())
+    }
+
+    /// `forward` and `tangent` in one, where the weight can be used for both at once.
+    ///
+    /// # Errors
+    /// As Candle's operations do.
+    fn forward_with_tangent(&self, at: At, stack: usize, dx: &[Option<&Tensor>], dy: &Tensor) -> Result<()> {
+        self.forward(at)?;
+        self.tangent(at, stack, dx, dy)
+    }
+
+    /// `θ ← θ − η(g + λθ)` with g = `J_θᵀ dy`, which is not stored: returns ‖g‖². `None`, with nothing done, where the
+    /// layer must form g.
+    ///
+    /// # Errors
+    /// As Candle's operations do.
+    fn descend(&self, _at: At, _dy: &Tensor, _rate: Rate) -> Result<Option<f64>> {
+        Ok(None)
     }
 
     /// Multiply-add pairs of one forward pass an example: F of math.md, in FLOP (two a pair).

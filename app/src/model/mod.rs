@@ -3,11 +3,13 @@
 //! Knows kernels and nothing above: no strategy, no optimizer, no file format but safetensors.
 #![forbid(unsafe_code)]
 
+mod adjoint;
 pub mod build;
 pub mod graph;
 pub mod layer;
 pub mod layers;
 pub mod network;
+mod tangent;
 pub mod tape;
 
 pub use graph::{Graph, GraphBuilder, Site, Source};

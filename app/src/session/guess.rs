@@ -20,6 +20,9 @@ use guesswork_plugin::abi::{
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+/// No normal draw is larger: Box–Muller on words of 32 bits ends at √(66 ln 2).
+const LARGEST_DRAW: f64 = 6.8;
+
 /// One prepared strategy.
 pub(super) struct Guesser {
     instance: Instance,
@@ -295,13 +298,8 @@ impl Guesser {
 
     /// Makes the guess ready: masks a guess given at the activation, normalises rows, draws seeded directions.
     pub(super) fn finish(&mut self, tape: &Tape, estimator: &Estimator) -> Result<(), LaneFailure> {
-        for (site, guess) in self.signals.iter().enumerate() {
-            if self.plan.signal_at == SignalAt::Activation
-                && let Some(mask) = tape.derivative(site)
-            {
-                kernel::hadamard_assign(guess, mask)?;
-            }
-            estimator.normalise(guess)?;
+        for site in 0..self.signals.len() {
+            self.finish_site(site, tape, estimator)?;
         }
         if self.plan.direction != Direction::Dense {
             for (guess, v) in self.weights.iter().enumerate() {
@@ -309,6 +307,32 @@ impl Guesser {
             }
         }
         Ok(())
+    }
+
+    /// The same for the signals of one site.
+    pub(super) fn finish_site(&mut self, site: usize, tape: &Tape, estimator: &Estimator) -> Result<(), LaneFailure> {
+        let guess = &self.signals[site];
+        if self.plan.signal_at == SignalAt::Activation
+            && let Some(mask) = tape.derivative(site)
+        {
+            kernel::hadamard_assign(guess, mask)?;
+        }
+        Ok(estimator.normalise(guess)?)
+    }
+
+    /// Whether the guess of a site is whole as soon as the strategy has been called for it.
+    pub(super) fn by_site(&self) -> bool {
+        self.by_layer() && self.kind == GuessKind::Signal
+    }
+
+    /// Whether the strategy reads the estimate of the step before, which must then be stored.
+    pub(super) fn reads_estimate(&self) -> bool {
+        self.plan.granted.has(GW_ROLE_PREVIOUS_ESTIMATE)
+    }
+
+    /// A bound on the elements of weight directions, where it is known: those that the host draws.
+    pub(super) fn largest_element(&self) -> Option<f64> {
+        (self.plan.direction == Direction::Seed).then_some(LARGEST_DRAW)
     }
 
     /// The guesses as the estimator takes them.

@@ -29,6 +29,9 @@ const DIVERGED: f64 = 1e4;
 /// A loss this many times the first one overflows in products of weights before it is itself infinite.
 const BLOWN_UP: f64 = 10.0;
 
+/// Elements of ĝ below this can be added to parameters without overflow, in single precision too.
+const SAFE: f64 = 1e30;
+
 /// What all lanes of a session share.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -124,6 +127,8 @@ pub(super) struct Lane {
     pub(super) optimizer: Optimizer,
     pub(super) schedule: ScheduleSpec,
     pub(super) measurer: Measurer,
+    /// Share of the forward pass in the products of a forward pass with tangents.
+    pub(super) forward_share: f64,
     pub(super) steps_taken: u64,
     /// The step under way was cancelled in its midst.
     pub(super) torn: bool,
@@ -164,6 +169,7 @@ impl Lane {
             estimate,
             optimizer,
             measurer: Measurer::new(shared.measure),
+            forward_share: settings.map_or(1.0, |settings| cost::forward_share(graph, &settings)),
             steps_taken: 0,
             torn: false,
             seconds: StageSeconds::default(),
@@ -231,17 +237,36 @@ impl Lane {
         let mut clock = Clock::start();
         let mut seconds = StageSeconds::default();
         let theta = self.network.theta();
+        let factor = factor(self.schedule, step, self.plan.steps);
+        // Where nobody looks at ĝ, a plain step needs no ĝ that is stored.
+        let looked_at = self.measurer.due(step) || self.guesser.as_ref().is_some_and(Guesser::reads_estimate);
+        let descent = if looked_at { None } else { self.optimizer.descent(factor) };
         let mut guess_seconds = 0.0;
+        let mut tangent = None;
         match &mut self.guesser {
             Some(guesser) if guesser.by_layer() => {
                 guesser.begin(step, self.plan.steps)?;
                 let (network, tape, estimate) = (&self.network, &self.tape, &self.estimate[..]);
-                tape.forward(theta, &batch.x, None, |site| {
-                    let start = Instant::now();
-                    let result = guesser.at_site(site, network, tape, estimate, batch);
-                    guess_seconds += start.elapsed().as_secs_f64();
-                    result
-                })?;
+                match &mut self.estimator {
+                    Some(estimator) if guesser.by_site() && estimator.takes_tangents() => {
+                        let (guesses, separate) = (estimator.settings().guesses, estimator.settings().per_layer());
+                        let logits = tape.forward_with_tangents(theta, &batch.x, guesses, separate, |site| {
+                            let start = Instant::now();
+                            guesser.at_site(site, network, tape, estimate, batch)?;
+                            guesser.finish_site(site, tape, estimator)?;
+                            guess_seconds += start.elapsed().as_secs_f64();
+                            estimator.inject(tape, theta, site, guesser.directions())?;
+                            Ok::<_, LaneFailure>(estimator.injection(site).cloned())
+                        })?;
+                        tangent = Some(logits);
+                    }
+                    _ => tape.forward(theta, &batch.x, None, |site| {
+                        let start = Instant::now();
+                        let result = guesser.at_site(site, network, tape, estimate, batch);
+                        guess_seconds += start.elapsed().as_secs_f64();
+                        result
+                    })?,
+                }
             }
             _ => self.tape.forward(theta, &batch.x, None, |_| Ok::<(), LaneFailure>(()))?,
         }
@@ -257,22 +282,35 @@ impl Lane {
             loss: self.loss,
             delta: &self.delta,
         };
+        // ‖ĝ‖, if the parameters have moved already.
+        let mut moved = None;
         match &mut self.guesser {
-            None => {
-                self.tape.adjoint(theta, &self.delta, Some(&self.estimate))?;
-                seconds.update = clock.lap();
-            }
+            None => match descent {
+                Some(rate) => moved = Some(self.tape.adjoint_descend(theta, &self.delta, &self.estimate, rate)?),
+                None => self.tape.adjoint(theta, &self.delta, Some(&self.estimate))?,
+            },
             Some(guesser) => {
                 if !guesser.by_layer() {
                     guesser.begin(step, self.plan.steps)?;
                     guesser.whole(&self.network, point, &self.estimate, batch)?;
                 }
                 if let Some(estimator) = &mut self.estimator {
-                    guesser.finish(&self.tape, estimator)?;
-                    seconds.guess = guess_seconds + clock.lap();
-                    let directions: Directions = guesser.directions();
-                    estimator.derive(point, directions)?;
-                    seconds.tangent = clock.lap();
+                    let directions: Directions;
+                    if let Some(tangent) = tangent {
+                        seconds.guess = guess_seconds;
+                        directions = guesser.directions();
+                        estimator.read_tangent(&tangent, &self.delta, self.tape.batch())?;
+                        // They went through the layers together: the time is shared by the products of each.
+                        let both = seconds.forward;
+                        seconds.forward *= self.forward_share;
+                        seconds.tangent = both - seconds.forward + clock.lap();
+                    } else {
+                        guesser.finish(&self.tape, estimator)?;
+                        seconds.guess = guess_seconds + clock.lap();
+                        directions = guesser.directions();
+                        estimator.derive(point, directions)?;
+                        seconds.tangent = clock.lap();
+                    }
                     if !estimator.scalars().all_finite() {
                         if !blown_up(self.first_loss, found.loss) {
                             guesser.blame("a directional derivative")?;
@@ -281,19 +319,30 @@ impl Lane {
                             "a directional derivative is not finite at step {step}"
                         )));
                     }
-                    estimator.combine(point, directions, &self.estimate)?;
+                    estimator.weigh(point, directions)?;
+                    match descent {
+                        // What could overflow is formed and looked at before the parameters move.
+                        Some(rate) if estimator.bound(point, directions, guesser.largest_element())? < SAFE => {
+                            moved = Some(estimator.descend(point, directions, &self.estimate, rate)?);
+                        }
+                        _ => estimator.form(point, directions, &self.estimate)?,
+                    }
                 } else {
                     guesser.write_estimate(&self.estimate)?;
                     seconds.guess = guess_seconds + clock.lap();
                 }
-                seconds.update = clock.lap();
             }
         }
-        let mut squared = 0.0;
-        for tensor in &self.estimate {
-            squared += kernel::norm_squared(tensor)?;
-        }
-        let norm = squared.sqrt();
+        let norm = match moved {
+            Some(norm) => norm,
+            None => {
+                let mut squared = 0.0;
+                for tensor in &self.estimate {
+                    squared += kernel::norm_squared(tensor)?;
+                }
+                squared.sqrt()
+            }
+        };
         if !norm.is_finite() {
             if let Some(guesser) = &mut self.guesser
                 && !blown_up(self.first_loss, found.loss)
@@ -304,12 +353,11 @@ impl Lane {
         }
         seconds.update += clock.lap();
 
-        let rate = factor(self.schedule, step, self.plan.steps);
         let mut values = vec![
             (Key::whole(Quantity::Loss), found.loss),
             (Key::whole(Quantity::Accuracy), found.correct as f64 / self.tape.batch() as f64),
             (Key::whole(Quantity::EstimateNorm), norm),
-            (Key::whole(Quantity::LearningRate), self.optimizer.spec().lr() * rate),
+            (Key::whole(Quantity::LearningRate), self.optimizer.spec().lr() * factor),
         ];
         if self.measurer.due(step) {
             let view = View {
@@ -335,7 +383,10 @@ impl Lane {
             }
         }
         seconds.guess += clock.lap();
-        self.optimizer.step(theta, &self.estimate, rate)?;
+        match moved {
+            Some(_) => self.optimizer.descended(),
+            None => self.optimizer.step(theta, &self.estimate, factor)?,
+        }
         seconds.update += clock.lap();
         if let Some(guesser) = &mut self.guesser {
             guesser.end(&self.network)?;

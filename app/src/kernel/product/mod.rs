@@ -8,17 +8,19 @@
 //! length alone: the bits depend neither on the number of threads nor on what else is computed beside it.
 #![allow(unsafe_code)]
 
+mod finish;
 mod pack;
+mod scratch;
 mod tile;
+
+pub(super) use finish::{Biased, Descent, Scaled};
 
 use super::real::Real;
 #[cfg(target_arch = "x86_64")]
 use super::wide::{Width, width};
 use pack::Factor;
-use std::alloc::Layout;
-use std::cell::RefCell;
+use scratch::with_scratch;
 use std::ops::Range;
-use std::ptr::NonNull;
 use tile::Unit;
 
 /// Most places of the inner dimension that are packed at once.
@@ -81,14 +83,10 @@ pub(super) struct Columns<T> {
 pub(super) struct Place {
     /// Index of the [`Rows`].
     pub block: usize,
-    /// Row in its matrix.
-    pub row: usize,
-    /// First column.
+    /// Its first column.
     pub column: usize,
     /// Whether nothing of the sum is in C yet.
     pub first: bool,
-    /// Whether the sum is complete with this.
-    pub last: bool,
 }
 
 /// What is done with sums.
@@ -96,9 +94,13 @@ pub(super) trait Finish<T>: Sync {
     /// Takes the sums of a part of a row into `c`. Called in order of the inner dimension.
     fn row(&self, at: Place, sums: &[T], c: &mut [T]);
 
-    /// Called for the tile of all these rows, `panel` and `strip` counted over the whole product, after its last row.
+    /// Called after the last row of a tile, `panel` and `strip` counted over the whole product, with its rows of sums.
     #[inline(always)]
-    fn tile(&self, _panel: usize, _strip: usize, _sums: &[T], _rows: usize, _columns: usize, _stride: usize) {}
+    fn tile<'a>(&self, _panel: usize, _strip: usize, _sums: impl Iterator<Item = &'a [T]>)
+    where
+        T: 'a,
+    {
+    }
 }
 
 /// Whether the processor has tiles: they need fused multiply-adds.
@@ -244,9 +246,8 @@ impl<T: Tiled, F: Finish<T>> Product<'_, T, F> {
         sums: &mut [T],
     ) {
         let Columns { columns, inner, b, transposed } = self.columns;
-        let factor =
-            Factor { data: b, stride: if transposed { inner } else { columns }, inner_first: transposed };
-        let (first, last) = (places.0 == 0, places.0 + places.1 == inner);
+        let factor = Factor { data: b, stride: if transposed { inner } else { columns }, inner_first: transposed };
+        let first = places.0 == 0;
         // SAFETY: as the caller promises.
         unsafe {
             for (index, strip) in strips.clone().enumerate() {
@@ -269,12 +270,12 @@ impl<T: Tiled, F: Finish<T>> Product<'_, T, F> {
                     let rows = &self.rows[block];
                     let count = U::MR.min(rows.rows - row);
                     for i in 0..count {
-                        let place = Place { block, row: row + i, column, first, last };
+                        let place = Place { block, column, first };
                         let c = std::slice::from_raw_parts_mut(rows.c.add((row + i) * columns + column), width);
                         let sums = &sums[i * U::NR..i * U::NR + width];
                         self.finish.row(place, sums, c);
                     }
-                    self.finish.tile(panel, strip, sums, count, width, U::NR);
+                    self.finish.tile(panel, strip, sums.chunks_exact(U::NR).take(count).map(|row| &row[..width]));
                 }
             }
         }
@@ -293,107 +294,4 @@ impl<T: Tiled, F: Finish<T>> Product<'_, T, F> {
         }
         (0, 0)
     }
-}
-
-/// `c ← beta·c + alpha·sum`; with `beta` = 0 `c` is not read.
-pub(super) struct Scaled<T> {
-    pub beta: T,
-    pub alpha: T,
-}
-
-impl<T: Tiled> Finish<T> for Scaled<T> {
-    #[inline(always)]
-    fn row(&self, at: Place, sums: &[T], c: &mut [T]) {
-        let beta = if at.first { self.beta } else { T::ONE };
-        if beta == T::ZERO {
-            for (c, sum) in c.iter_mut().zip(sums) {
-                *c = self.alpha * *sum;
-            }
-        } else if beta == T::ONE {
-            for (c, sum) in c.iter_mut().zip(sums) {
-                *c += self.alpha * *sum;
-            }
-        } else {
-            for (c, sum) in c.iter_mut().zip(sums) {
-                *c = beta * *c + self.alpha * *sum;
-            }
-        }
-    }
-}
-
-/// `c ← sum + bias` in the first matrix, `c ← sum` in the others.
-pub(super) struct Biased<'a, T> {
-    pub bias: &'a [T],
-}
-
-impl<T: Tiled> Finish<T> for Biased<'_, T> {
-    #[inline(always)]
-    fn row(&self, at: Place, sums: &[T], c: &mut [T]) {
-        if !at.first {
-            for (c, sum) in c.iter_mut().zip(sums) {
-                *c += *sum;
-            }
-        } else if at.block == 0 {
-            let bias = &self.bias[at.column..at.column + c.len()];
-            for ((c, sum), bias) in c.iter_mut().zip(sums).zip(bias) {
-                *c = *sum + *bias;
-            }
-        } else {
-            c.copy_from_slice(sums);
-        }
-    }
-}
-
-thread_local! {
-    /// Packed factors.
-    static SCRATCH: RefCell<Aligned> = const { RefCell::new(Aligned { memory: NonNull::dangling(), bytes: 0 }) };
-}
-
-/// Memory that starts at a cache line.
-struct Aligned {
-    memory: NonNull<u8>,
-    bytes: usize,
-}
-
-impl Aligned {
-    const LINE: usize = 64;
-
-    fn layout(bytes: usize) -> Layout {
-        Layout::from_size_align(bytes, Self::LINE).unwrap_or_else(|_| std::process::abort())
-    }
-
-    fn grow(&mut self, bytes: usize) {
-        if bytes > self.bytes {
-            self.release();
-            let layout = Self::layout(bytes.next_multiple_of(4096));
-            // SAFETY: the layout is not empty.
-            let memory = unsafe { std::alloc::alloc_zeroed(layout) };
-            let Some(memory) = NonNull::new(memory) else { std::alloc::handle_alloc_error(layout) };
-            (self.memory, self.bytes) = (memory, layout.size());
-        }
-    }
-
-    fn release(&mut self) {
-        if self.bytes > 0 {
-            // SAFETY: allocated with this layout in `grow`.
-            unsafe { std::alloc::dealloc(self.memory.as_ptr(), Self::layout(self.bytes)) };
-            (self.memory, self.bytes) = (NonNull::dangling(), 0);
-        }
-    }
-}
-
-impl Drop for Aligned {
-    fn drop(&mut self) {
-        self.release();
-    }
-}
-
-/// Calls `f` with `length` numbers of this thread's scratch, aligned to a cache line, of undefined content.
-fn with_scratch<T: Tiled, R>(length: usize, f: impl FnOnce(&mut [T]) -> R) -> R {
-    SCRATCH.with_borrow_mut(|scratch| {
-        scratch.grow(length * size_of::<T>());
-        // SAFETY: as many bytes, zeroed once and since then written as f32 or f64, of which all bit patterns are numbers;
-        // the borrow keeps them for this call.
-        f(unsafe { std::slice::from_raw_parts_mut(scratch.memory.as_ptr().cast::<T>(), length) })
-    })
 }

@@ -65,7 +65,11 @@ pub(super) unsafe fn panel<U: Unit>(
             }
             for k in whole..inner {
                 for i in 0..U::SIDE.min(width - first) {
-                    let value = if i < lines { *src.add(i * factor.stride + k) } else { <U::T as crate::kernel::real::Real>::ZERO };
+                    let value = if i < lines {
+                        *src.add(i * factor.stride + k)
+                    } else {
+                        <U::T as crate::kernel::real::Real>::ZERO
+                    };
                     *dst.add(k * width + first + i) = value;
                 }
             }

@@ -13,7 +13,9 @@ pub(in crate::kernel) use x86::{Narrow32, Narrow64, Wide32, Wide64};
 #[cfg(not(target_arch = "x86_64"))]
 mod portable;
 #[cfg(not(target_arch = "x86_64"))]
-pub(in crate::kernel) use portable::{Portable32 as Wide32, Portable32 as Narrow32, Portable64 as Wide64, Portable64 as Narrow64};
+pub(in crate::kernel) use portable::{
+    Portable32 as Wide32, Portable32 as Narrow32, Portable64 as Wide64, Portable64 as Narrow64,
+};
 
 /// One element type on one vector width.
 pub(in crate::kernel) trait Unit: 'static {
@@ -58,4 +60,3 @@ unsafe fn transpose_block<T: super::Tiled>(src: *const T, stride: usize, rows: u
         }
     }
 }
-

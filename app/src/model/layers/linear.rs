@@ -1,7 +1,7 @@
 //! The dense layer on the last dimension: y = x Wᵀ + 1 bᵀ, W n_l × n_{l-1}.
 
 use super::{first, only};
-use crate::kernel;
+use crate::kernel::{self, Rate};
 use crate::model::layer::{At, Extent, Layer, LayerKind, ParameterSpec, Start};
 use candle_core::{Result, Tensor, bail};
 
@@ -42,6 +42,14 @@ impl Layer for Linear {
         kernel::affine(at.y, at.x[0], &at.theta[0], &at.theta[1], None)
     }
 
+    fn forward_with_tangent(&self, at: At, _stack: usize, dx: &[Option<&Tensor>], dy: &Tensor) -> Result<()> {
+        let Some(dx) = first(dx) else {
+            self.forward(at)?;
+            return kernel::fill(dy, 0.0);
+        };
+        kernel::affine(at.y, at.x[0], &at.theta[0], &at.theta[1], Some((dy, dx)))
+    }
+
     fn tangent(&self, at: At, _stack: usize, dx: &[Option<&Tensor>], dy: &Tensor) -> Result<()> {
         match first(dx) {
             Some(dx) => kernel::gemm(dy, 0.0, 1.0, dx, false, &at.theta[0], true),
@@ -64,6 +72,13 @@ impl Layer for Linear {
     fn adjoint_parameters(&self, at: At, alpha: f64, dy: &Tensor, beta: f64, dtheta: &[Tensor]) -> Result<()> {
         kernel::gemm(&dtheta[0], beta, alpha, dy, true, at.x[0], false)?;
         kernel::column_sum(&dtheta[1], beta, alpha, dy)
+    }
+
+    fn descend(&self, at: At, dy: &Tensor, rate: Rate) -> Result<Option<f64>> {
+        let Some(squared) = kernel::descend(&at.theta[0], dy, at.x[0], rate)? else { return Ok(None) };
+        let bias = at.arena.take(1, self.outputs)?;
+        kernel::column_sum(&bias, 0.0, 1.0, dy)?;
+        Ok(Some(squared + kernel::descend_along(&at.theta[1], &bias, 1.0, rate)?))
     }
 
     fn flop(&self, inputs: &[Extent]) -> u64 {

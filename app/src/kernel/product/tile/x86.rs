@@ -3,39 +3,54 @@
 use super::{Unit, transpose_block};
 use core::arch::x86_64::*;
 
+// The rows are written out, not looped over: sums stay in registers at any level of optimisation.
 macro_rules! unit {
     ($(#[$meta:meta])* $name:ident: $t:ty as $vector:ty, $lanes:literal by $mr:literal, $features:literal,
-     $zero:ident, $load:ident, $splat:ident, $fma:ident, $store:ident, $transpose:path) => {
+     $zero:ident, $load:ident, $splat:ident, $fma:ident, $store:ident, $transpose:path,
+     $(($row:literal $left:ident $right:ident))*) => {
         $(#[$meta])*
         pub(in crate::kernel) struct $name;
 
         impl $name {
             #[target_feature(enable = $features)]
-            fn sum<const VECTORS: usize>(inner: usize, mut a: *const $t, mut b: *const $t, out: *mut $t) {
-                let mut sums: [[$vector; VECTORS]; $mr] = [[$zero(); VECTORS]; $mr];
+            fn both(inner: usize, mut a: *const $t, mut b: *const $t, out: *mut $t) {
+                $(let (mut $left, mut $right) = ($zero(), $zero());)*
                 for _ in 0..inner {
                     // SAFETY: the callers pass `inner` places of packed factors; `b` is aligned and steps by two vectors.
                     unsafe {
-                        let mut columns = [$zero(); VECTORS];
-                        for (j, column) in columns.iter_mut().enumerate() {
-                            *column = $load(b.add(j * $lanes));
-                        }
-                        for (i, row) in sums.iter_mut().enumerate() {
-                            let factor = $splat(*a.add(i));
-                            for (sum, column) in row.iter_mut().zip(columns) {
-                                *sum = $fma(factor, column, *sum);
-                            }
-                        }
+                        let (left, right) = ($load(b), $load(b.add($lanes)));
+                        $(
+                            let factor = $splat(*a.add($row));
+                            $left = $fma(factor, left, $left);
+                            $right = $fma(factor, right, $right);
+                        )*
                         a = a.add($mr);
                         b = b.add(2 * $lanes);
                     }
                 }
-                for (i, row) in sums.iter().enumerate() {
-                    for (j, sum) in row.iter().enumerate() {
-                        // SAFETY: `out` holds MR × NR numbers, aligned.
-                        unsafe { $store(out.add((2 * i + j) * $lanes), *sum) };
+                // SAFETY: `out` holds MR × NR numbers, aligned.
+                unsafe {
+                    $(
+                        $store(out.add(2 * $row * $lanes), $left);
+                        $store(out.add((2 * $row + 1) * $lanes), $right);
+                    )*
+                }
+            }
+
+            #[target_feature(enable = $features)]
+            fn left(inner: usize, mut a: *const $t, mut b: *const $t, out: *mut $t) {
+                $(let mut $left = $zero();)*
+                for _ in 0..inner {
+                    // SAFETY: the callers pass `inner` places of packed factors; `b` is aligned and steps by two vectors.
+                    unsafe {
+                        let left = $load(b);
+                        $($left = $fma($splat(*a.add($row)), left, $left);)*
+                        a = a.add($mr);
+                        b = b.add(2 * $lanes);
                     }
                 }
+                // SAFETY: `out` holds MR × NR numbers, aligned.
+                unsafe { $($store(out.add(2 * $row * $lanes), $left);)* }
             }
         }
 
@@ -47,12 +62,12 @@ macro_rules! unit {
 
             unsafe fn tile(inner: usize, a: *const $t, b: *const $t, out: *mut $t) {
                 // SAFETY: as the caller promises.
-                unsafe { Self::sum::<2>(inner, a, b, out) }
+                unsafe { Self::both(inner, a, b, out) }
             }
 
             unsafe fn half(inner: usize, a: *const $t, b: *const $t, out: *mut $t) {
                 // SAFETY: as the caller promises.
-                unsafe { Self::sum::<1>(inner, a, b, out) }
+                unsafe { Self::left(inner, a, b, out) }
             }
 
             unsafe fn transpose(src: *const $t, stride: usize, rows: usize, dst: *mut $t, step: usize) {
@@ -66,22 +81,28 @@ macro_rules! unit {
 unit!(
     /// f32 on vectors of 512 bits.
     Wide32: f32 as __m512, 16 by 12, "avx512f",
-    _mm512_setzero_ps, _mm512_load_ps, _mm512_set1_ps, _mm512_fmadd_ps, _mm512_store_ps, transpose_wide
+    _mm512_setzero_ps, _mm512_load_ps, _mm512_set1_ps, _mm512_fmadd_ps, _mm512_store_ps, transpose_wide,
+    (0 a0 b0)(1 a1 b1)(2 a2 b2)(3 a3 b3)(4 a4 b4)(5 a5 b5)
+    (6 a6 b6)(7 a7 b7)(8 a8 b8)(9 a9 b9)(10 a10 b10)(11 a11 b11)
 );
 unit!(
     /// f64 on vectors of 512 bits.
     Wide64: f64 as __m512d, 8 by 12, "avx512f",
-    _mm512_setzero_pd, _mm512_load_pd, _mm512_set1_pd, _mm512_fmadd_pd, _mm512_store_pd, transpose_block
+    _mm512_setzero_pd, _mm512_load_pd, _mm512_set1_pd, _mm512_fmadd_pd, _mm512_store_pd, transpose_block,
+    (0 a0 b0)(1 a1 b1)(2 a2 b2)(3 a3 b3)(4 a4 b4)(5 a5 b5)
+    (6 a6 b6)(7 a7 b7)(8 a8 b8)(9 a9 b9)(10 a10 b10)(11 a11 b11)
 );
 unit!(
     /// f32 on vectors of 256 bits.
     Narrow32: f32 as __m256, 8 by 6, "avx2,fma",
-    _mm256_setzero_ps, _mm256_load_ps, _mm256_set1_ps, _mm256_fmadd_ps, _mm256_store_ps, transpose_block
+    _mm256_setzero_ps, _mm256_load_ps, _mm256_set1_ps, _mm256_fmadd_ps, _mm256_store_ps, transpose_block,
+    (0 a0 b0)(1 a1 b1)(2 a2 b2)(3 a3 b3)(4 a4 b4)(5 a5 b5)
 );
 unit!(
     /// f64 on vectors of 256 bits.
     Narrow64: f64 as __m256d, 4 by 6, "avx2,fma",
-    _mm256_setzero_pd, _mm256_load_pd, _mm256_set1_pd, _mm256_fmadd_pd, _mm256_store_pd, transpose_block
+    _mm256_setzero_pd, _mm256_load_pd, _mm256_set1_pd, _mm256_fmadd_pd, _mm256_store_pd, transpose_block,
+    (0 a0 b0)(1 a1 b1)(2 a2 b2)(3 a3 b3)(4 a4 b4)(5 a5 b5)
 );
 
 /// [`Unit::transpose`] of 16 × 16 f32 in registers: pairs of numbers, then of pairs, then of quarters of a vector.

@@ -1,0 +1,104 @@
+//! What is done with the sums of a tile.
+
+use super::{Finish, Place, Tiled, tile_extent};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// `c ← beta·c + alpha·sum`; with `beta` = 0 `c` is not read.
+pub(in crate::kernel) struct Scaled<T> {
+    pub beta: T,
+    pub alpha: T,
+}
+
+impl<T: Tiled> Finish<T> for Scaled<T> {
+    #[inline(always)]
+    fn row(&self, at: Place, sums: &[T], c: &mut [T]) {
+        let beta = if at.first { self.beta } else { T::ONE };
+        if beta == T::ZERO {
+            for (c, sum) in c.iter_mut().zip(sums) {
+                *c = self.alpha * *sum;
+            }
+        } else if beta == T::ONE {
+            for (c, sum) in c.iter_mut().zip(sums) {
+                *c += self.alpha * *sum;
+            }
+        } else {
+            for (c, sum) in c.iter_mut().zip(sums) {
+                *c = beta * *c + self.alpha * *sum;
+            }
+        }
+    }
+}
+
+/// `c ← sum + bias` in the first matrix, `c ← sum` in the others.
+pub(in crate::kernel) struct Biased<'a, T> {
+    pub bias: &'a [T],
+}
+
+impl<T: Tiled> Finish<T> for Biased<'_, T> {
+    #[inline(always)]
+    fn row(&self, at: Place, sums: &[T], c: &mut [T]) {
+        if !at.first {
+            for (c, sum) in c.iter_mut().zip(sums) {
+                *c += *sum;
+            }
+        } else if at.block == 0 {
+            let bias = &self.bias[at.column..at.column + c.len()];
+            for ((c, sum), bias) in c.iter_mut().zip(sums).zip(bias) {
+                *c = *sum + *bias;
+            }
+        } else {
+            c.copy_from_slice(sums);
+        }
+    }
+}
+
+/// A step of gradient descent: `c ← c − rate·(sum + decay·c)`, for sums that are complete in one.
+pub(in crate::kernel) struct Descent<T> {
+    rate: T,
+    decay: T,
+    strips: usize,
+    /// Squared norm of each tile, as bits: one writer each, added in order at the end.
+    norms: Vec<AtomicU64>,
+}
+
+impl<T: Tiled> Descent<T> {
+    /// For a result of `rows` × `columns`.
+    pub(in crate::kernel) fn new(rate: T, decay: T, rows: usize, columns: usize) -> Self {
+        let (height, width) = tile_extent::<T>();
+        let strips = columns.div_ceil(width);
+        let norms = (0..rows.div_ceil(height) * strips).map(|_| AtomicU64::new(0)).collect();
+        Self { rate, decay, strips, norms }
+    }
+
+    /// ‖sums‖², after the product.
+    pub(in crate::kernel) fn norm_squared(&self) -> f64 {
+        self.norms.iter().map(|bits| f64::from_bits(bits.load(Ordering::Relaxed))).sum()
+    }
+}
+
+impl<T: Tiled> Finish<T> for Descent<T> {
+    #[inline(always)]
+    fn row(&self, _: Place, sums: &[T], c: &mut [T]) {
+        for (c, sum) in c.iter_mut().zip(sums) {
+            *c -= self.rate * (*sum + self.decay * *c);
+        }
+    }
+
+    #[inline(always)]
+    fn tile<'a>(&self, panel: usize, strip: usize, sums: impl Iterator<Item = &'a [T]>)
+    where
+        T: 'a,
+    {
+        // One chain a place modulo 16, so that the chains become a vector.
+        let mut chains = [0f64; 16];
+        for row in sums {
+            for part in row.chunks(16) {
+                for (chain, sum) in chains.iter_mut().zip(part) {
+                    *chain += sum.wide() * sum.wide();
+                }
+            }
+        }
+        let norm: f64 = chains.iter().sum();
+        self.norms[panel * self.strips + strip].store(norm.to_bits(), Ordering::Relaxed);
+    }
+}

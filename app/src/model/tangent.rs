@@ -1,0 +1,190 @@
+//! What goes from the input to the logits beside the primal values: stacked tangents.
+
+use super::graph::Source;
+use super::tape::{Injection, Tape};
+use crate::kernel;
+use candle_core::{Result, Tensor};
+use std::cell::Cell;
+
+/// Buffers of the tangents of every node, and how many blocks of each hold something.
+#[derive(Debug, Default)]
+pub(super) struct Tangents {
+    blocks: usize,
+    buffers: Vec<Tensor>,
+    active: Vec<Cell<usize>>,
+}
+
+impl Tape {
+    /// The tangent pass for K guesses that inject `injection` at the sites, at the last forward pass' point.
+    ///
+    /// Not `separate`: K tangents, each fed by all sites; the result is (K·B) × C, the tangents of the logits. `separate`:
+    /// one tangent a site and guess, block `site·K + guess`; the result is (L·K·B) × C. Prefixes are shared: at a layer
+    /// only the tangents of the sites so far are carried.
+    ///
+    /// # Errors
+    /// Those of the layers.
+    pub fn tangent(&self, theta: &[Tensor], injection: Injection, guesses: usize, separate: bool) -> Result<Tensor> {
+        let blocks = if separate { guesses * self.graph.sites.len() } else { guesses };
+        self.plan_tangents(blocks)?;
+        let tangents = self.tangents.borrow();
+        for (index, node) in self.graph.nodes.iter().enumerate() {
+            self.carry(&tangents, theta, index, false)?;
+            if let Some(site) = node.site {
+                self.inject(&tangents, index, site, injection[site].as_ref(), guesses, separate)?;
+            }
+        }
+        self.tangents_of_logits(&tangents, blocks)
+    }
+
+    /// The forward pass on `data` with the tangents of K guesses beside it: each layer's primal and tangents go through in
+    /// one product where the layer can. `on_site` is called for each site as soon as S_l, X_l and M_l exist and gives what
+    /// to inject there; the result is that of [`Tape::tangent`].
+    ///
+    /// # Errors
+    /// Those of the layers and of `on_site`.
+    pub fn forward_with_tangents<E: From<candle_core::Error>>(
+        &self,
+        theta: &[Tensor],
+        data: &Tensor,
+        guesses: usize,
+        separate: bool,
+        mut on_site: impl FnMut(usize) -> std::result::Result<Option<Tensor>, E>,
+    ) -> std::result::Result<Tensor, E> {
+        let blocks = if separate { guesses * self.graph.sites.len() } else { guesses };
+        self.plan_tangents(blocks)?;
+        self.start(data);
+        let tangents = self.tangents.borrow();
+        let mut waiting: Option<(usize, usize)> = None;
+        for (index, node) in self.graph.nodes.iter().enumerate() {
+            let site = match waiting.take_if(|(activation, _)| *activation == index) {
+                Some((_, site)) => {
+                    // The injection is made of M_l too, and goes in before the tangents pass the activation.
+                    self.at(theta, index, |at| node.layer.forward(at))?;
+                    let injected = on_site(site)?;
+                    self.inject(&tangents, self.graph.sites[site].node, site, injected.as_ref(), guesses, separate)?;
+                    self.carry(&tangents, theta, index, false)?;
+                    continue;
+                }
+                None => node.site,
+            };
+            self.carry(&tangents, theta, index, true)?;
+            if let Some(site) = site {
+                match self.graph.sites[site].activation {
+                    Some(activation) => waiting = Some((activation, site)),
+                    None => {
+                        let injected = on_site(site)?;
+                        self.inject(&tangents, index, site, injected.as_ref(), guesses, separate)?;
+                    }
+                }
+            }
+        }
+        Ok(self.tangents_of_logits(&tangents, blocks)?)
+    }
+
+    /// `dy ← J_θ v` of one site: what a weight direction does to its pre-activation.
+    ///
+    /// # Errors
+    /// Those of the layer.
+    pub fn tangent_parameters(&self, theta: &[Tensor], site: usize, v: &[Tensor], dy: &Tensor) -> Result<()> {
+        let node = self.graph.site_node(site);
+        self.at(theta, self.graph.sites[site].node, |at| node.layer.tangent_parameters(at, v, 0.0, dy))
+    }
+
+    /// Carries the tangents so far through a node; `forward` takes the primal along.
+    fn carry(&self, tangents: &Tangents, theta: &[Tensor], index: usize, forward: bool) -> Result<()> {
+        let node = &self.graph.nodes[index];
+        let carried = node.inputs.iter().map(|source| tangents.active_at(*source)).max().unwrap_or(0);
+        if carried == 0 {
+            tangents.active[index].set(0);
+            return if forward { self.at(theta, index, |at| node.layer.forward(at)) } else { Ok(()) };
+        }
+        let mut dx: [Option<Tensor>; 2] = [None, None];
+        for (dx, &source) in dx.iter_mut().zip(&node.inputs) {
+            *dx = self.tangent_input(tangents, source, carried)?;
+        }
+        let dx = dx.each_ref().map(Option::as_ref);
+        let dx = &dx[..node.inputs.len().min(dx.len())];
+        let out = tangents.buffers[index].narrow(0, 0, carried * self.batch * node.extent.rows)?;
+        self.at(theta, index, |at| match forward {
+            true => node.layer.forward_with_tangent(at, carried, dx, &out),
+            false => node.layer.tangent(at, carried, dx, &out),
+        })?;
+        tangents.active[index].set(carried);
+        Ok(())
+    }
+
+    /// Adds what is injected at a site to the tangents of its node.
+    fn inject(
+        &self,
+        tangents: &Tangents,
+        index: usize,
+        site: usize,
+        injected: Option<&Tensor>,
+        guesses: usize,
+        separate: bool,
+    ) -> Result<()> {
+        let Some(matrix) = injected else { return Ok(()) };
+        let (dy, carried) = (&tangents.buffers[index], tangents.active[index].get());
+        let rows = self.batch * self.graph.nodes[index].extent.rows;
+        let first = if separate { site * guesses } else { 0 };
+        if first < carried {
+            return kernel::axpy(&dy.narrow(0, 0, guesses * rows)?, 1.0, matrix);
+        }
+        if first > carried {
+            kernel::fill(&dy.narrow(0, carried * rows, (first - carried) * rows)?, 0.0)?;
+        }
+        kernel::copy(&dy.narrow(0, first * rows, guesses * rows)?, matrix)?;
+        tangents.active[index].set(first + guesses);
+        Ok(())
+    }
+
+    fn tangents_of_logits(&self, tangents: &Tangents, blocks: usize) -> Result<Tensor> {
+        let last = self.graph.nodes.len() - 1;
+        let rows = self.batch * self.graph.nodes[last].extent.rows;
+        let active = tangents.active[last].get();
+        if active < blocks {
+            kernel::fill(&tangents.buffers[last].narrow(0, active * rows, (blocks - active) * rows)?, 0.0)?;
+        }
+        tangents.buffers[last].narrow(0, 0, blocks * rows)
+    }
+
+    fn plan_tangents(&self, blocks: usize) -> Result<()> {
+        let mut tangents = self.tangents.borrow_mut();
+        if tangents.blocks < blocks {
+            tangents.buffers.clear();
+            for node in &self.graph.nodes {
+                let shape = (blocks * self.batch * node.extent.rows, node.extent.width);
+                tangents.buffers.push(Tensor::zeros(shape, self.dtype, &self.device)?);
+            }
+            tangents.active = vec![Cell::new(0); self.graph.nodes.len()];
+            tangents.blocks = blocks;
+        }
+        for active in &tangents.active {
+            active.set(0);
+        }
+        Ok(())
+    }
+
+    fn tangent_input(&self, tangents: &Tangents, source: Source, blocks: usize) -> Result<Option<Tensor>> {
+        let Source::Node(node) = source else { return Ok(None) };
+        let active = tangents.active[node].get();
+        if active == 0 {
+            return Ok(None);
+        }
+        let rows = self.batch * self.graph.nodes[node].extent.rows;
+        if active < blocks {
+            kernel::fill(&tangents.buffers[node].narrow(0, active * rows, (blocks - active) * rows)?, 0.0)?;
+            tangents.active[node].set(blocks);
+        }
+        Ok(Some(tangents.buffers[node].narrow(0, 0, blocks * rows)?))
+    }
+}
+
+impl Tangents {
+    fn active_at(&self, source: Source) -> usize {
+        match source {
+            Source::Data => 0,
+            Source::Node(node) => self.active[node].get(),
+        }
+    }
+}
