@@ -59,8 +59,8 @@ fn an_affine_map_is_its_parts_alone_and_with_tangents() {
         let (x, w, bias) = (random(m, k, 1), random(n, k, 2), random(1, n, 3));
         let dx = random(3 * m, k, 4);
         let (y, dy, alone) = (zeros(m, n), random(3 * m, n, 5), random(m, n, 6));
-        kernel::affine(&y, &x, &w, &bias, Some((&dy, &dx))).unwrap();
-        kernel::affine(&alone, &x, &w, &bias, None).unwrap();
+        kernel::affine(&y, &x, (&w, &bias), None, Some((&dy, &dx))).unwrap();
+        kernel::affine(&alone, &x, (&w, &bias), None, None).unwrap();
         let (expected, tangent) = (zeros(m, n), zeros(3 * m, n));
         kernel::gemm(&expected, 0.0, 1.0, &x, false, &w, true).unwrap();
         kernel::add_row(&expected, 1.0, &bias).unwrap();
@@ -69,12 +69,54 @@ fn an_affine_map_is_its_parts_alone_and_with_tangents() {
         assert_close("y alone", &alone, &y, 0.0);
         assert_close("dy", &dy, &tangent, 0.0);
         let (candle, candle_dy) = (zeros(m, n), zeros(3 * m, n));
-        kernel::with_candle(|| kernel::affine(&candle, &x, &w, &bias, Some((&candle_dy, &dx)))).unwrap();
+        kernel::with_candle(|| kernel::affine(&candle, &x, (&w, &bias), None, Some((&candle_dy, &dx)))).unwrap();
         assert_close("y by Candle", &candle, &y, 1e-12);
         assert_close("dy by Candle", &candle_dy, &dy, 1e-12);
     }
-    let refused = kernel::affine(&zeros(4, 3), &random(4, 2, 1), &random(3, 5, 2), &zeros(1, 3), None).unwrap_err();
+    let refused =
+        kernel::affine(&zeros(4, 3), &random(4, 2, 1), (&random(3, 5, 2), &zeros(1, 3)), None, None).unwrap_err();
     assert!(refused.to_string().contains("4×2"), "{refused}");
+}
+
+#[test]
+fn an_activation_in_the_same_pass_is_the_one_after_it() {
+    for kind in [Activation::Relu, Activation::Tanh, Activation::Gelu, Activation::Identity] {
+        for dtype in [DType::F32, DType::F64] {
+            let make = |rows, columns, seed| random(rows, columns, seed).to_dtype(dtype).unwrap();
+            // One part of the inner dimension, and several.
+            for (m, n, k) in [(3, 5, 4), (70, 45, 300), (20, 40, 1100)] {
+                let (inputs, w, bias) = (make(m, k, 1), make(n, k, 2), make(1, n, 3));
+                let (dx, dy, tangent) = (make(2 * m, k, 4), make(2 * m, n, 5), make(2 * m, n, 6));
+                let [y, x, slope, expected, expected_x, expected_m] =
+                    [7, 8, 9, 10, 11, 12].map(|seed| make(m, n, seed));
+                kernel::affine(&expected, &inputs, (&w, &bias), None, Some((&tangent, &dx))).unwrap();
+                kernel::activation(kind, &expected, &expected_x, &expected_m).unwrap();
+                for beside in [None, Some((&dy, &dx))] {
+                    let activated = kernel::Activated { kind, x: &x, m: &slope };
+                    kernel::affine(&y, &inputs, (&w, &bias), Some(activated), beside).unwrap();
+                    for (found, expected) in [(&y, &expected), (&x, &expected_x), (&slope, &expected_m)] {
+                        assert_close("S, X or M", found, expected, 0.0);
+                    }
+                    [&y, &x, &slope].iter().for_each(|tensor| kernel::fill(tensor, f64::NAN).unwrap());
+                }
+                assert_close("dy", &dy, &tangent, 0.0);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_sum_times_a_mask_is_both_passes() {
+    for rows in [3, 500] {
+        let (a, e, b) = (random(2 * rows, 200, 1), random(2 * rows, 200, 2), random(rows, 200, 3));
+        let (dst, sum, expected) = (zeros(2 * rows, 200), zeros(2 * rows, 200), zeros(2 * rows, 200));
+        kernel::add(&sum, &a, &e).unwrap();
+        kernel::hadamard(&expected, &sum, &b).unwrap();
+        kernel::hadamard_sum(&dst, &a, &e, &b).unwrap();
+        assert_close("(a + e) ⊙ b", &dst, &expected, 0.0);
+        kernel::with_candle(|| kernel::hadamard_sum(&dst, &a, &e, &b)).unwrap();
+        assert_close("by Candle", &dst, &expected, 1e-15);
+    }
 }
 
 #[test]

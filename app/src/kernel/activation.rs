@@ -20,39 +20,45 @@ pub enum Activation {
     Identity,
 }
 
-wide! {
-    fn activation_pass<T: Real>(kind: Activation, s: &[T], x: &mut [T], m: &mut [T]) {
-        let places = s.iter().zip(x).zip(m);
-        match kind {
-            Activation::Relu => {
-                for ((s, x), m) in places {
-                    let positive = *s > T::ZERO;
-                    // A NaN goes through, so that it is seen.
-                    *x = if *s <= T::ZERO { T::ZERO } else { *s };
-                    *m = if positive { T::ONE } else { T::ZERO };
-                }
-            }
-            Activation::Tanh => {
-                for ((s, x), m) in places {
-                    let tanh = Real::tanh(*s);
-                    *x = tanh;
-                    *m = T::ONE - tanh * tanh;
-                }
-            }
-            Activation::Gelu => {
-                for ((s, x), m) in places {
-                    let (cumulative, density) = s.normal_distribution();
-                    *x = *s * cumulative;
-                    *m = cumulative + *s * density;
-                }
-            }
-            Activation::Identity => {
-                for ((s, x), m) in places {
-                    *x = *s;
-                    *m = T::ONE;
-                }
+/// `x ← φ(s)`, `m ← φ'(s)`: compiled into the loop around it.
+#[inline(always)]
+pub(super) fn activate<T: Real>(kind: Activation, s: &[T], x: &mut [T], m: &mut [T]) {
+    let places = s.iter().zip(x).zip(m);
+    match kind {
+        Activation::Relu => {
+            for ((s, x), m) in places {
+                let positive = *s > T::ZERO;
+                // A NaN goes through, so that it is seen.
+                *x = if *s <= T::ZERO { T::ZERO } else { *s };
+                *m = if positive { T::ONE } else { T::ZERO };
             }
         }
+        Activation::Tanh => {
+            for ((s, x), m) in places {
+                let tanh = Real::tanh(*s);
+                *x = tanh;
+                *m = T::ONE - tanh * tanh;
+            }
+        }
+        Activation::Gelu => {
+            for ((s, x), m) in places {
+                let (cumulative, density) = s.normal_distribution();
+                *x = *s * cumulative;
+                *m = cumulative + *s * density;
+            }
+        }
+        Activation::Identity => {
+            for ((s, x), m) in places {
+                *x = *s;
+                *m = T::ONE;
+            }
+        }
+    }
+}
+
+wide! {
+    fn activation_pass<T: Real>(kind: Activation, s: &[T], x: &mut [T], m: &mut [T]) {
+        activate(kind, s, x, m);
     }
 }
 

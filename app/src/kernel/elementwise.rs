@@ -49,6 +49,14 @@ wide! {
 }
 
 wide! {
+    fn sum_product_pass<T: Real>(dst: &mut [T], a: &[T], e: &[T], b: &[T]) {
+        for (((d, a), e), b) in dst.iter_mut().zip(a).zip(e).zip(b) {
+            *d = (*a + *e) * *b;
+        }
+    }
+}
+
+wide! {
     fn scale_by_pass<T: Real>(dst: &mut [T], b: &[T]) {
         for (d, b) in dst.iter_mut().zip(b) {
             *d *= *b;
@@ -166,6 +174,26 @@ pub fn hadamard_add(dst: &Tensor, beta: f64, a: &Tensor, b: &Tensor) -> Result<(
         pieces(dst, b.len(), |start, piece| {
             let (range, from) = (start..start + piece.len(), start % b.len());
             product_pass(piece, T::of(beta), &a[range], &b[from..from + piece.len()]);
+        });
+    }))
+}
+
+/// `dst ← (a + e) ⊙ b`; `b` is repeated over the blocks of `a` and `e`.
+///
+/// # Errors
+/// When the extents do not fit, or `dst` shares its storage with a source.
+pub fn hadamard_sum(dst: &Tensor, a: &Tensor, e: &Tensor, b: &Tensor) -> Result<()> {
+    same_shape("hadamard", dst, a)?;
+    same_shape("hadamard", dst, e)?;
+    stacked("hadamard", a, b)?;
+    if general::takes(dst) {
+        add(dst, a, e)?;
+        return general::hadamard_assign(dst, b);
+    }
+    on_real!(dst, T => update::<T, _, 1, 3>("hadamard", [dst], [a, e, b], |[dst], [a, e, b]| {
+        pieces(dst, b.len(), |start, piece| {
+            let (range, from) = (start..start + piece.len(), start % b.len());
+            sum_product_pass(piece, &a[range.clone()], &e[range], &b[from..from + piece.len()]);
         });
     }))
 }

@@ -7,6 +7,7 @@
 #![allow(unsafe_code)]
 
 use super::access::{expect, shape, update};
+use super::activation::Activation;
 use super::general;
 use super::optimizer::Rate;
 use super::product::{self, Biased, Columns, Descent, Rows, Scaled};
@@ -141,15 +142,27 @@ impl<T: Real> Product<T> {
     }
 }
 
-/// `y ← x·Wᵀ + 1·biasᵀ` and, against the same W, `dy ← dx·Wᵀ` where `tangent` is `(dy, dx)`: W is packed once for both.
+/// The activation after an affine map: φ, and where X = φ(S) and M = φ'(S) go.
+#[derive(Clone, Copy, Debug)]
+pub struct Activated<'a> {
+    /// φ.
+    pub kind: Activation,
+    /// X.
+    pub x: &'a Tensor,
+    /// M.
+    pub m: &'a Tensor,
+}
+
+/// `y ← x·Wᵀ + 1·biasᵀ` in one pass over y, with the activation of y, and against the same packed W `dy ← dx·Wᵀ` where
+/// `tangent` is `(dy, dx)`.
 ///
 /// # Errors
 /// When the extents do not fit, or a destination shares its storage with another operand.
 pub fn affine(
     y: &Tensor,
     x: &Tensor,
-    weight: &Tensor,
-    bias: &Tensor,
+    (weight, bias): (&Tensor, &Tensor),
+    activated: Option<Activated>,
     tangent: Option<(&Tensor, &Tensor)>,
 ) -> Result<()> {
     let ((m, n), (xm, k)) = (shape(y), shape(x));
@@ -159,25 +172,45 @@ pub fn affine(
         bail!("affine: {xm}×{k} and a weight of {:?} do not make {m}×{n}", weight.dims());
     }
     expect("affine", "the bias", bias, 1, n)?;
+    for result in activated.iter().flat_map(|activated| [activated.x, activated.m]) {
+        expect("affine", "an activation", result, m, n)?;
+    }
     if general::takes(y) || !product::available() || k == 0 {
         super::repeat_row(y, bias)?;
         gemm(y, 1.0, 1.0, x, false, weight, true)?;
+        if let Some(Activated { kind, x, m }) = activated {
+            super::activation(kind, y, x, m)?;
+        }
         return tangent.map_or(Ok(()), |(dy, dx)| gemm(dy, 0.0, 1.0, dx, false, weight, true));
     }
     on_real!(y, T => {
-        let run = |rows: &[Rows<T>], weight: &[T], bias: &[T]| {
-            let columns = Columns { columns: n, inner: k, b: weight.as_ptr(), transposed: true };
-            // SAFETY: the extents were checked above; `update` gives the destinations alone and apart from the factors.
-            unsafe { product::product(rows, columns, &Biased { bias }) };
+        let columns = |weight: &[T]| Columns { columns: n, inner: k, b: weight.as_ptr(), transposed: true };
+        let block = |c: &mut [T], a: &[T]| {
+            Rows { rows: c.len() / n.max(1), a: a.as_ptr(), transposed: false, c: c.as_mut_ptr() }
         };
-        let block = |c: &mut [T], a: &[T]| Rows { rows: c.len() / n.max(1), a: a.as_ptr(), transposed: false, c: c.as_mut_ptr() };
-        match tangent {
-            None => update::<T, _, 1, 3>("affine", [y], [x, weight, bias], |[y], [x, weight, bias]| {
-                run(&[block(y, x)], weight, bias);
+        // SAFETY: the extents were checked above; `update` gives the destinations alone and apart from the factors.
+        match (activated, tangent) {
+            (None, None) => update::<T, _, 1, 3>("affine", [y], [x, weight, bias], |[y], [x, w, bias]| unsafe {
+                product::product(&[block(y, x)], columns(w), &Biased { bias });
             }),
-            Some((dy, dx)) => update::<T, _, 2, 4>("affine", [y, dy], [x, dx, weight, bias], |[y, dy], [x, dx, weight, bias]| {
-                run(&[block(y, x), block(dy, dx)], weight, bias);
-            }),
+            (None, Some((dy, dx))) => {
+                update::<T, _, 2, 4>("affine", [y, dy], [x, dx, weight, bias], |[y, dy], [x, dx, w, bias]| unsafe {
+                    product::product(&[block(y, x), block(dy, dx)], columns(w), &Biased { bias });
+                })
+            }
+            (Some(Activated { kind, x: to, m }), None) => {
+                update::<T, _, 3, 3>("affine", [y, to, m], [x, weight, bias], |[y, to, m], [x, w, bias]| unsafe {
+                    let finish = product::Activated::new(kind, bias, to, m);
+                    product::product(&[block(y, x)], columns(w), &finish);
+                })
+            }
+            (Some(Activated { kind, x: to, m }), Some((dy, dx))) => {
+                let dsts = [y, to, m, dy];
+                update::<T, _, 4, 4>("affine", dsts, [x, dx, weight, bias], |[y, to, m, dy], [x, dx, w, bias]| unsafe {
+                    let finish = product::Activated::new(kind, bias, to, m);
+                    product::product(&[block(y, x), block(dy, dx)], columns(w), &finish);
+                })
+            }
         }
     })
 }

@@ -37,10 +37,10 @@ pub use classes::{Scores, categorical, cross_entropy, one_hot, softmax, squared_
 pub use decompose::{orthonormalise, singular_values, svd};
 pub use draw::{Draw, DrawKey, draws, fill_draws, fill_draws_at};
 pub use elementwise::{
-    add, add_scalar, axpby, axpy, copy, fill, hadamard, hadamard_add, hadamard_assign, keep_nonzero, scale,
-    transpose_blocks,
+    add, add_scalar, axpby, axpy, copy, fill, hadamard, hadamard_add, hadamard_assign, hadamard_sum, keep_nonzero,
+    scale, transpose_blocks,
 };
-pub use gemm::{affine, descend, gemm};
+pub use gemm::{Activated, affine, descend, gemm};
 #[doc(hidden)]
 pub use general::with_candle;
 pub use image::{

@@ -9,7 +9,7 @@
 //! A layer knows nothing of strategies, scopes or optimizers. It is immutable: parameters, saved values and scratch
 //! are passed in, so one architecture serves any number of parameter sets and batch sizes.
 
-use crate::kernel::{Arena, Rate};
+use crate::kernel::{Activated, Activation, Arena, Rate};
 use candle_core::{Result, Tensor};
 use std::fmt::Debug;
 
@@ -111,6 +111,17 @@ pub struct At<'a> {
     pub arena: &'a Arena,
 }
 
+/// Tangents to be carried through a layer.
+#[derive(Clone, Copy)]
+pub struct Tangent<'a> {
+    /// How many blocks.
+    pub stack: usize,
+    /// Of the inputs; `None` is zero, and at least one is given.
+    pub dx: &'a [Option<&'a Tensor>],
+    /// Of the output.
+    pub dy: &'a Tensor,
+}
+
 /// One layer. See the module's documentation.
 pub trait Layer: Debug + Send + Sync {
     /// What it is.
@@ -167,13 +178,22 @@ pub trait Layer: Debug + Send + Sync {
         Ok(())
     }
 
-    /// `forward` and `tangent` in one, where the weight can be used for both at once.
+    /// `forward` together with what can share its pass: the activation that follows, and the tangents `dy ← J_x dx` of
+    /// `beside`. Returns whether the activation was made.
     ///
     /// # Errors
     /// As Candle's operations do.
-    fn forward_with_tangent(&self, at: At, stack: usize, dx: &[Option<&Tensor>], dy: &Tensor) -> Result<()> {
+    fn forward_beside(&self, at: At, _activated: Option<Activated>, beside: Option<Tangent>) -> Result<bool> {
         self.forward(at)?;
-        self.tangent(at, stack, dx, dy)
+        if let Some(Tangent { stack, dx, dy }) = beside {
+            self.tangent(at, stack, dx, dy)?;
+        }
+        Ok(false)
+    }
+
+    /// φ, if the layer is an activation.
+    fn activation(&self) -> Option<Activation> {
+        None
     }
 
     /// `θ ← θ − η(g + λθ)` with g = `J_θᵀ dy`, which is not stored: returns ‖g‖². `None`, with nothing done, where the

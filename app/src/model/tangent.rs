@@ -1,6 +1,7 @@
 //! What goes from the input to the logits beside the primal values: stacked tangents.
 
 use super::graph::Source;
+use super::layer::Tangent;
 use super::tape::{Injection, Tape};
 use crate::kernel;
 use candle_core::{Result, Tensor};
@@ -54,21 +55,21 @@ impl Tape {
         self.plan_tangents(blocks)?;
         self.start(data);
         let tangents = self.tangents.borrow();
-        let mut waiting: Option<(usize, usize)> = None;
+        let (mut waiting, mut made) = (None, None);
         for (index, node) in self.graph.nodes.iter().enumerate() {
-            let site = match waiting.take_if(|(activation, _)| *activation == index) {
-                Some((_, site)) => {
-                    // The injection is made of M_l too, and goes in before the tangents pass the activation.
+            if let Some((_, site)) = waiting.take_if(|(activation, _)| *activation == index) {
+                // The injection is made of M_l too, and goes in before the tangents pass the activation.
+                if made.take() != Some(index) {
                     self.at(theta, index, |at| node.layer.forward(at))?;
-                    let injected = on_site(site)?;
-                    self.inject(&tangents, self.graph.sites[site].node, site, injected.as_ref(), guesses, separate)?;
-                    self.carry(&tangents, theta, index, false)?;
-                    continue;
                 }
-                None => node.site,
-            };
-            self.carry(&tangents, theta, index, true)?;
-            if let Some(site) = site {
+                let injected = on_site(site)?;
+                self.pass_activation(&tangents, theta, index, site, injected.as_ref(), guesses, separate)?;
+                continue;
+            }
+            if self.carry(&tangents, theta, index, true)? {
+                made = Some(index + 1);
+            }
+            if let Some(site) = node.site {
                 match self.graph.sites[site].activation {
                     Some(activation) => waiting = Some((activation, site)),
                     None => {
@@ -90,13 +91,18 @@ impl Tape {
         self.at(theta, self.graph.sites[site].node, |at| node.layer.tangent_parameters(at, v, 0.0, dy))
     }
 
-    /// Carries the tangents so far through a node; `forward` takes the primal along.
-    fn carry(&self, tangents: &Tangents, theta: &[Tensor], index: usize, forward: bool) -> Result<()> {
+    /// Carries the tangents so far through a node; `forward` takes the primal along. Returns whether that made the
+    /// activation that follows.
+    fn carry(&self, tangents: &Tangents, theta: &[Tensor], index: usize, forward: bool) -> Result<bool> {
         let node = &self.graph.nodes[index];
         let carried = node.inputs.iter().map(|source| tangents.active_at(*source)).max().unwrap_or(0);
+        tangents.active[index].set(carried);
+        let activated = if forward { self.activated(index) } else { None };
         if carried == 0 {
-            tangents.active[index].set(0);
-            return if forward { self.at(theta, index, |at| node.layer.forward(at)) } else { Ok(()) };
+            return match forward {
+                true => self.at(theta, index, |at| node.layer.forward_beside(at, activated, None)),
+                false => Ok(false),
+            };
         }
         let mut dx: [Option<Tensor>; 2] = [None, None];
         for (dx, &source) in dx.iter_mut().zip(&node.inputs) {
@@ -104,12 +110,46 @@ impl Tape {
         }
         let dx = dx.each_ref().map(Option::as_ref);
         let dx = &dx[..node.inputs.len().min(dx.len())];
-        let out = tangents.buffers[index].narrow(0, 0, carried * self.batch * node.extent.rows)?;
+        let dy = &tangents.buffers[index].narrow(0, 0, carried * self.batch * node.extent.rows)?;
         self.at(theta, index, |at| match forward {
-            true => node.layer.forward_with_tangent(at, carried, dx, &out),
-            false => node.layer.tangent(at, carried, dx, &out),
-        })?;
-        tangents.active[index].set(carried);
+            true => node.layer.forward_beside(at, activated, Some(Tangent { stack: carried, dx, dy })),
+            false => node.layer.tangent(at, carried, dx, dy).map(|()| false),
+        })
+    }
+
+    /// Takes the tangents of a site, with what is injected there, through the activation at `index`, which is all that
+    /// reads them: dX_l = (dS_l + E_l) ⊙ M_l in one pass.
+    fn pass_activation(
+        &self,
+        tangents: &Tangents,
+        theta: &[Tensor],
+        index: usize,
+        site: usize,
+        injected: Option<&Tensor>,
+        guesses: usize,
+        separate: bool,
+    ) -> Result<()> {
+        let (Some(e), Some(m)) = (injected, self.saved[index].first()) else {
+            return self.carry(tangents, theta, index, false).map(drop);
+        };
+        let before = self.graph.sites[site].node;
+        let (from, to, carried) = (&tangents.buffers[before], &tangents.buffers[index], tangents.active[before].get());
+        let rows = self.batch * self.graph.nodes[index].extent.rows;
+        let part = |all: &Tensor, first: usize, count: usize| all.narrow(0, first * rows, count * rows);
+        let first = if separate { site * guesses } else { 0 };
+        if first < carried {
+            kernel::hadamard_sum(&part(to, 0, guesses)?, &part(from, 0, guesses)?, e, m)?;
+            tangents.active[index].set(guesses);
+            return Ok(());
+        }
+        if carried > 0 {
+            kernel::hadamard(&part(to, 0, carried)?, &part(from, 0, carried)?, m)?;
+        }
+        if first > carried {
+            kernel::fill(&part(to, carried, first - carried)?, 0.0)?;
+        }
+        kernel::hadamard(&part(to, first, guesses)?, e, m)?;
+        tangents.active[index].set(first + guesses);
         Ok(())
     }
 

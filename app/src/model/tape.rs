@@ -6,7 +6,7 @@
 use super::graph::{Graph, Source};
 use super::layer::At;
 use super::tangent::Tangents;
-use crate::kernel::{self, Arena};
+use crate::kernel::{self, Activated, Arena};
 use candle_core::{DType, Device, Result, Tensor, bail};
 use std::cell::{OnceCell, RefCell};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub struct Tape {
     pub(super) device: Device,
     data: RefCell<Option<Tensor>>,
     pub(super) values: Vec<Tensor>,
-    saved: Vec<Vec<Tensor>>,
+    pub(super) saved: Vec<Vec<Tensor>>,
     pub(super) signals: OnceCell<Vec<Tensor>>,
     pub(super) tangents: RefCell<Tangents>,
     pub(super) arena: Arena,
@@ -170,15 +170,21 @@ impl Tape {
         mut on_site: impl FnMut(usize) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
         self.start(data);
-        let mut waiting = None;
+        let (mut waiting, mut made) = (None, None);
         for (index, node) in self.graph.nodes.iter().enumerate() {
-            self.at(theta, index, |at| node.layer.forward(at))?;
+            let injected = match (injection, node.site) {
+                (Some((matrices, scale)), Some(site)) => matrices[site].as_ref().map(|matrix| (matrix, scale)),
+                _ => None,
+            };
+            if made.take() != Some(index) {
+                let activated = if injected.is_none() { self.activated(index) } else { None };
+                let at_once = self.at(theta, index, |at| node.layer.forward_beside(at, activated, None))?;
+                made = at_once.then_some(index + 1);
+            }
+            if let Some((matrix, scale)) = injected {
+                kernel::axpy(&self.values[index], scale, matrix)?;
+            }
             if let Some(site) = node.site {
-                if let Some((matrices, scale)) = injection
-                    && let Some(matrix) = &matrices[site]
-                {
-                    kernel::axpy(&self.values[index], scale, matrix)?;
-                }
                 match self.graph.sites[site].activation {
                     Some(activation) => waiting = Some((activation, site)),
                     None => on_site(site)?,
@@ -189,6 +195,14 @@ impl Tape {
             }
         }
         Ok(())
+    }
+
+    /// The activation of the site at `node`, if it is the next node: it can be made in the site's own pass.
+    pub(super) fn activated(&self, node: usize) -> Option<Activated<'_>> {
+        let site = self.graph.nodes[node].site?;
+        let next = self.graph.sites[site].activation.filter(|&activation| activation == node + 1)?;
+        let kind = self.graph.nodes[next].layer.activation()?;
+        Some(Activated { kind, x: &self.values[next], m: self.saved[next].first()? })
     }
 }
 

@@ -1,6 +1,9 @@
 //! What is done with the sums of a tile.
 
+#![allow(unsafe_code)]
+
 use super::{Finish, Place, Tiled, tile_extent};
+use crate::kernel::activation::{Activation, activate};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// `c ← beta·c + alpha·sum`; with `beta` = 0 `c` is not read.
@@ -48,6 +51,39 @@ impl<T: Tiled> Finish<T> for Biased<'_, T> {
             }
         } else {
             c.copy_from_slice(sums);
+        }
+    }
+}
+
+/// As [`Biased`], and once the sums of the first matrix are complete X = φ(S) and M = φ'(S) beside them.
+pub(in crate::kernel) struct Activated<'a, T> {
+    bias: Biased<'a, T>,
+    kind: Activation,
+    /// X and M, laid out as the first matrix.
+    results: [*mut T; 2],
+    columns: usize,
+}
+
+// SAFETY: each part of a row is finished once, and nobody else uses X and M meanwhile.
+unsafe impl<T: Tiled> Sync for Activated<'_, T> {}
+
+impl<'a, T: Tiled> Activated<'a, T> {
+    /// # Safety
+    /// `x` and `m` must be as large as the first matrix of the product, apart from it, and unused until it is done.
+    pub(in crate::kernel) unsafe fn new(kind: Activation, bias: &'a [T], x: &mut [T], m: &mut [T]) -> Self {
+        Self { bias: Biased { bias }, kind, results: [x.as_mut_ptr(), m.as_mut_ptr()], columns: bias.len() }
+    }
+}
+
+impl<T: Tiled> Finish<T> for Activated<'_, T> {
+    #[inline(always)]
+    fn row(&self, at: Place, sums: &[T], c: &mut [T]) {
+        self.bias.row(at, sums, c);
+        if at.last && at.block == 0 {
+            let start = at.row * self.columns + at.column;
+            // SAFETY: the row lies within the first matrix, which X and M are as large as; no other row is written here.
+            let [x, m] = self.results.map(|all| unsafe { std::slice::from_raw_parts_mut(all.add(start), c.len()) });
+            activate(self.kind, c, x, m);
         }
     }
 }

@@ -13,7 +13,7 @@ mod pack;
 mod scratch;
 mod tile;
 
-pub(super) use finish::{Biased, Descent, Scaled};
+pub(super) use finish::{Activated, Biased, Descent, Scaled};
 
 use super::real::Real;
 #[cfg(target_arch = "x86_64")]
@@ -83,10 +83,14 @@ pub(super) struct Columns<T> {
 pub(super) struct Place {
     /// Index of the [`Rows`].
     pub block: usize,
+    /// The row there.
+    pub row: usize,
     /// Its first column.
     pub column: usize,
     /// Whether nothing of the sum is in C yet.
     pub first: bool,
+    /// Whether the sum is complete with this.
+    pub last: bool,
 }
 
 /// What is done with sums.
@@ -247,7 +251,7 @@ impl<T: Tiled, F: Finish<T>> Product<'_, T, F> {
     ) {
         let Columns { columns, inner, b, transposed } = self.columns;
         let factor = Factor { data: b, stride: if transposed { inner } else { columns }, inner_first: transposed };
-        let first = places.0 == 0;
+        let (first, last) = (places.0 == 0, places.0 + places.1 == inner);
         // SAFETY: as the caller promises.
         unsafe {
             for (index, strip) in strips.clone().enumerate() {
@@ -270,7 +274,7 @@ impl<T: Tiled, F: Finish<T>> Product<'_, T, F> {
                     let rows = &self.rows[block];
                     let count = U::MR.min(rows.rows - row);
                     for i in 0..count {
-                        let place = Place { block, column, first };
+                        let place = Place { block, row: row + i, column, first, last };
                         let c = std::slice::from_raw_parts_mut(rows.c.add((row + i) * columns + column), width);
                         let sums = &sums[i * U::NR..i * U::NR + width];
                         self.finish.row(place, sums, c);

@@ -26,6 +26,10 @@ impl Layer for ActivationLayer {
         inputs.first().map(|input| [batch * input.rows, input.width]).into_iter().collect()
     }
 
+    fn activation(&self) -> Option<Activation> {
+        Some(self.function)
+    }
+
     fn forward(&self, at: At) -> Result<()> {
         kernel::activation(self.function, at.x[0], at.y, &at.saved[0])
     }

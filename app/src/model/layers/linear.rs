@@ -1,8 +1,8 @@
 //! The dense layer on the last dimension: y = x Wᵀ + 1 bᵀ, W n_l × n_{l-1}.
 
 use super::{first, only};
-use crate::kernel::{self, Rate};
-use crate::model::layer::{At, Extent, Layer, LayerKind, ParameterSpec, Start};
+use crate::kernel::{self, Activated, Rate};
+use crate::model::layer::{At, Extent, Layer, LayerKind, ParameterSpec, Start, Tangent};
 use candle_core::{Result, Tensor, bail};
 
 /// A dense layer; it acts on every row alike.
@@ -39,15 +39,22 @@ impl Layer for Linear {
     }
 
     fn forward(&self, at: At) -> Result<()> {
-        kernel::affine(at.y, at.x[0], &at.theta[0], &at.theta[1], None)
+        kernel::affine(at.y, at.x[0], (&at.theta[0], &at.theta[1]), None, None)
     }
 
-    fn forward_with_tangent(&self, at: At, _stack: usize, dx: &[Option<&Tensor>], dy: &Tensor) -> Result<()> {
-        let Some(dx) = first(dx) else {
-            self.forward(at)?;
-            return kernel::fill(dy, 0.0);
+    fn forward_beside(&self, at: At, activated: Option<Activated>, beside: Option<Tangent>) -> Result<bool> {
+        let tangent = match beside {
+            Some(Tangent { dx, dy, .. }) => match first(dx) {
+                Some(dx) => Some((dy, dx)),
+                None => {
+                    kernel::fill(dy, 0.0)?;
+                    None
+                }
+            },
+            None => None,
         };
-        kernel::affine(at.y, at.x[0], &at.theta[0], &at.theta[1], Some((dy, dx)))
+        kernel::affine(at.y, at.x[0], (&at.theta[0], &at.theta[1]), activated, tangent)?;
+        Ok(activated.is_some())
     }
 
     fn tangent(&self, at: At, _stack: usize, dx: &[Option<&Tensor>], dy: &Tensor) -> Result<()> {
