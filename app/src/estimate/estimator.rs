@@ -31,6 +31,7 @@ pub struct Estimator {
     pub(super) coefficients: Scalars,
     pub(super) gram: Vec<Scalars>,
     pub(super) dropped: usize,
+    forward_share: f64,
 }
 
 impl Estimator {
@@ -70,6 +71,7 @@ impl Estimator {
         };
         let probe = if central { Some(Probe::new(tape, theta)?) } else { None };
         let (scalars, coefficients, gram) = Default::default();
+        let forward_share = cost::forward_share(&graph, &settings);
         Ok(Self {
             settings,
             graph,
@@ -82,12 +84,18 @@ impl Estimator {
             coefficients,
             gram,
             dropped: 0,
+            forward_share,
         })
     }
 
     /// The settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Share of the forward pass in the products of a forward pass with the tangents beside it.
+    pub fn forward_share(&self) -> f64 {
+        self.forward_share
     }
 
     /// The directional derivatives d of the last estimate, before clip and combination.

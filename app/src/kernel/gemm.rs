@@ -184,31 +184,38 @@ pub fn affine(
         return tangent.map_or(Ok(()), |(dy, dx)| gemm(dy, 0.0, 1.0, dx, false, weight, true));
     }
     on_real!(y, T => {
+        // The extents were checked above, and `update` gives the destinations alone and apart from the factors: what
+        // `product` asks for.
         let columns = |weight: &[T]| Columns { columns: n, inner: k, b: weight.as_ptr(), transposed: true };
         let block = |c: &mut [T], a: &[T]| {
             Rows { rows: c.len() / n.max(1), a: a.as_ptr(), transposed: false, c: c.as_mut_ptr() }
         };
-        // SAFETY: the extents were checked above; `update` gives the destinations alone and apart from the factors.
+        let biased = |rows: &[Rows<T>], weight: &[T], bias: &[T]| {
+            // SAFETY: as above.
+            unsafe { product::product(rows, columns(weight), &Biased { bias }) };
+        };
+        let made = |rows: &[Rows<T>], weight: &[T], bias: &[T], kind: Activation, [x, m]: [&mut [T]; 2]| {
+            // SAFETY: as above; the activation's results are as large as y.
+            unsafe { product::product(rows, columns(weight), &product::Activated::new(kind, bias, x, m)) };
+        };
         match (activated, tangent) {
-            (None, None) => update::<T, _, 1, 3>("affine", [y], [x, weight, bias], |[y], [x, w, bias]| unsafe {
-                product::product(&[block(y, x)], columns(w), &Biased { bias });
+            (None, None) => update::<T, _, 1, 3>("affine", [y], [x, weight, bias], |[y], [x, weight, bias]| {
+                biased(&[block(y, x)], weight, bias);
             }),
             (None, Some((dy, dx))) => {
-                update::<T, _, 2, 4>("affine", [y, dy], [x, dx, weight, bias], |[y, dy], [x, dx, w, bias]| unsafe {
-                    product::product(&[block(y, x), block(dy, dx)], columns(w), &Biased { bias });
+                update::<T, _, 2, 4>("affine", [y, dy], [x, dx, weight, bias], |[y, dy], [x, dx, weight, bias]| {
+                    biased(&[block(y, x), block(dy, dx)], weight, bias);
                 })
             }
             (Some(Activated { kind, x: to, m }), None) => {
-                update::<T, _, 3, 3>("affine", [y, to, m], [x, weight, bias], |[y, to, m], [x, w, bias]| unsafe {
-                    let finish = product::Activated::new(kind, bias, to, m);
-                    product::product(&[block(y, x)], columns(w), &finish);
+                update::<T, _, 3, 3>("affine", [y, to, m], [x, weight, bias], |[y, to, m], [x, weight, bias]| {
+                    made(&[block(y, x)], weight, bias, kind, [to, m]);
                 })
             }
             (Some(Activated { kind, x: to, m }), Some((dy, dx))) => {
-                let dsts = [y, to, m, dy];
-                update::<T, _, 4, 4>("affine", dsts, [x, dx, weight, bias], |[y, to, m, dy], [x, dx, w, bias]| unsafe {
-                    let finish = product::Activated::new(kind, bias, to, m);
-                    product::product(&[block(y, x), block(dy, dx)], columns(w), &finish);
+                let (dsts, srcs) = ([y, to, m, dy], [x, dx, weight, bias]);
+                update::<T, _, 4, 4>("affine", dsts, srcs, |[y, to, m, dy], [x, dx, weight, bias]| {
+                    made(&[block(y, x), block(dy, dx)], weight, bias, kind, [to, m]);
                 })
             }
         }

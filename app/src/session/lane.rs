@@ -127,8 +127,6 @@ pub(super) struct Lane {
     pub(super) optimizer: Optimizer,
     pub(super) schedule: ScheduleSpec,
     pub(super) measurer: Measurer,
-    /// Share of the forward pass in the products of a forward pass with tangents.
-    pub(super) forward_share: f64,
     pub(super) steps_taken: u64,
     /// The step under way was cancelled in its midst.
     pub(super) torn: bool,
@@ -169,7 +167,6 @@ impl Lane {
             estimate,
             optimizer,
             measurer: Measurer::new(shared.measure),
-            forward_share: settings.map_or(1.0, |settings| cost::forward_share(graph, &settings)),
             steps_taken: 0,
             torn: false,
             seconds: StageSeconds::default(),
@@ -302,7 +299,7 @@ impl Lane {
                         estimator.read_tangent(&tangent, &self.delta, self.tape.batch())?;
                         // They went through the layers together: the time is shared by the products of each.
                         let both = seconds.forward;
-                        seconds.forward *= self.forward_share;
+                        seconds.forward *= estimator.forward_share();
                         seconds.tangent = both - seconds.forward + clock.lap();
                     } else {
                         guesser.finish(&self.tape, estimator)?;
