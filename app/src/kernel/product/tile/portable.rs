@@ -1,4 +1,5 @@
 //! Tiles without intrinsics, for processors whose baseline has fused multiply-adds: the compiler makes the vectors.
+#![allow(unsafe_code)]
 
 use super::{Unit, transpose_block};
 

@@ -1,4 +1,5 @@
 //! Tiles on the vectors of x86-64: AVX-512, or AVX2 with FMA.
+#![allow(unsafe_code)]
 
 use super::{Unit, transpose_block};
 use core::arch::x86_64::*;
