@@ -29,8 +29,8 @@ const DIVERGED: f64 = 1e4;
 /// A loss this many times the first one overflows in products of weights before it is itself infinite.
 const BLOWN_UP: f64 = 10.0;
 
-/// Elements of ĝ below this can be added to parameters without overflow, in single precision too.
-const SAFE: f64 = 1e30;
+/// Elements of ĝ below this can be squared and added to parameters without overflow, in single precision too.
+const SAFE: f64 = 1e15;
 
 /// What all lanes of a session share.
 #[derive(Debug)]

@@ -88,6 +88,9 @@ impl<T: Tiled> Finish<T> for Activated<'_, T> {
     }
 }
 
+/// No tile has more columns.
+const WIDEST: usize = 32;
+
 /// A step of gradient descent: `c ← c − rate·(sum + decay·c)`, for sums that are complete in one.
 pub(in crate::kernel) struct Descent<T> {
     rate: T,
@@ -125,16 +128,14 @@ impl<T: Tiled> Finish<T> for Descent<T> {
     where
         T: 'a,
     {
-        // One chain a place modulo 16, so that the chains become a vector.
-        let mut chains = [0f64; 16];
+        // A chain down each column, as short as the tile is high, in the element type; their sum in double precision.
+        let mut chains = [T::ZERO; WIDEST];
         for row in sums {
-            for part in row.chunks(16) {
-                for (chain, sum) in chains.iter_mut().zip(part) {
-                    *chain += sum.wide() * sum.wide();
-                }
+            for (chain, sum) in chains.iter_mut().zip(row) {
+                *chain += *sum * *sum;
             }
         }
-        let norm: f64 = chains.iter().sum();
+        let norm: f64 = chains.iter().map(|chain| chain.wide()).sum();
         self.norms[panel * self.strips + strip].store(norm.to_bits(), Ordering::Relaxed);
     }
 }

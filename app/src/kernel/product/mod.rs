@@ -265,17 +265,21 @@ impl<T: Tiled, F: Finish<T>> Product<'_, T, F> {
                 let packed = strip_pack.as_ptr().add(index * U::NR * places.1);
                 for (index, panel) in panels.clone().enumerate() {
                     let from = row_pack.as_ptr().add(index * U::MR * places.1);
+                    let (block, row) = self.panel(panel);
+                    let rows = &self.rows[block];
+                    let count = U::MR.min(rows.rows - row);
+                    let c = rows.c.add(row * columns + column);
+                    for i in 0..count {
+                        U::prefetch(c.wrapping_add(i * columns), width);
+                    }
                     if width > U::NR / 2 {
                         U::tile(places.1, from, packed, sums.as_mut_ptr());
                     } else {
                         U::half(places.1, from, packed, sums.as_mut_ptr());
                     }
-                    let (block, row) = self.panel(panel);
-                    let rows = &self.rows[block];
-                    let count = U::MR.min(rows.rows - row);
                     for i in 0..count {
                         let place = Place { block, row: row + i, column, first, last };
-                        let c = std::slice::from_raw_parts_mut(rows.c.add((row + i) * columns + column), width);
+                        let c = std::slice::from_raw_parts_mut(c.add(i * columns), width);
                         let sums = &sums[i * U::NR..i * U::NR + width];
                         self.finish.row(place, sums, c);
                     }

@@ -60,6 +60,10 @@ pub(super) unsafe fn panel<U: Unit>(
             let lines = rows.saturating_sub(first).min(U::SIDE);
             let src = src.add(first.min(rows) * factor.stride);
             for k in (0..whole).step_by(U::SIDE) {
+                // Lines far apart: nothing else sees that the block after the next is needed soon.
+                for line in 0..lines {
+                    U::prefetch(src.wrapping_add(line * factor.stride + k + 2 * U::SIDE), U::SIDE);
+                }
                 // A block wider than the panel runs over into the next place, which is written after it.
                 U::transpose(src.add(k), factor.stride, lines, dst.add(k * width + first), width);
             }

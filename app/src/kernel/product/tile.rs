@@ -47,8 +47,27 @@ pub(in crate::kernel) trait Unit: 'static {
     /// The processor must have the width; `src` and `dst` reach as far as that says.
     unsafe fn transpose(src: *const Self::T, stride: usize, rows: usize, dst: *mut Self::T, step: usize);
 
+    /// Asks for the cache lines of `length` numbers that will be needed soon.
+    #[inline(always)]
+    fn prefetch(start: *const Self::T, length: usize) {
+        prefetch(start.cast(), length * size_of::<Self::T>());
+    }
+
     /// Side of the blocks that [`Unit::transpose`] takes.
     const SIDE: usize;
+}
+
+/// Asks for the cache lines of some bytes.
+#[inline(always)]
+fn prefetch(start: *const u8, bytes: usize) {
+    #[cfg(target_arch = "x86_64")]
+    for offset in (0..bytes).step_by(64) {
+        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint, which may name any address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(offset).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (start, bytes);
 }
 
 /// [`Unit::transpose`] of 16 × 16 numbers through memory.
