@@ -29,6 +29,7 @@ fn answer(request: Request) -> Result<Exit, Failure> {
         Request::PluginList { plugin_path } => cli::plugin_list(&plugin_path),
         Request::PluginInfo { name, plugin_path } => cli::plugin_info(&name, &plugin_path),
         Request::Bench { bench, json, serve } => cli::bench(&bench, json.as_deref(), serve),
+        Request::PluginBench { strategy, plugin_path } => cli::plugin_bench(&strategy, &plugin_path),
         Request::Workspaces(name) => cli::workspaces(name.as_deref()),
         Request::Check(options) => cli::check(&options),
         Request::Schema => cli::schema(),

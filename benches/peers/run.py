@@ -7,7 +7,8 @@
 One process an engine; for each configuration and method the engines take turns, round by round, on the same parameters
 and batches (exchanged as safetensors), pinned to the same processors. Before anything is timed the losses are compared:
 the first step's for every method, twenty steps' for backpropagation. Compiled steps are cached under target/peers/cache,
-so that a second run (`--warm` makes a first one that measures nothing) spends its time measuring.
+so that a second run (`--warm` makes a first one that measures nothing) spends its time measuring. `--part time` and `--part
+memory` measure one of both and leave the other's figures in the JSON file as they are.
 """
 
 import argparse
@@ -54,8 +55,8 @@ class Method:
     strategy: str
     scope: str | None = None
     guesses: int = 1
-    # Small enough that nothing diverges while it is timed; backpropagation's lets the losses move.
-    lr: float = 1e-8
+    # So small that nothing diverges while it is timed; backpropagation's lets the losses move.
+    lr: float = 1e-12
 
     def __str__(self):
         scope = f"@{self.scope}" if self.scope else ""
@@ -64,7 +65,7 @@ class Method:
 
 MODELS = [Model(784, 256, 3, 128), Model(784, 1024, 3, 512), Model(3072, 1024, 6, 128)]
 METHODS = [
-    Method("backprop", lr=1e-2),
+    Method("backprop", lr=1e-3),
     Method("weight-perturbation", "batch"),
     Method("activity-perturbation", "example"),
     Method("weight-transpose", "example"),
@@ -178,8 +179,8 @@ def measure(running, model, method, file, options):
             print(f"  left out: {failure}", file=sys.stderr)
     count = 20 if method.strategy == "backprop" else 1
     losses = {name: engine.step(count)[1] for name, engine in opened.items()}
-    row = {"model": str(model), "method": str(method), "difference": check(losses, method), "seconds": {}}
-    if not options.warm:
+    row = {"difference": check(losses, method), "seconds": {}}
+    if "time" in options.part and not options.warm:
         steps = {}
         for name, engine in opened.items():
             seconds = max(engine.step(1)[0], 1e-6)
@@ -277,7 +278,7 @@ def main():
     parser.add_argument("--models", help="comma-separated, as the table writes them, up to the blank [all]")
     parser.add_argument("--program", default=str(ROOT / "target" / "release" / "guesswork"), help="the guesswork program")
     parser.add_argument("--json", type=Path, help="write everything that was measured here")
-    parser.add_argument("--no-memory", action="store_true", help="leave peak memory out")
+    parser.add_argument("--part", default="time,memory", help="what is measured [time,memory]")
     parser.add_argument("--warm", action="store_true", help="only compile, compare losses and fill the caches")
     options = parser.parse_args()
 
@@ -285,16 +286,17 @@ def main():
     os.sched_setaffinity(0, processors)
     commands = engines(options.threads, options.program)
     commands = {name: commands[name] for name in options.engines.split(",")}
-    report = {
+    report = {"rows": []}
+    if options.json and options.json.exists():
+        report = json.loads(options.json.read_text())
+    report |= {
         "date": datetime.date.today().isoformat(),
         "machine": machine(options.threads),
         "rounds": options.rounds,
-        "engines": {},
-        "rows": [],
     }
 
     running = {name: Engine(name, *command) for name, command in commands.items()}
-    report["engines"] = {name: engine.hello["version"] for name, engine in running.items()}
+    report["engines"] = report.get("engines", {}) | {name: engine.hello["version"] for name, engine in running.items()}
     for model in MODELS:
         if options.models and str(model).split()[0] not in options.models.split(","):
             continue
@@ -303,18 +305,24 @@ def main():
             if options.methods and str(method) not in options.methods.split(","):
                 continue
             print(f"{model}  {method}", file=sys.stderr, flush=True)
-            row = measure(running, model, method, file, options)
-            if not (options.warm or options.no_memory):
+            row = {}
+            if "time" in options.part or options.warm:
+                row = measure(running, model, method, file, options)
+            if "memory" in options.part and not options.warm:
                 row["memory"] = measure_memory(commands, model, method, file)
-            report["rows"].append(row)
+            known = [known for known in report["rows"] if (known["model"], known["method"]) == (str(model), str(method))]
+            if known:
+                known[0].update(row)
+            else:
+                report["rows"].append({"model": str(model), "method": str(method), "seconds": {}, **row})
+            if options.json and not options.warm:
+                options.json.write_text(json.dumps(report, indent=1) + "\n")
     for engine in running.values():
         engine.close()
 
     if options.warm:
         return
     print(table(report))
-    if options.json:
-        options.json.write_text(json.dumps(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The line protocol that every engine speaks: one JSON object a line on stdin, one in answer on stdout.
 
-    {"do": "open", "method": "weight-transpose", "scope": "example", "guesses": 1, "batch": 128, "lr": 1e-8,
+    {"do": "open", "method": "weight-transpose", "scope": "example", "guesses": 1, "batch": 128, "lr": 1e-12,
      "file": "case.safetensors"}                    parameters, batches of the file; the step is built and runs twice
     {"do": "step", "count": 20}                     → {"seconds": 0.31, "losses": [2.41, …]}
     {"do": "restart"}                               parameters as in the file again, batches from the first

@@ -1,6 +1,7 @@
 //! The engine against mathematics: golden vectors, central differences, Candle's autograd, and its own identities.
 #![forbid(unsafe_code)]
 
+mod costs;
 mod draws;
 mod fixture;
 mod golden;

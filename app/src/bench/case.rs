@@ -17,8 +17,8 @@ use std::str::FromStr;
 pub(super) const CLASSES: usize = 10;
 /// Batches of the synthetic data, taken in turn.
 const BATCHES: usize = 8;
-/// Small enough that nothing diverges while it is timed; what a step takes does not depend on it.
-const LEARNING_RATE: f64 = 1e-8;
+/// So small that nothing diverges while it is timed; what a step takes does not depend on it.
+const LEARNING_RATE: f64 = 1e-12;
 /// Examples in a batch where none are named.
 const BATCH: usize = 128;
 
@@ -71,7 +71,7 @@ impl Model {
     ///
     /// # Errors
     /// When the device cannot allocate.
-    pub(super) fn data(&self, device: &Device) -> Result<Prepared> {
+    pub fn data(&self, device: &Device) -> Result<Prepared> {
         let count = BATCHES * self.batch;
         let x = Tensor::zeros((count, self.inputs), DType::F32, device)?;
         let key = DrawKey { seed: 0, instance: 0, step: 0, site: 0, guess: 0, draw: 0 };
@@ -93,7 +93,7 @@ impl Model {
     }
 
     /// A lane of `method` on `data`.
-    pub(super) fn plan(&self, method: &Method, rate: f64, data: Prepared, plugin_paths: &[PathBuf]) -> SoloPlan {
+    pub fn plan(&self, method: &Method, rate: f64, data: Prepared, plugin_paths: &[PathBuf]) -> SoloPlan {
         let model = ModelSpec::Mlp(MlpSpec {
             hidden: self.hidden.clone(),
             activation: ActivationSpec::Relu,

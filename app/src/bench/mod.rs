@@ -5,12 +5,14 @@
 //! line each, so that another program can take turns with it (`benches/peers/run.py`).
 #![forbid(unsafe_code)]
 
+mod boundary;
 mod case;
 mod measure;
 mod memory;
 mod report;
 mod serve;
 
+pub use boundary::{Boundary, boundary, boundary_table};
 pub use case::{Method, Model, defaults};
 pub use measure::run;
 pub use memory::Memory;

@@ -1,7 +1,7 @@
 //! The line protocol by which another program drives steps: a JSON object a line, an answer a line.
 //!
 //! ```text
-//! {"do": "open", "method": "weight-transpose", "scope": "example", "guesses": 1, "lr": 1e-8, "inputs": 784,
+//! {"do": "open", "method": "weight-transpose", "scope": "example", "guesses": 1, "lr": 1e-12, "inputs": 784,
 //!  "hidden": [256, 256, 256], "classes": 10, "batch": 128, "file": "case.safetensors"}
 //! {"do": "step", "count": 20}      → {"seconds": 0.31, "losses": [2.41, …]}
 //! {"do": "restart"}                parameters as in the file again, batches from the first

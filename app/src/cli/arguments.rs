@@ -228,6 +228,14 @@ enum PluginCommand {
         #[command(flatten)]
         plugins: PluginArguments,
     },
+    /// Time what a strategy's calls take beside the kernels they ask for, on a tiny model
+    Bench {
+        /// Its id, or a library: all of its strategies
+        #[arg(value_name = "NAME|LIB")]
+        strategy: PathBuf,
+        #[command(flatten)]
+        plugins: PluginArguments,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -306,6 +314,9 @@ impl Arguments {
             }
             Some(Command::Plugin(PluginCommand::Info { name, plugins })) => {
                 Request::PluginInfo { name, plugin_path: plugins.plugin_path }
+            }
+            Some(Command::Plugin(PluginCommand::Bench { strategy, plugins })) => {
+                Request::PluginBench { strategy, plugin_path: plugins.plugin_path }
             }
             Some(Command::Data(DataCommand::List)) => Request::DataList,
             Some(Command::Data(DataCommand::Check { folder })) => Request::DataCheck(folder),
@@ -409,6 +420,8 @@ mod tests {
         assert_eq!(read("workspaces conv"), Ok(Request::Workspaces(Some("conv".into()))));
         let info = Request::PluginInfo { name: "a".into(), plugin_path: vec!["p".into()] };
         assert_eq!(read("plugin info a --plugin-path p"), Ok(info));
+        let bench = Request::PluginBench { strategy: "a.so".into(), plugin_path: Vec::new() };
+        assert_eq!(read("plugin bench a.so"), Ok(bench));
         let Ok(Request::Bench { bench, serve: false, .. }) = read("bench --model 8-4x2 --turn 1s --threads 2") else {
             panic!()
         };

@@ -17,7 +17,7 @@ mod values;
 
 pub use arguments::{command, parse};
 pub use batch::batch;
-pub use bench::bench;
+pub use bench::{bench, plugin_bench};
 pub use check::check;
 pub use data::{convert_cifar10, data_check, data_list};
 pub use exit::{Exit, Failure};
@@ -61,6 +61,13 @@ pub enum Request {
     PluginInfo {
         /// Its id.
         name: String,
+        /// Folders and libraries to look in first.
+        plugin_path: Vec<PathBuf>,
+    },
+    /// What a strategy's calls take beside its kernels.
+    PluginBench {
+        /// Its id, or a library.
+        strategy: PathBuf,
         /// Folders and libraries to look in first.
         plugin_path: Vec<PathBuf>,
     },

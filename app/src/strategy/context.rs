@@ -4,6 +4,7 @@
 //! when the call begins and taken out when it returns. So a context that a plugin kept is refused, not followed.
 #![allow(unsafe_code)]
 
+use super::account::Account;
 use super::call::{Call, Oracle};
 use super::draws::Draws;
 use super::events::Events;
@@ -19,7 +20,7 @@ use candle_core::Tensor;
 use guesswork_plugin::abi::gw_context;
 use std::cell::RefCell;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// First word of every context, so that another pointer given in its place is noticed.
@@ -33,8 +34,8 @@ pub(super) struct Context {
     thread: AtomicUsize,
     /// Metrics and messages of the instance.
     pub events: Mutex<Events>,
-    /// FLOP of the products that were asked for.
-    pub flop: AtomicU64,
+    /// What was asked of the services.
+    pub account: Account,
     /// Set from outside when the run is to end.
     cancelled: Mutex<Arc<AtomicBool>>,
 }
@@ -82,8 +83,8 @@ pub(super) struct State<'a> {
     pub scratch_taken: usize,
     pub draws: Option<&'a Draws>,
     pub events: &'a Mutex<Events>,
-    /// FLOP of the products that were asked for.
-    pub flop: &'a AtomicU64,
+    /// What was asked of the services.
+    pub account: &'a Account,
     /// Whether inputs whose address is given out are compared after the call.
     pub scan: bool,
     pub watched: Vec<(Label, Tensor, u64)>,
@@ -122,15 +123,10 @@ impl<'a> State<'a> {
             scratch_taken: 0,
             draws: None,
             events: &context.events,
-            flop: &context.flop,
+            account: &context.account,
             scan: false,
             watched: Vec::new(),
         }
-    }
-
-    /// Counts a product.
-    pub fn count(&self, flop: u64) {
-        self.flop.fetch_add(flop, Ordering::Relaxed);
     }
 
     /// The first input whose memory is not what it was when its address was given out.
@@ -154,7 +150,7 @@ impl Context {
             active: AtomicPtr::new(ptr::null_mut()),
             thread: AtomicUsize::new(0),
             events: Mutex::default(),
-            flop: AtomicU64::new(0),
+            account: Account::default(),
             cancelled: Mutex::default(),
         }
     }

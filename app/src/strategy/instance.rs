@@ -5,6 +5,7 @@
 //! mode is put back. An instance that panicked or damaged memory is not called again.
 #![allow(unsafe_code)]
 
+use super::account::KernelTime;
 use super::call::{Call, Outcome};
 use super::context::{Context, Phase, Prepared, State, with_events};
 use super::draws::Draws;
@@ -31,7 +32,7 @@ use guesswork_plugin::abi::{
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 /// What a strategy may know of the run before training.
 #[derive(Clone, Debug)]
@@ -117,7 +118,17 @@ impl Instance {
 
     /// FLOP of the products asked of `gw.ops` so far: two a multiply-add pair.
     pub fn flop(&self) -> u64 {
-        self.context.flop.load(Ordering::Relaxed)
+        self.context.account.flop()
+    }
+
+    /// Times the kernels that services run from now on, or no longer.
+    pub fn time_kernels(&self, timed: bool) {
+        self.context.account.time(timed);
+    }
+
+    /// The kernels timed since the last call.
+    pub fn take_kernel_time(&self) -> KernelTime {
+        self.context.account.take()
     }
 
     /// The plan, once prepared.

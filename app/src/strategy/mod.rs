@@ -9,6 +9,7 @@
 //!                                                          each step: propose(Call) → [estimate] → observe
 //! ```
 
+mod account;
 mod call;
 mod catalog;
 mod checkpoint;
@@ -40,6 +41,7 @@ mod sites;
 #[cfg(test)]
 mod tests;
 
+pub use account::KernelTime;
 pub use call::{Call, Inputs, Oracle, Outcome};
 pub use catalog::Catalog;
 pub use discover::{Candidate, Origin, PATH_VARIABLE, SearchPath};

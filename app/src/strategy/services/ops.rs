@@ -94,7 +94,8 @@ unsafe fn run<const N: usize>(
         for src in srcs {
             from.push(source(state, dst, src)?);
         }
-        kernel(&to, std::array::from_fn(|index| &*from[index])).map_err(refused)
+        let work = || kernel(&to, std::array::from_fn(|index| &*from[index]));
+        state.account.kernel(work).map_err(refused)
     };
     // SAFETY: the plugin passes its call's context and an error record.
     unsafe { serve(ctx, err, name, OPS, service) }
@@ -132,7 +133,7 @@ unsafe extern "C" fn matmul(
             kernel::gemm(&to, beta, alpha, &a, a_flag, &b, b_flag)?;
             Ok(2 * (to.elem_count() * a.dim(usize::from(!a_flag))?) as u64)
         };
-        state.count(product().map_err(refused)?);
+        state.account.count(state.account.kernel(product).map_err(refused)?);
         Ok(())
     };
     // SAFETY: the plugin passes its call's context and an error record.
@@ -189,8 +190,8 @@ unsafe extern "C" fn pull_back(
             from.push(signal);
         }
         let from: Vec<&Tensor> = from.iter().map(|signal| &**signal).collect();
-        state.tape.pull_back(state.theta, number, &from, stack, &to)?;
-        state.count((stack * state.tape.batch()) as u64 * view.pull_back_flop);
+        state.account.kernel(|| state.tape.pull_back(state.theta, number, &from, stack, &to))?;
+        state.account.count((stack * state.tape.batch()) as u64 * view.pull_back_flop);
         Ok(())
     };
     // SAFETY: the plugin passes its call's context and an error record.
@@ -256,7 +257,7 @@ unsafe extern "C" fn categorical(
         let key = categorical_key(state, site, guess, draw)?;
         match replaced(state, DrawKind::Categorical, site, guess, draw)? {
             Some(given) => kernel::copy(&to, given).map_err(refused),
-            None => kernel::categorical(&to, &from, key).map_err(refused),
+            None => state.account.kernel(|| kernel::categorical(&to, &from, key)).map_err(refused),
         }
     };
     // SAFETY: the plugin passes its call's context and an error record.
@@ -282,7 +283,8 @@ unsafe extern "C" fn dot(ctx: *mut gw_context, a: gw_tensor, b: gw_tensor, out: 
     let service = |state: &mut State<'_>| {
         // SAFETY: the interface: writable memory for a number.
         let out = unsafe { place(out)? };
-        out.put(kernel::dot(&state.handles.get(a)?.tensor, &state.handles.get(b)?.tensor).map_err(refused)?);
+        let (a, b) = (&state.handles.get(a)?.tensor, &state.handles.get(b)?.tensor);
+        out.put(state.account.kernel(|| kernel::dot(a, b)).map_err(refused)?);
         Ok(())
     };
     // SAFETY: the plugin passes its call's context and an error record.
@@ -358,7 +360,7 @@ unsafe extern "C" fn svd(
                 from = source(state, dst, a)?;
             }
         }
-        kernel::svd(&from, &to[0], &to[1], &to[2]).map_err(refused)
+        state.account.kernel(|| kernel::svd(&from, &to[0], &to[1], &to[2])).map_err(refused)
     };
     // SAFETY: the plugin passes its call's context and an error record.
     unsafe { serve(ctx, err, "svd", OPS, service) }

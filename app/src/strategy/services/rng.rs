@@ -79,7 +79,7 @@ unsafe extern "C" fn fill(
         let key = key(state, site, guess, draw)?;
         match replaced(state, name, site, guess, draw)? {
             Some(given) => Ok(kernel::copy(&to, given).and_then(|()| kernel::scale(&to, scale))?),
-            None => Ok(kernel::fill_draws(&to, kind, scale, key)?),
+            None => Ok(state.account.kernel(|| kernel::fill_draws(&to, kind, scale, key))?),
         }
     };
     // SAFETY: the plugin passes its call's context and an error record.
@@ -118,7 +118,7 @@ unsafe extern "C" fn draw(
                 let values = given.flatten_all()?.narrow(0, start as usize, count as usize)?;
                 out.copy_from_slice(&values.to_dtype(DType::F64)?.to_vec1::<f64>()?);
             }
-            None => kernel::draws(kind, key, start, out),
+            None => state.account.kernel(|| kernel::draws(kind, key, start, out)),
         }
         Ok(())
     };

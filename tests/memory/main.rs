@@ -1,0 +1,101 @@
+//! What a warm training step allocates, counted by the allocator of this program: no tensor memory.
+//!
+//! What remains, on the model below, a step:
+//!
+//! | blocks | bytes | what |
+//! |---|---|---|
+//! | a few a product | ≤ 2 MiB each | packing scratch inside the `gemm` crate, aligned for vector registers, freed at once |
+//! | ≤ 600 | ≤ 64 KiB | sums in double precision (a number a row or column: at most 8·L·B bytes a vector), the scalars and their copy for the coefficients, lists of tensors and handles, the step's report |
+
+mod counting;
+
+use candle_core::{Device, Tensor};
+use counting::{Counted, Counting, counting, turn};
+use guesswork::bench::{Method, Model};
+use guesswork::session::{Solo, pool};
+use std::collections::BTreeSet;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Extents that no vector of numbers in double precision shares with a tensor in single.
+const MODEL: &str = "784-261-203:97";
+const EXTENTS: [usize; 4] = [784, 261, 203, 10];
+const BATCH: usize = 97;
+/// Steps that plan buffers, and in which outputs are scanned (the first three).
+const WARM_UP: usize = 5;
+/// Steps counted.
+const STEPS: usize = 10;
+/// Every weight, activation and signal but the logits' is larger.
+const LARGE: usize = 16 << 10;
+
+/// A bias of the logits is as small as a list of handles.
+const LEAST: usize = 512;
+
+/// Bytes of every tensor of a lane, and of the next power of two, which scratch is rounded to; from [`LEAST`] on.
+fn tensor_sizes(guesses: usize) -> BTreeSet<usize> {
+    let weights = EXTENTS.windows(2).map(|pair| pair[0] * pair[1]);
+    let biases = EXTENTS[1..].iter().copied();
+    let rows = EXTENTS.iter().map(|width| width * BATCH).chain([BATCH * BATCH]);
+    let stacked = rows.clone().map(|count| count * guesses);
+    let all = weights.chain(biases).chain(rows).chain(stacked);
+    all.flat_map(|count| [count * 4, count.next_power_of_two() * 4]).filter(|&bytes| bytes >= LEAST).collect()
+}
+
+fn step_allocations(method: &str) -> Counted {
+    let (model, method): (Model, Method) = (MODEL.parse().unwrap(), method.parse().unwrap());
+    let data = model.data(&Device::Cpu).unwrap();
+    let mut solo = Solo::new(model.plan(&method, 1e-12, data, &[])).unwrap();
+    // One thread: with several, which of them first needs scratch of its own is a matter of chance.
+    pool(Some(1)).unwrap().install(|| {
+        for _ in 0..WARM_UP {
+            solo.step().unwrap();
+        }
+        counting(tensor_sizes(method.guesses), LARGE, || {
+            for _ in 0..STEPS {
+                solo.step().unwrap();
+            }
+        })
+    })
+}
+
+#[test]
+fn a_warm_step_allocates_no_tensor_memory() {
+    let _turn = turn();
+    for method in [
+        "backprop",
+        "weight-perturbation@batch",
+        "weight-perturbation@layer:4",
+        "activity-perturbation@example",
+        "activity-perturbation@example-layer",
+        "weight-transpose@example:8",
+        "weight-transpose@layer",
+        "weight-transpose@batch",
+        "activation-mixing@example",
+        "activation-mixing@batch:4",
+        "downstream@example-layer",
+        "jacobian-transpose@example",
+        "label-guess@example",
+    ] {
+        let Counted { small, scratch, found } = step_allocations(method);
+        if let Some((bytes, trace)) = found.first() {
+            panic!("{method}: {} blocks in {STEPS} steps, the first of {bytes} bytes\n{trace}", found.len());
+        }
+        println!("{method}: {small:?} {scratch:?}");
+        assert!(small.count <= 600 * STEPS && small.bytes <= (64 << 10) * STEPS, "{method}: {small:?}");
+        assert!(scratch.largest <= 2 << 20, "{method}: {scratch:?}");
+    }
+}
+
+/// The test above can fail: a tensor made in the counted work is found, by its size or by being large.
+#[test]
+fn a_tensor_is_noticed() {
+    let _turn = turn();
+    let make = |shape: &[usize]| drop(Tensor::zeros(shape, candle_core::DType::F32, &Device::Cpu).unwrap());
+    for shape in [&[BATCH, 10][..], &[BATCH, 261], &[261], &[100, 1000]] {
+        let counted = counting(tensor_sizes(1), LARGE, || make(shape));
+        assert_eq!(counted.found.len(), 1, "{shape:?}");
+        assert!(counted.found[0].1.contains("zeros"), "{}", counted.found[0].1);
+    }
+    assert!(counting(tensor_sizes(1), LARGE, || make(&[3])).found.is_empty());
+}
