@@ -124,7 +124,8 @@ class Engine:
 def engines(threads, program):
     """Command and environment of each engine."""
     python = sys.executable
-    pools = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+    # PASSIVE: threads that spin at OpenMP's barriers slow PyTorch down many times over as soon as anything else runs.
+    pools = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE"}
     jax = {
         "JAX_PLATFORMS": "cpu",
         "JAX_COMPILATION_CACHE_DIR": str(SCRATCH / "cache" / "jax"),
