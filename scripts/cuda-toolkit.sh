@@ -85,6 +85,8 @@ export CARGO_TARGET_DIR="$place/build"
 # The change of source is no business of the lock file in the repository.
 lock=$(mktemp)
 cp "$root/Cargo.lock" "$lock"
-trap 'cp "$lock" "$root/Cargo.lock"; rm -f "$lock"' EXIT INT TERM
+trap 'cp "$lock" "$root/Cargo.lock"; rm -f "$lock"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 cd "$root"
 cargo "$@" --config "patch.crates-io.candle-core.path=\"$copy\""

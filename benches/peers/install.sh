@@ -19,4 +19,8 @@ pip install --no-deps torch==2.15.0
 pip install typing-extensions filelock sympy networkx jinja2 fsspec 'setuptools>=77.0.3' \
     'cuda-toolkit[cublas,cudart,cufft,cufile,cupti,cusolver,cusparse,nvjitlink,nvrtc,nvtx]==13.2.2' \
     nvidia-cudnn-cu13==9.26.0.51 nvidia-cusparselt-cu13==0.8.1 nvidia-nccl-cu13==2.30.7 nvidia-nvshmem-cu13==3.7.2
+# What compiles PyTorch's steps for a GPU.
+if command -v nvidia-smi >/dev/null 2>&1; then
+    pip install triton~=3.9.0
+fi
 "$venv/bin/python" -c 'import jax, torch; print("jax", jax.__version__, "· torch", torch.__version__)'

@@ -121,7 +121,7 @@ class Engine:
         self.process.wait()
 
 
-def engines(threads, program):
+def engines(threads, program, device):
     """Command and environment of each engine."""
     python = sys.executable
     # PASSIVE: threads that spin at OpenMP's barriers slow PyTorch down many times over as soon as anything else runs.
@@ -133,11 +133,13 @@ def engines(threads, program):
         **pools,
     }
     torch = {"TORCHINDUCTOR_CACHE_DIR": str(SCRATCH / "cache" / "inductor"), **pools}
+    torch_engine = [python, str(HERE / "torch_engine.py"), "--device", device]
     return {
-        "guesswork": ([program, "bench", "--serve", "--threads", str(threads)], {}),
+        "guesswork": ([program, "bench", "--serve", "--threads", str(threads), "--device", device], {}),
         "jax": ([python, str(HERE / "jax_engine.py")], jax),
-        "torch": ([python, str(HERE / "torch_engine.py")], torch),
-        "torch-compile": ([python, str(HERE / "torch_engine.py"), "--compile"], torch),
+        "torch": (torch_engine, torch),
+        "torch-compile": ([*torch_engine, "--compile"], torch),
+        "torch-graphs": ([*torch_engine, "--graphs"], torch),
     }
 
 
@@ -185,7 +187,8 @@ def measure(running, model, method, file, options):
         steps = {}
         for name, engine in opened.items():
             seconds = max(engine.step(1)[0], 1e-6)
-            steps[name] = max(2, math.ceil(options.seconds / seconds))
+            # A peer's step of K guesses is K steps.
+            steps[name] = max(2 if method.guesses == 1 else 1, math.ceil(options.seconds / seconds))
             row["seconds"][name] = []
         for turn in range(options.rounds):
             # Every other round backwards, so that none always follows the same neighbour.
@@ -216,12 +219,16 @@ def measure_memory(commands, model, method, file):
     return found
 
 
-def machine(threads):
+def machine(threads, device):
     """What it was measured on."""
     model = platform.processor()
     with contextlib.suppress(OSError), open("/proc/cpuinfo") as info:
         model = next(line.split(":")[1].strip() for line in info if line.startswith("model name"))
-    return {"processor": model, "processors": os.cpu_count(), "threads": threads, "system": platform.platform()}
+    found = {"processor": model, "processors": os.cpu_count(), "threads": threads, "system": platform.platform()}
+    if device != "cpu":
+        query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+        found["gpu"] = subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip()
+    return found
 
 
 def geometric(values):
@@ -233,7 +240,7 @@ def table(report):
     rows, lines = report["rows"], []
     names = [name for name in report["engines"] if any(name in row["seconds"] for row in rows)]
     peers = [name for name in names if name != "guesswork"]
-    best = ("guesswork" in names and len(peers) > 0)  # fmt: skip
+    best = "guesswork" in names and len(peers) > 0
     head = ["method", "model", *[f"{name} steps/s" for name in names], *([f"/ {name}" for name in peers] if best else [])]
     lines += ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
 
@@ -274,7 +281,8 @@ def main():
     parser.add_argument("--threads", type=int, default=2, help="processors, and threads of every engine [2]")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of interleaved turns [5]")
     parser.add_argument("--seconds", type=float, default=0.5, help="a turn takes about so long [0.5]")
-    parser.add_argument("--engines", default="guesswork,jax,torch,torch-compile", help="comma-separated")
+    parser.add_argument("--engines", default="guesswork,jax,torch,torch-compile", help="comma-separated; also torch-graphs")
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda:N for Guesswork and PyTorch [cpu]")
     parser.add_argument("--methods", help="comma-separated, as the table writes them [all]")
     parser.add_argument("--models", help="comma-separated, as the table writes them, up to the blank [all]")
     parser.add_argument("--program", default=str(ROOT / "target" / "release" / "guesswork"), help="the guesswork program")
@@ -285,14 +293,14 @@ def main():
 
     processors = sorted(os.sched_getaffinity(0))[: options.threads]
     os.sched_setaffinity(0, processors)
-    commands = engines(options.threads, options.program)
+    commands = engines(options.threads, options.program, options.device)
     commands = {name: commands[name] for name in options.engines.split(",")}
     report = {"rows": []}
     if options.json and options.json.exists():
         report = json.loads(options.json.read_text())
     report |= {
         "date": datetime.date.today().isoformat(),
-        "machine": machine(options.threads),
+        "machine": machine(options.threads, options.device),
         "rounds": options.rounds,
     }
 

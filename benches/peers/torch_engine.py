@@ -1,4 +1,4 @@
-"""The training steps in PyTorch, eager or with --compile, weights as n_l × n_{l−1}, updates in place.
+"""The training steps in PyTorch, eager, with --compile, or with --graphs (compiled to CUDA graphs), weights as n_l × n_{l−1}, updates in place.
 
 Compiled is the whole step of a guess, and of backpropagation the loss with its gradient. Random numbers stay ATen's:
 the C++ that the compiler makes for them takes about twice as long.
@@ -7,9 +7,9 @@ Signal guesses carry their tangent in lockstep with the forward pass, so that no
 forms the direction V_l = E_lᵀX_{l−1}, as a user would; the update at `example` scope is one `addmm_` a layer.
 """
 
+import argparse
 import functools
 import os
-import sys
 
 import torch
 import torch._inductor.config
@@ -63,23 +63,24 @@ def weight_perturbation(params, x, labels, lr):
 
 
 def activity(params, inputs, masks):
-    return [torch.randn_like(m).mul_(m) for m in masks] + [x_like(params, inputs)]
+    return [torch.randn_like(m).mul_(m) for m in masks] + [noise_at_logits(params, inputs)]
 
 
 def weight_transpose(params, inputs, masks):
     rows = inputs[0].shape[0]
-    guesses = [(torch.randn(rows, w.shape[0]) @ w).mul_(m) for m, (w, _) in zip(masks, params[1:])]
-    return guesses + [x_like(params, inputs)]
+    guesses = [(torch.randn(rows, w.shape[0], device=w.device) @ w).mul_(m) for m, (w, _) in zip(masks, params[1:])]
+    return guesses + [noise_at_logits(params, inputs)]
 
 
 def mixing(params, inputs, masks):
     rows = inputs[0].shape[0]
-    guesses = [(torch.randn(rows, rows).mul_(rows**-0.5) @ x).mul_(m) for m, x in zip(masks, inputs[1:])]
-    return guesses + [x_like(params, inputs)]
+    mixture = functools.partial(torch.randn, rows, rows, device=inputs[0].device)
+    guesses = [(mixture().mul_(rows**-0.5) @ x).mul_(m) for m, x in zip(masks, inputs[1:])]
+    return guesses + [noise_at_logits(params, inputs)]
 
 
-def x_like(params, inputs):
-    return torch.randn(inputs[0].shape[0], params[-1][0].shape[0])
+def noise_at_logits(params, inputs):
+    return torch.randn(inputs[0].shape[0], params[-1][0].shape[0], device=inputs[0].device)
 
 
 def signal_guess(guess, scope):
@@ -135,18 +136,21 @@ class Case:
     def __init__(self, request):
         self.parameters, x, labels = serving.layers(request["file"])
         batch = request["batch"]
-        x, labels = torch.from_numpy(x), torch.from_numpy(labels)
+        x, labels = torch.from_numpy(x).to(OPTIONS.device), torch.from_numpy(labels).to(OPTIONS.device)
         self.batches = list(zip(x.split(batch), labels.split(batch)))
         self.lr, self.guesses = request["lr"], request["guesses"]
         torch._dynamo.reset()
-        compiled = functools.partial(torch.compile, dynamic=False) if COMPILE else lambda function: function
+        compiled = lambda function: function  # noqa: E731
+        if OPTIONS.compile or OPTIONS.graphs:
+            mode = "reduce-overhead" if OPTIONS.graphs else None
+            compiled = functools.partial(torch.compile, dynamic=False, mode=mode)
         self.function = step_of(request["method"], request.get("scope"), compiled)
         self.backprop = request["method"] == "backprop"
         self.restart()
 
     def restart(self):
         def fresh(tensor):
-            return torch.from_numpy(tensor).clone().requires_grad_(self.backprop)
+            return torch.tensor(tensor, device=OPTIONS.device, requires_grad=self.backprop)
 
         self.params = [(fresh(w), fresh(b)) for w, b in self.parameters]
         torch.manual_seed(0)
@@ -159,12 +163,18 @@ class Case:
         return loss
 
     def wait(self):
-        pass
+        if OPTIONS.device != "cpu":
+            torch.cuda.synchronize()
 
 
 if __name__ == "__main__":
-    COMPILE = "--compile" in sys.argv[1:]
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--graphs", action="store_true")
+    parser.add_argument("--device", default="cpu")
+    OPTIONS = parser.parse_args()
+    name = "torch-graphs" if OPTIONS.graphs else "torch-compile" if OPTIONS.compile else "torch"
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     torch._inductor.config.fallback_random = True
-    torch.zeros(1)
-    serving.serve("torch-compile" if COMPILE else "torch", torch.__version__, Case)
+    torch.zeros(1, device=OPTIONS.device)
+    serving.serve(name, torch.__version__, Case)

@@ -5,6 +5,8 @@ use candle_core::{DType, Device, Tensor};
 use guesswork::kernel;
 use guesswork::model::{Extent, Graph, Network, Tape, build};
 use guesswork::objective::Loss;
+use guesswork::options::DeviceChoice;
+use guesswork::session::device::open;
 use guesswork::workspace::{
     ActivationSpec, ConvLayerSpec, ConvSpec, InitSpec, MixerSpec, MlpSpec, ModelSpec, PoolSpec,
 };
@@ -20,6 +22,17 @@ pub const ACTIVATIONS: [(&str, ActivationSpec); 3] =
 thread_local! {
     /// What this test has read: file and tensor.
     static READ: RefCell<BTreeSet<(PathBuf, String)>> = const { RefCell::new(BTreeSet::new()) };
+}
+
+/// Device and data type of the test: f64 on the CPU, f32 on what `GUESSWORK_TEST_DEVICE` names.
+pub fn place() -> (Device, DType) {
+    let Ok(name) = std::env::var("GUESSWORK_TEST_DEVICE") else { return (Device::Cpu, DType::F64) };
+    let choice = match name.strip_prefix("cuda:").map(str::parse) {
+        Some(Ok(number)) => DeviceChoice::Cuda(number),
+        None if name == "cpu" => DeviceChoice::Cpu,
+        _ => panic!("GUESSWORK_TEST_DEVICE is `{name}`, expected cpu or cuda:N"),
+    };
+    (open(choice).unwrap_or_else(|error| panic!("{error}")).0, DType::F32)
 }
 
 /// Tensors of one file, by name.
@@ -39,13 +52,14 @@ impl Reference {
         Self { file, tensors }
     }
 
-    /// The tensor `name` in double precision.
+    /// The tensor `name`, in the type and on the device of the test.
     #[track_caller]
     pub fn get(&self, name: &str) -> Tensor {
         match self.tensors.get(name) {
             Some(tensor) => {
                 READ.with_borrow_mut(|read| read.insert((self.file.clone(), name.to_owned())));
-                tensor.to_dtype(DType::F64).unwrap()
+                let (device, dtype) = place();
+                tensor.to_dtype(dtype).and_then(|tensor| tensor.to_device(&device)).unwrap()
             }
             None => panic!("{}: no tensor `{name}`", self.file.display()),
         }
@@ -67,7 +81,7 @@ impl Reference {
     /// The tensor `name` as one number.
     #[track_caller]
     pub fn scalar(&self, name: &str) -> f64 {
-        self.get(name).flatten_all().unwrap().to_vec1::<f64>().unwrap()[0]
+        self.get(name).to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap()[0]
     }
 
     /// The labels, B × 1.
@@ -98,7 +112,8 @@ pub struct Golden {
 
 /// A network whose parameter NAME is `value(NAME)`.
 pub fn network_from(graph: Graph, value: impl Fn(&str) -> Tensor) -> Network {
-    let network = Network::new(Arc::new(graph), DType::F64, &Device::Cpu, 0).unwrap();
+    let (device, dtype) = place();
+    let network = Network::new(Arc::new(graph), dtype, &device, 0).unwrap();
     for (name, theta) in network.names().iter().zip(network.theta()) {
         kernel::copy(theta, &value(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
     }
@@ -108,7 +123,7 @@ pub fn network_from(graph: Graph, value: impl Fn(&str) -> Tensor) -> Network {
 /// A tape of `network` after its forward pass on `data`, (B·P) × n.
 pub fn forward(network: &Network, data: &Tensor) -> Tape {
     let batch = data.dims()[0] / network.graph().input.rows;
-    let tape = Tape::new(Arc::clone(network.graph()), batch, DType::F64, &Device::Cpu).unwrap();
+    let tape = Tape::new(Arc::clone(network.graph()), batch, data.dtype(), data.device()).unwrap();
     tape.forward(network.theta(), data, None, |_| Ok::<_, candle_core::Error>(())).unwrap();
     tape
 }
