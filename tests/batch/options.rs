@@ -29,6 +29,37 @@ fn seeds_steps_and_values_win_over_the_file() {
 }
 
 #[test]
+fn probing_bias_containment_and_spectrum_leaves_training_as_it_is() {
+    let plain = place().batch(&[]).expect(0).records();
+    let cadences = ["bias=2", "bias_guesses=5", "containment=3", "spectrum=4"];
+    let arguments: Vec<String> = cadences.iter().map(|cadence| format!("measure.{cadence}")).collect();
+    let arguments: Vec<&str> = arguments.iter().flat_map(|set| ["--set", set]).collect();
+    let probed = place().batch(&arguments).expect(0).records();
+    let of = |records: &[serde_json::Value], lane: u64, name: &str| -> Vec<serde_json::Value> {
+        let steps = kind(records, "step").into_iter().filter(|step| step["lane"] == lane);
+        steps.map(|step| step[name].clone()).collect()
+    };
+    for lane in 0..2 {
+        assert_eq!(of(&plain, lane, "loss"), of(&probed, lane, "loss"));
+        assert_eq!(of(&plain, lane, "estimate_norm"), of(&probed, lane, "estimate_norm"));
+        assert_eq!(of(&plain, lane, "cosine"), of(&probed, lane, "cosine"));
+    }
+    let measured = |lane, name: &str| -> Vec<usize> {
+        let values = of(&probed, lane, name);
+        (0..values.len()).filter(|&step| !values[step].is_null()).collect()
+    };
+    assert_eq!(measured(1, "variance"), [0, 2, 4, 6]);
+    // Backpropagation has neither bias nor variance.
+    assert!(measured(0, "variance").is_empty());
+    let step = |step: usize| kind(&probed, "step").into_iter().filter(|found| found["lane"] == 1).nth(step).unwrap();
+    let sites = &step(3)["sites"];
+    assert!((sites["weight_containment"][0].as_f64().unwrap() - 1.0).abs() < 1e-4, "{sites}");
+    assert!(sites["activation_containment"][2].is_number(), "{sites}");
+    let singular: Vec<f64> = step(4)["spectra"][1].as_array().unwrap().iter().map(|s| s.as_f64().unwrap()).collect();
+    assert!(singular.len() == 12 && singular.is_sorted_by(|a, b| a >= b), "{singular:?}");
+}
+
+#[test]
 fn the_time_limit_ends_every_lane() {
     let records = place().batch(&["--steps", "1000000", "--time", "0.1s", "--threads", "2"]).expect(0).records();
     let ends = kind(&records, "end");

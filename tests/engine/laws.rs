@@ -6,7 +6,9 @@ use crate::identities::settings;
 use candle_core::{Result, Tensor};
 use guesswork::estimate::{Directions, Estimator, GuessKind, Settings};
 use guesswork::kernel;
+use guesswork::measure::{bias::Probe, containment};
 use guesswork::model::Extent;
+use guesswork::record::{Key, Quantity};
 use guesswork::workspace::{Combine, Scope};
 
 fn fixture() -> Result<Fixture> {
@@ -255,5 +257,109 @@ fn jacobian_transpose_of_a_linear_network_is_biased_as_stated() -> Result<()> {
             assert!((mean - g).abs() <= 5.5 * error + 1e-12, "{scope:?}: {mean} ± {error} for {g}");
         }
     }
+    Ok(())
+}
+
+/// The figures that a probe of `guesses` estimates finds, of the whole model.
+fn probed(
+    f: &Fixture,
+    guesses: u64,
+    fresh: impl FnMut(u64, &[Tensor]) -> Result<()>,
+) -> Result<std::collections::BTreeMap<(Quantity, Option<u16>), f64>> {
+    let mut values = Vec::new();
+    Probe::new(f.network.theta())?.measure(f.network.graph(), &f.gradient, guesses, fresh, &mut values)?;
+    Ok(values.into_iter().map(|(key, value)| ((key.quantity, key.site), value)).collect())
+}
+
+#[test]
+fn a_probe_finds_weight_perturbation_unbiased_with_relative_variance_n_plus_one() -> Result<()> {
+    let f = fixture()?;
+    let (n, guesses) = (f.gradient().len() as f64, 4000);
+    let mut estimator = Estimator::new(settings(Scope::Batch, 1), GuessKind::Weight, &f.tape, f.network.theta())?;
+    let found = probed(&f, guesses, |number, estimate| {
+        let v = vec![f.weight_direction(300, number)?];
+        estimator.derive(f.point(), Directions::Weight(&v))?;
+        estimator.combine(f.point(), Directions::Weight(&v), estimate)
+    })?;
+    let m = guesses as f64;
+    // The covariance is ‖g‖²I + ggᵀ: the square of its trace norm sets the deviation of the unbiased bias².
+    let deviation = (2.0 * (n + 3.0) / (m * (m - 1.0))).sqrt();
+    let bias = found[&(Quantity::BiasSquared, None)];
+    assert!(bias.abs() < 4.0 * deviation, "bias² {bias} ± {deviation}");
+    // ‖ĝ‖² = d²‖V‖² with d ~ N(0, ‖g‖²) along g: moments of a normal and of χ² with n − 1 degrees.
+    let fourth = 105.0 + 30.0 * (n - 1.0) + 3.0 * ((n - 1.0).powi(2) + 2.0 * (n - 1.0));
+    let error = ((fourth - (n + 2.0).powi(2)) / m).sqrt();
+    let variance = found[&(Quantity::Variance, None)];
+    assert!((variance - (n + 1.0)).abs() < 4.0 * error, "variance {variance} for {} ± {error}", n + 1.0);
+    let fit = found[&(Quantity::ScalarFit, None)];
+    assert!((fit - 1.0).abs() < 4.0 * (2.0 / m).sqrt(), "scalar fit {fit}");
+    // Sites add up: weighted by their ‖g_l‖².
+    let sites = 0..f.network.graph().sites.len() as u16;
+    assert!(sites.into_iter().all(|site| found.contains_key(&(Quantity::BiasSquared, Some(site)))));
+    Ok(())
+}
+
+#[test]
+fn a_probe_finds_the_bias_and_the_variance_that_were_put_in() -> Result<()> {
+    let f = fixture()?;
+    let g = f.gradient();
+    let (n, guesses, noise) = (g.len() as f64, 2000, 0.1 * dot(&g, &g).sqrt());
+    let found = probed(&f, guesses, |number, estimate| {
+        for ((into, v), g) in estimate.iter().zip(f.weight_direction(301, number)?).zip(&f.gradient) {
+            kernel::copy(into, g)?;
+            kernel::scale(into, 0.5)?;
+            kernel::axpy(into, noise, &v)?;
+        }
+        Ok(())
+    })?;
+    // ĝ = g/2 + 0.1‖g‖V: bias² ¼, variance 0.01 n, fit ½; the deviations are those of means of M normals and of a χ².
+    let m = guesses as f64;
+    let bias = found[&(Quantity::BiasSquared, None)];
+    assert!((bias - 0.25).abs() < 4.0 * (0.1 / m.sqrt() + 0.01 * (2.0 * n).sqrt() / m), "bias² {bias}");
+    let variance = found[&(Quantity::Variance, None)];
+    assert!((variance / (0.01 * n) - 1.0).abs() < 4.0 * (2.0 / (n * m)).sqrt(), "variance {variance}");
+    assert!((found[&(Quantity::ScalarFit, None)] - 0.5).abs() < 4.0 * 0.1 / m.sqrt());
+    Ok(())
+}
+
+#[test]
+fn true_signals_lie_in_the_masked_rows_of_the_next_weight() -> Result<()> {
+    let f = Fixture::new("mlp((hidden: [9, 7]))", Extent::image(1, 3, 3), 3, 6, 91)?;
+    let mut values = Vec::new();
+    containment::measure(&f.network, &f.tape, &mut values)?;
+    let of = |quantity, site: usize| {
+        let key = Key::site(quantity, site);
+        values.iter().find(|(other, _)| *other == key).map(|(_, value)| *value)
+    };
+    for site in 0..2 {
+        let held = of(Quantity::WeightContainment, site).expect("a dense layer reads this site");
+        assert!((held - 1.0).abs() < 1e-9, "site {site}: {held}");
+        let random = of(Quantity::WeightContainmentRandom, site).expect("measured together");
+        assert!(random > 0.0 && random <= 1.0, "site {site}: {random}");
+    }
+    // Nothing reads the logits; six activations of three classes span all of them.
+    assert_eq!(of(Quantity::WeightContainment, 2), None);
+    let held = of(Quantity::ActivationContainment, 2).expect("measured at every site");
+    assert!((held - 1.0).abs() < 1e-9, "logits: {held}");
+    Ok(())
+}
+
+#[test]
+fn a_random_span_holds_its_rank_over_n_of_a_signal() -> Result<()> {
+    let (rank, n, draws) = (3, 12, 400);
+    let (mut sum, device) = (0.0, candle_core::Device::Cpu);
+    for draw in 0..draws {
+        let span = Tensor::zeros((rank, n), candle_core::DType::F64, &device)?;
+        kernel::fill_draws(&span, kernel::Draw::Normal, 1.0, crate::fixture::key(401, 0, 0, draw))?;
+        let signal = Tensor::zeros((1, n), candle_core::DType::F64, &device)?;
+        kernel::fill_draws(&signal, kernel::Draw::Normal, 1.0, crate::fixture::key(402, 0, 0, draw))?;
+        let found = containment::share(&signal, &span, n)?.expect("a signal");
+        assert!((found.random - rank as f64 / n as f64).abs() < 1e-12);
+        sum += found.contained;
+    }
+    // Beta(r/2, (n − r)/2): variance 2r(n − r)/(n²(n + 2)).
+    let (r, n) = (rank as f64, n as f64);
+    let error = (2.0 * r * (n - r) / (n * n * (n + 2.0)) / draws as f64).sqrt();
+    assert!((sum / draws as f64 - r / n).abs() < 4.0 * error, "{} for {}", sum / draws as f64, r / n);
     Ok(())
 }

@@ -4,8 +4,11 @@
 #![forbid(unsafe_code)]
 
 pub mod alignment;
+pub mod bias;
+pub mod containment;
 pub mod evaluate;
 pub mod one_step;
+pub mod peak;
 pub mod spectrum;
 
 use crate::data::Prepared;
@@ -43,29 +46,56 @@ pub struct Measurer {
     cadence: Measure,
     gradient: Option<Vec<Tensor>>,
     probe: Option<(Tape, Vec<Tensor>)>,
+    bias: Option<bias::Probe>,
     evaluator: Evaluator,
 }
 
 impl Measurer {
     /// Measurements at the given cadences; buffers are planned when first needed.
     pub fn new(cadence: Measure) -> Self {
-        Self { cadence, gradient: None, probe: None, evaluator: Evaluator::default() }
+        Self { cadence, gradient: None, probe: None, bias: None, evaluator: Evaluator::default() }
     }
 
     /// Whether anything is to be measured at `step`.
     pub fn due(&self, step: u64) -> bool {
         let c = &self.cadence;
-        [c.alignment, c.one_step, c.spectrum, c.mask_density, c.test, c.train].iter().any(|&every| is_due(every, step))
+        let all = [c.alignment, c.one_step, c.spectrum, c.bias, c.containment, c.mask_density, c.test, c.train];
+        all.iter().any(|&every| is_due(every, step))
     }
 
-    /// Measures what is due at `step` and appends it to `values`.
+    /// Whether bias and variance are to be measured at `step`.
+    pub fn bias_due(&self, step: u64) -> bool {
+        is_due(self.cadence.bias, step)
+    }
+
+    /// Measures bias and variance from fresh estimates, each written by `fresh` given its number, against the gradient that
+    /// [`Measurer::measure`] found at the same step.
+    ///
+    /// # Errors
+    /// Those of `fresh` and of the kernels.
+    pub fn bias<E: From<candle_core::Error>>(
+        &mut self,
+        network: &Network,
+        fresh: impl FnMut(u64, &[Tensor]) -> std::result::Result<(), E>,
+        values: &mut Values,
+    ) -> std::result::Result<(), E> {
+        let Some(gradient) = &self.gradient else { return Ok(()) };
+        let probe = match &mut self.bias {
+            Some(probe) => probe,
+            None => self.bias.insert(bias::Probe::new(network.theta())?),
+        };
+        probe.measure(network.graph(), gradient, self.cadence.bias_guesses, fresh, values)
+    }
+
+    /// Measures what is due at `step`, but bias and variance, and appends it to `values`, singular values to `spectra`.
     ///
     /// # Errors
     /// As the kernels do.
-    pub fn measure(&mut self, view: View, step: u64, values: &mut Values) -> Result<()> {
+    pub fn measure(&mut self, view: View, step: u64, values: &mut Values, spectra: &mut Spectra) -> Result<()> {
         let cadence = self.cadence;
         let (align, one_step) = (is_due(cadence.alignment, step), is_due(cadence.one_step, step));
-        if align || one_step {
+        let (bias, containment) = (is_due(cadence.bias, step), is_due(cadence.containment, step));
+        if align || one_step || bias || containment {
             let gradient = match &mut self.gradient {
                 Some(gradient) => gradient,
                 None => self.gradient.insert(view.network.zeros_like()?),
@@ -92,8 +122,11 @@ impl Measurer {
                 one_step::measure(view, gradient, cadence.one_step_rate, probe, theta, values)?;
             }
         }
+        if containment {
+            containment::measure(view.network, view.point.tape, values)?;
+        }
         if is_due(cadence.spectrum, step) {
-            spectrum::measure(view.network, values)?;
+            spectrum::measure(view.network, values, spectra)?;
         }
         if is_due(cadence.mask_density, step) {
             mask_density(view.point.tape, values)?;
@@ -138,6 +171,9 @@ impl Measurer {
 
 /// Measured quantities, in the order they were taken.
 pub type Values = Vec<(Key, f64)>;
+
+/// Singular values by site, falling.
+pub type Spectra = Vec<(u16, Vec<f64>)>;
 
 fn is_due(every: u64, step: u64) -> bool {
     every > 0 && step.is_multiple_of(every)

@@ -1,6 +1,7 @@
 //! Singular values of each W_l: σ₁, effective rank exp(H(σ/Σσ)), stable rank ‖W‖_F²/σ₁². Source: math.md, "Measurements".
 #![forbid(unsafe_code)]
 
+use super::{Spectra, Values};
 use crate::kernel;
 use crate::model::{LayerKind, Network};
 use crate::record::{Key, Quantity};
@@ -19,11 +20,11 @@ pub fn stable_rank(singular: &[f64]) -> f64 {
     singular.iter().map(|s| (s / largest).powi(2)).sum()
 }
 
-/// Appends the spectrum's figures of every dense or convolution weight.
+/// Appends the spectrum's figures of every dense or convolution weight, and the singular values themselves, falling.
 ///
 /// # Errors
 /// When the decomposition fails, as it does on numbers that are not finite.
-pub fn measure(network: &Network, values: &mut Vec<(Key, f64)>) -> Result<()> {
+pub fn measure(network: &Network, values: &mut Values, spectra: &mut Spectra) -> Result<()> {
     for site in 0..network.graph().sites.len() {
         let node = network.graph().site_node(site);
         if !matches!(node.layer.kind(), LayerKind::Linear | LayerKind::Conv2d) {
@@ -34,6 +35,7 @@ pub fn measure(network: &Network, values: &mut Vec<(Key, f64)>) -> Result<()> {
         values.push((Key::site(Quantity::EffectiveRank, site), effective_rank(&singular)));
         values.push((Key::site(Quantity::StableRank, site), stable_rank(&singular)));
         values.push((Key::site(Quantity::LargestSingular, site), largest));
+        spectra.push((site as u16, singular));
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 //! Columns: `lane,name,strategy,scope,seed,trial,step`, then quantities of the whole model, then per-site columns
 //! `cosine[fc1]`, then time: `steps_per_second,seconds_forward,…,seconds_measure`. Which quantities is settled by the
 //! workspace's cadences before the first line, so that every file of one experiment has one header. What was not measured
-//! at a step is empty; a plugin's own metrics, messages and ends are in the JSON Lines only. Numbers read back exactly; NaN
+//! at a step is empty; a plugin's own metrics, spectra, messages and ends are in the JSON Lines only. Numbers read back exactly; NaN
 //! and infinities are `NaN`, `inf`, `-inf`.
 #![forbid(unsafe_code)]
 
@@ -170,6 +170,9 @@ fn of_whole(quantity: Quantity, measure: &Measure) -> bool {
         Quantity::Cosine | Quantity::NormRatio | Quantity::SignAgreement => measure.alignment > 0,
         Quantity::OneStep | Quantity::OneStepRaw => measure.one_step > 0,
         Quantity::SignalCosine | Quantity::EffectiveRank | Quantity::StableRank | Quantity::LargestSingular => false,
+        Quantity::BiasSquared | Quantity::Variance | Quantity::ScalarFit => measure.bias > 0,
+        Quantity::WeightContainment | Quantity::WeightContainmentRandom => false,
+        Quantity::ActivationContainment | Quantity::ActivationContainmentRandom => false,
         Quantity::MaskDensity => false,
         Quantity::StepsPerSecond => true,
     }
@@ -182,6 +185,9 @@ fn of_sites(quantity: Quantity, measure: &Measure) -> bool {
             measure.alignment > 0
         }
         Quantity::EffectiveRank | Quantity::StableRank | Quantity::LargestSingular => measure.spectrum > 0,
+        Quantity::BiasSquared | Quantity::Variance | Quantity::ScalarFit => measure.bias > 0,
+        Quantity::WeightContainment | Quantity::WeightContainmentRandom => measure.containment > 0,
+        Quantity::ActivationContainment | Quantity::ActivationContainmentRandom => measure.containment > 0,
         Quantity::MaskDensity => measure.mask_density > 0,
         _ => false,
     }

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `run` | first | [`RunHeader`] |
 //! | `lane` | a lane starts; a second one of the same number after a reset, which voids the steps before it | [`LaneInfo`] |
-//! | `step` | every step of every lane; at its end one more, numbered by the steps taken, with the last measurements and no loss of a batch | `lane`, `step` from 0; each quantity of the whole model by [`Quantity::name`]; `sites`: each per-site quantity as an array in the order of the lane's `sites`, `null` where it was not measured; `metrics`: the plugin's own, arrays; `time` |
+//! | `step` | every step of every lane; at its end one more, numbered by the steps taken, with the last measurements and no loss of a batch | `lane`, `step` from 0; each quantity of the whole model by [`Quantity::name`]; `sites`: each per-site quantity as an array in the order of the lane's `sites`, `null` where it was not measured; `spectra`: singular values, an array a site; `metrics`: the plugin's own, arrays; `time` |
 //! | `change` | a lane's settings were changed while it ran | [`LaneChange`] |
 //! | `message` | anything said | [`Message`] |
 //! | `end` | a lane ends | `lane`, `steps`, `reason`, `time` |
@@ -230,6 +230,7 @@ fn write_step(line: &mut Vec<u8>, report: &StepReport) {
         }
     }
     write_sites(line, report);
+    write_spectra(line, report);
     if !report.metrics.is_empty() {
         line.extend_from_slice(b",\"metrics\":{");
         for (index, (name, values)) in report.metrics.iter().enumerate() {
@@ -271,6 +272,22 @@ fn write_sites(line: &mut Vec<u8>, report: &StepReport) {
     if !first {
         line.push(b'}');
     }
+}
+
+/// `,"spectra":[[σ₁,…],null,…]` in the order of the sites, where singular values were measured.
+fn write_spectra(line: &mut Vec<u8>, report: &StepReport) {
+    let Some(last) = report.spectra.iter().map(|(site, _)| *site).max() else { return };
+    line.extend_from_slice(b",\"spectra\":[");
+    for site in 0..=last {
+        if site > 0 {
+            line.push(b',');
+        }
+        match report.spectra.iter().find(|(other, _)| *other == site) {
+            Some((_, values)) => array(line, values.iter().map(|value| Some(*value))),
+            None => line.extend_from_slice(b"null"),
+        }
+    }
+    line.push(b']');
 }
 
 fn field(line: &mut Vec<u8>, name: &str, value: f64) {
@@ -340,6 +357,7 @@ pub(crate) mod tests {
             lane,
             step,
             values: vec![(Key::whole(Quantity::Loss), loss)],
+            spectra: Vec::new(),
             metrics: Vec::new(),
             seconds: StageSeconds { forward: 0.001, guess: 1.0 / 3.0, ..StageSeconds::default() },
         }
@@ -354,6 +372,7 @@ pub(crate) mod tests {
             (Key::site(Quantity::MaskDensity, 1), -0.0),
             (Key::whole(Quantity::StepsPerSecond), 412.0),
         ]);
+        report.spectra = vec![(1, vec![2.5, 0.125])];
         report.metrics = vec![("rank \"x\"".into(), vec![1.0, f64::MAX]), ("none".into(), vec![])];
         report
     }
@@ -379,7 +398,7 @@ pub(crate) mod tests {
         let line = text.lines().nth(1).expect("after the header");
         assert_eq!(
             line,
-            r#"{"record":"step","lane":1,"step":18446744073709551615,"loss":0.30000000000000004,"cosine":"-inf","sites":{"cosine":[0.5,5e-324],"mask_density":[null,-0.0]},"metrics":{"rank \"x\"":[1.0,1.7976931348623157e308],"none":[]},"time":{"forward":0.001,"guess":0.3333333333333333,"tangent":0.0,"update":0.0,"measure":0.0,"steps_per_second":412.0}}"#
+            r#"{"record":"step","lane":1,"step":18446744073709551615,"loss":0.30000000000000004,"cosine":"-inf","sites":{"cosine":[0.5,5e-324],"mask_density":[null,-0.0]},"spectra":[null,[2.5,0.125]],"metrics":{"rank \"x\"":[1.0,1.7976931348623157e308],"none":[]},"time":{"forward":0.001,"guess":0.3333333333333333,"tangent":0.0,"update":0.0,"measure":0.0,"steps_per_second":412.0}}"#
         );
     }
 

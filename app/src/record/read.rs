@@ -218,14 +218,22 @@ impl<'de> Visitor<'de> for StepVisitor {
         let (mut lane, mut step) = (None, None);
         let mut sites = Named::default();
         let mut time = Named::default();
-        let mut report =
-            StepReport { lane: 0, step: 0, values: Vec::new(), metrics: Vec::new(), seconds: StageSeconds::default() };
+        let mut spectra: Vec<Option<Vec<Number>>> = Vec::new();
+        let mut report = StepReport {
+            lane: 0,
+            step: 0,
+            values: Vec::new(),
+            spectra: Vec::new(),
+            metrics: Vec::new(),
+            seconds: StageSeconds::default(),
+        };
         while let Some(name) = map.next_key::<Cow<'de, str>>()? {
             match name.as_ref() {
                 "lane" => lane = Some(map.next_value()?),
                 "step" => step = Some(map.next_value()?),
                 "sites" => sites = map.next_value()?,
                 "time" => time = map.next_value()?,
+                "spectra" => spectra = map.next_value()?,
                 "metrics" => report.metrics = map.next_value::<Named<Vec<Option<Number>>>>()?.into_values(),
                 name => match Quantity::from_name(name) {
                     Some(quantity) => report.values.push((Key::whole(quantity), map.next_value::<Number>()?.0)),
@@ -238,6 +246,9 @@ impl<'de> Visitor<'de> for StepVisitor {
         report.lane = lane.ok_or_else(|| serde::de::Error::missing_field("lane"))?;
         report.step = step.ok_or_else(|| serde::de::Error::missing_field("step"))?;
         add_sites(&mut report, sites);
+        let numbers = |values: Vec<Number>| values.into_iter().map(|Number(value)| value).collect();
+        let known = spectra.into_iter().enumerate().filter_map(|(site, values)| Some((site as u16, numbers(values?))));
+        report.spectra = known.collect();
         add_time(&mut report, time);
         Ok(Step(report))
     }

@@ -52,6 +52,21 @@ pub enum Quantity {
     StableRank,
     /// σ₁ of a site's weight.
     LargestSingular,
+    /// (‖m − g‖² − s²/M)/‖g‖² of M fresh estimates with mean m at a frozen point: whole or of a site. Around 0, and below it
+    /// too, for an unbiased guess.
+    BiasSquared,
+    /// s²/‖g‖² of those estimates.
+    Variance,
+    /// ⟨m, g⟩/‖g‖²: the factor of g that their mean has.
+    ScalarFit,
+    /// ‖Pδ‖²/‖δ‖² of a site's true signal in the span of the masked rows of the next weight.
+    WeightContainment,
+    /// What a random span of the same rank would hold of it.
+    WeightContainmentRandom,
+    /// ‖Pδ‖²/‖δ‖² in the span of the masked activations of the batch.
+    ActivationContainment,
+    /// What a random span of the same rank would hold of it.
+    ActivationContainmentRandom,
     /// Mean of M_l.
     MaskDensity,
     /// Steps a second over the last while, measuring excluded.
@@ -60,7 +75,7 @@ pub enum Quantity {
 
 impl Quantity {
     /// All of them, in the order of records and columns.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 28] = [
         Self::Loss,
         Self::Accuracy,
         Self::EstimateNorm,
@@ -80,6 +95,13 @@ impl Quantity {
         Self::EffectiveRank,
         Self::StableRank,
         Self::LargestSingular,
+        Self::BiasSquared,
+        Self::Variance,
+        Self::ScalarFit,
+        Self::WeightContainment,
+        Self::WeightContainmentRandom,
+        Self::ActivationContainment,
+        Self::ActivationContainmentRandom,
         Self::MaskDensity,
         Self::StepsPerSecond,
     ];
@@ -116,6 +138,13 @@ impl Quantity {
             Self::EffectiveRank => "effective_rank",
             Self::StableRank => "stable_rank",
             Self::LargestSingular => "largest_singular",
+            Self::BiasSquared => "bias_squared",
+            Self::Variance => "variance",
+            Self::ScalarFit => "scalar_fit",
+            Self::WeightContainment => "weight_containment",
+            Self::WeightContainmentRandom => "weight_containment_random",
+            Self::ActivationContainment => "activation_containment",
+            Self::ActivationContainmentRandom => "activation_containment_random",
             Self::MaskDensity => "mask_density",
             Self::StepsPerSecond => "steps_per_second",
         }
@@ -245,6 +274,8 @@ pub struct StepReport {
     pub step: u64,
     /// Quantities, loss first.
     pub values: Vec<(Key, f64)>,
+    /// Singular values of weights by site, falling, where they were measured.
+    pub spectra: Vec<(u16, Vec<f64>)>,
     /// Metrics that the plugin named.
     pub metrics: Vec<(String, Vec<f64>)>,
     /// Seconds of this step.

@@ -95,13 +95,15 @@ impl From<PluginError> for LaneFailure {
 }
 
 impl Guesser {
-    /// Finds the strategy, checks its parameters and the lane's settings, and prepares it for the model.
+    /// Finds the strategy, checks its parameters and the lane's settings, and prepares it for the model. Draws are keyed by the
+    /// instance's `number`: 0 trains.
     pub(super) fn new(
         shared: &Shared,
         plan: &LanePlan,
         network: &Network,
         tape: &Tape,
         cancelled: Arc<AtomicBool>,
+        number: u64,
     ) -> Result<Self, SessionError> {
         let info = shared.catalog.get(&plan.spec.strategy)?;
         let card = card(info);
@@ -123,7 +125,7 @@ impl Guesser {
             scope: settings.scope,
             guesses: settings.guesses,
             seed: plan.seed,
-            instance: 0,
+            instance: number,
             diagnostic: shared.diagnostic,
             oracle: true,
             cancelled,
@@ -231,6 +233,12 @@ impl Guesser {
             self.memory = Memory::Kept(Some((bytes, copies.collect::<candle_core::Result<_>>()?)));
         }
         Ok(())
+    }
+
+    /// A guess beside training begins at step `step`: its draws are those of `key`.
+    pub(super) fn begin_probe(&mut self, key: u64, step: u64, steps: u64) {
+        self.begin(step, steps);
+        self.step = key;
     }
 
     /// Call mode `layer`: `site` and its activation exist.

@@ -14,8 +14,12 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 mod clock;
+mod spectra;
 
 use clock::Clock;
+use spectra::Spectra;
+
+pub use spectra::Moment;
 
 /// Cells of the first bucket.
 const FIRST: usize = 64;
@@ -336,6 +340,7 @@ impl Series {
 pub struct LaneHistory {
     series: RwLock<BTreeMap<Key, Arc<Series>>>,
     clock: Clock,
+    spectra: Spectra,
     marks: RwLock<Arc<Vec<Mark>>>,
 }
 
@@ -367,6 +372,9 @@ impl LaneHistory {
         let training = report.seconds.training();
         if training > 0.0 {
             self.clock.push(report.step, training);
+        }
+        for (site, values) in &report.spectra {
+            self.spectra.push(*site, report.step, values);
         }
         let missing = {
             let series = self.series.read().unwrap_or_else(PoisonError::into_inner);
@@ -422,10 +430,21 @@ impl LaneHistory {
         self.clock.step(seconds)
     }
 
+    /// Singular values of a site's weight at or before `step` (the newest when `None`), falling, with the step they are of. A long
+    /// run keeps some hundred moments a site.
+    pub fn spectrum(&self, site: u16, step: Option<u64>) -> Option<Moment> {
+        self.spectra.at(site, step)
+    }
+
+    /// The first singular values of a site's weight.
+    pub fn first_spectrum(&self, site: u16) -> Option<Moment> {
+        self.spectra.first(site)
+    }
+
     /// Heap memory held by all series, in bytes.
     pub fn bytes(&self) -> usize {
         let series = self.series.read().unwrap_or_else(PoisonError::into_inner);
-        series.values().map(|series| series.bytes()).sum::<usize>() + self.clock.bytes()
+        series.values().map(|series| series.bytes()).sum::<usize>() + self.clock.bytes() + self.spectra.bytes()
     }
 }
 

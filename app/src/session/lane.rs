@@ -7,6 +7,7 @@
 use super::SessionError;
 use super::describe;
 use super::guess::Guesser;
+use super::prober::{Place, Prober};
 use super::tuning::Validation;
 use crate::data::{Batch, Batches, Prepared};
 use crate::estimate::{Directions, Estimator, Optimizer, Point, factor};
@@ -123,6 +124,7 @@ pub(super) struct Lane {
     pub(super) delta: Tensor,
     pub(super) guesser: Option<Guesser>,
     pub(super) estimator: Option<Estimator>,
+    pub(super) prober: Option<Prober>,
     pub(super) estimate: Vec<Tensor>,
     pub(super) optimizer: Optimizer,
     pub(super) schedule: ScheduleSpec,
@@ -143,7 +145,14 @@ impl Lane {
         let network = Network::new(shared.graph.clone(), shared.dtype, &shared.device, plan.seed)?;
         let tape = Tape::new(shared.graph.clone(), shared.batch, shared.dtype, &shared.device)?;
         let reference = plan.spec.strategy == BACKPROP;
-        let guesser = if reference { None } else { Some(Guesser::new(shared, &plan, &network, &tape, cancelled)?) };
+        let guesser =
+            if reference { None } else { Some(Guesser::new(shared, &plan, &network, &tape, cancelled.clone(), 0)?) };
+        let prober = if shared.measure.bias > 0 && !reference {
+            let guesses = shared.measure.bias_guesses;
+            Some(Prober::new(shared, &plan, &network, &tape, cancelled, guesses)?)
+        } else {
+            None
+        };
         let estimator = match &guesser {
             Some(guesser) if guesser.needs_estimator() => {
                 Some(Estimator::new(*guesser.settings(), guesser.kind(), &tape, network.theta())?)
@@ -164,6 +173,7 @@ impl Lane {
             delta,
             guesser,
             estimator,
+            prober,
             estimate,
             optimizer,
             measurer: Measurer::new(shared.measure),
@@ -356,6 +366,7 @@ impl Lane {
             (Key::whole(Quantity::EstimateNorm), norm),
             (Key::whole(Quantity::LearningRate), self.optimizer.spec().lr() * factor),
         ];
+        let mut spectra = Vec::new();
         if self.measurer.due(step) {
             let view = View {
                 point,
@@ -366,8 +377,17 @@ impl Lane {
                 exact: self.guesser.is_none(),
                 data,
             };
-            self.measurer.measure(view, step, &mut values)?;
+            self.measurer.measure(view, step, &mut values, &mut spectra)?;
             self.validation = validation(&values).or(self.validation);
+            if let (Some(prober), Some(guesser), true) =
+                (&mut self.prober, &mut self.guesser, self.measurer.bias_due(step))
+            {
+                prober.begin(guesser)?;
+                let (steps, network, previous) = (self.plan.steps, &self.network, &self.estimate[..]);
+                let place = Place { step, steps, network, point, previous, batch };
+                let fresh = |number, into: &[Tensor]| prober.estimate(number, place, into);
+                self.measurer.bias(network, fresh, &mut values)?;
+            }
         }
         seconds.measure = clock.lap();
         let mut metrics = Vec::new();
@@ -390,7 +410,7 @@ impl Lane {
         }
         self.steps_taken += 1;
         add(&mut self.seconds, &seconds);
-        Ok(StepReport { lane: self.plan.lane, step, values, metrics, seconds })
+        Ok(StepReport { lane: self.plan.lane, step, values, spectra, metrics, seconds })
     }
 
     /// The measurements at the end of a run: every split, at the final parameters.
@@ -401,7 +421,13 @@ impl Lane {
         self.validation = validation(&values).or(self.validation);
         let seconds = StageSeconds { measure: clock.lap(), ..StageSeconds::default() };
         add(&mut self.seconds, &seconds);
-        Ok(StepReport { lane: self.plan.lane, step: self.steps_taken, values, metrics: Vec::new(), seconds })
+        let (spectra, metrics) = (Vec::new(), Vec::new());
+        Ok(StepReport { lane: self.plan.lane, step: self.steps_taken, values, spectra, metrics, seconds })
+    }
+
+    /// The classes that the last forward pass gives the first `count` examples of its batch.
+    pub(super) fn predictions(&self, count: usize) -> candle_core::Result<Vec<u32>> {
+        self.tape.logits().narrow(0, 0, count)?.argmax(1)?.to_vec1()
     }
 }
 

@@ -13,6 +13,8 @@ mod lanes;
 mod memory;
 pub mod offer;
 mod oracle;
+mod peek;
+mod prober;
 pub mod protocol;
 mod retune;
 mod shared;

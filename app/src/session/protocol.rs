@@ -27,6 +27,8 @@ pub enum Command {
     /// Go over to other settings of the same strategy: weights, curve and place in the batches stay. Name and seeds of the
     /// settings do not count.
     Retune(LaneId, Box<LaneSpec>),
+    /// Copy the last batch of a lane into the next snapshot.
+    Peek(LaneId),
     /// Write checkpoints where a run folder is there, and end.
     Stop,
 }
@@ -62,6 +64,41 @@ pub struct LaneView {
     pub history: Arc<LaneHistory>,
 }
 
+/// A lane's last batch, copied for the screen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BatchView {
+    /// The lane.
+    pub lane: LaneId,
+    /// Its step that the batch was of.
+    pub step: u64,
+    /// Planes of an image.
+    pub channels: usize,
+    /// Rows of an image.
+    pub height: usize,
+    /// Columns of an image.
+    pub width: usize,
+    /// Pixels of the first images, image by image, row by row, channels side by side.
+    pub pixels: Vec<u8>,
+    /// Class of each image.
+    pub labels: Vec<u32>,
+    /// What the lane took each for; empty where it is not known.
+    pub predictions: Vec<u32>,
+}
+
+impl BatchView {
+    /// Images copied.
+    pub fn count(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Red, green and blue of a pixel; grey images have all three alike.
+    pub fn pixel(&self, image: usize, row: usize, column: usize) -> [u8; 3] {
+        let at = ((image * self.height + row) * self.width + column) * self.channels;
+        let part = |channel: usize| self.pixels.get(at + channel).copied().unwrap_or(0);
+        if self.channels >= 3 { [part(0), part(1), part(2)] } else { [part(0); 3] }
+    }
+}
+
 /// The whole session at one moment. Published by the trainer, at most 60 times a second.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
@@ -79,6 +116,10 @@ pub struct Snapshot {
     pub steps: u64,
     /// Rounds a second over the last while.
     pub steps_per_second: f64,
+    /// Operations a second of the machine's matrix products; 0 where it was not measured.
+    pub peak: f64,
+    /// The batch that was last asked for.
+    pub batch: Option<Arc<BatchView>>,
     /// Lanes in order.
     pub lanes: Vec<LaneView>,
     /// The latest messages, oldest first, at most 1000.

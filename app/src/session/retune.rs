@@ -13,6 +13,7 @@ use super::SessionError;
 use super::describe;
 use super::guess::Guesser;
 use super::lane::{Lane, LaneFailure, LanePlan, Shared};
+use super::prober::Prober;
 use crate::estimate::{Estimator, Settings};
 use crate::kernel;
 use crate::record::{LaneChange, Level, Message};
@@ -44,13 +45,21 @@ impl Lane {
             return Err(refuse(format!("{field}: {message}")));
         }
         let plan = LanePlan { spec, ..self.plan.clone() };
-        let rebuilt = self.rebuilt(shared, &plan, cancelled)?;
+        let rebuilt = self.rebuilt(shared, &plan, cancelled.clone())?;
+        let prober = match (&rebuilt, &self.prober) {
+            (Some(_), Some(present)) => {
+                let guesses = present.guesses();
+                Some(Prober::new(shared, &plan, &self.network, &self.tape, cancelled, guesses)?)
+            }
+            _ => None,
+        };
         let optimizer = plan.spec.optimizer.unwrap_or_default();
         let schedule = plan.spec.schedule.unwrap_or_default();
         let kept = self.optimizer.retune(optimizer, self.network.theta())?;
         self.schedule = schedule;
         if let Some((guesser, estimator, whole)) = rebuilt {
             (self.guesser, self.estimator) = (Some(guesser), estimator);
+            self.prober = prober;
             if !whole {
                 self.tell("the strategy's own state began anew with the new settings".to_owned());
             }
@@ -97,7 +106,7 @@ impl Lane {
             return Ok(None);
         }
         let (bytes, tensors) = present.state().map_err(|failure| refuse(failure.to_string()))?;
-        let fresh = || Guesser::new(shared, plan, &self.network, &self.tape, cancelled.clone());
+        let fresh = || Guesser::new(shared, plan, &self.network, &self.tape, cancelled.clone(), 0);
         let mut guesser = fresh()?;
         let estimator = match guesser.needs_estimator() {
             true => Some(Estimator::new(settings, guesser.kind(), &self.tape, self.network.theta())?),

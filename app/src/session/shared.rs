@@ -9,6 +9,7 @@ use super::trainer::Trainer;
 use super::tuning::Tuning;
 use super::{Experiment, Session, SessionError, Summary, device, memory};
 use crate::data::{Batches, Dataset, Layout};
+use crate::measure::peak;
 use crate::model::{Extent, build};
 use crate::objective::Loss;
 use crate::record::Observer;
@@ -163,8 +164,14 @@ impl Prepared {
             device: if shared.device.is_cpu() { format!("{device}×{threads}") } else { device },
             ..Snapshot::clone(&snapshot.load())
         };
-        let trainer = Trainer::new(experiment, shared, observers, commands, snapshot, cancelled, base);
-        pool.install(|| trainer.run())
+        let (watched, dtype, yardstick) = (experiment.history, shared.dtype, shared.device.clone());
+        let mut trainer = Trainer::new(experiment, shared, observers, commands, snapshot, cancelled, base);
+        pool.install(|| {
+            if watched {
+                trainer.set_peak(peak::gemm(dtype, &yardstick)?);
+            }
+            trainer.run()
+        })
     }
 }
 

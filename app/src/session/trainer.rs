@@ -7,6 +7,7 @@
 use super::checkpoint;
 use super::history::LaneHistory;
 use super::lane::{Lane, LaneFailure, LanePlan, Shared};
+use super::peek::peek;
 use super::protocol::{Command, LaneView, Snapshot, Status};
 use super::tuning::Tuning;
 use super::{Experiment, SessionError, Summary};
@@ -131,6 +132,11 @@ impl Trainer {
             unsaved: None,
             untrusted: false,
         }
+    }
+
+    /// Tells what the machine's matrix products reach, for the snapshots.
+    pub(super) fn set_peak(&mut self, flop_per_second: f64) {
+        self.base.peak = flop_per_second;
     }
 
     /// Runs until all lanes have ended (or, where the session stays open, until it is told to stop).
@@ -266,6 +272,16 @@ impl Trainer {
                     }
                 }
                 Command::Retune(lane, spec) => self.retune(lane, &spec),
+                Command::Peek(id) => {
+                    let lane = self.active.iter().find(|lane| lane.info().lane == id);
+                    match peek(lane, &mut self.batches, &self.shared.data) {
+                        Ok(view) => self.base.batch = view.map(Arc::new).or(self.base.batch.take()),
+                        Err(error) => {
+                            let text = format!("the batch cannot be shown: {error}");
+                            self.say(Message { lane: Some(id), step: None, level: Level::Warn, text });
+                        }
+                    }
+                }
                 Command::Stop => {
                     self.interrupted = !self.active.is_empty() || !self.waiting.is_empty();
                     return Ok(false);

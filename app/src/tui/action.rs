@@ -77,6 +77,14 @@ pub enum Action {
     ViewForward,
     /// The next unit of the x axis.
     NextUnit,
+    /// Make the selected lane the baseline, or give it up.
+    PinBaseline,
+    /// Show charts as differences to the baseline, or as they are.
+    Difference,
+    /// Rank by the next metric.
+    NextMetric,
+    /// Rank by the best, the last or the smoothed value.
+    NextRanking,
     /// This unit of the x axis.
     Unit(Unit),
     /// Show all of the run and all values.
@@ -367,6 +375,42 @@ pub static ACTIONS: &[Entry] = &[
         "Divide the selected lane's learning rate by √10.",
     )
     .command("lower-rate"),
+    entry(
+        Action::PinBaseline,
+        "Lanes",
+        &[ch('p')],
+        "pin as baseline",
+        "",
+        "The selected lane becomes the baseline of differences; once more gives it up.",
+    )
+    .command("pin"),
+    entry(
+        Action::Difference,
+        "Lanes",
+        &[ch('v')],
+        "difference to the baseline",
+        "",
+        "Charts over the run show each lane minus the pinned one, seed by seed; without a pin, minus the selected.",
+    )
+    .command("difference"),
+    entry(
+        Action::NextMetric,
+        "Lanes",
+        &[ch('t')],
+        "rank by another metric",
+        "",
+        "The next metric that was measured: losses, accuracies, cosine and more.",
+    )
+    .command("metric"),
+    entry(
+        Action::NextRanking,
+        "Lanes",
+        &[ch('T')],
+        "rank by best or last",
+        "",
+        "Which value of a lane counts in the rank table: the best, the last, the smoothed one.",
+    )
+    .command("ranking"),
     entry(
         Action::Crosshair(-1),
         "Look",

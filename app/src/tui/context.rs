@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::chart::{Scale, Steps};
+use super::compare;
 use super::ink::{put, put_right, width};
 use super::lanes::{Group, mean_deviation};
 use super::panes::PaneId;
@@ -105,6 +106,11 @@ impl Context<'_> {
         let at = |lane: &&LaneView| self.ruler(lane).read(&*of(lane)?, self.state.crosshair);
         let values: Vec<f64> = group.lanes.iter().filter_map(at).map(|(_, value)| value).collect();
         (!values.is_empty()).then(|| mean_deviation(&values))
+    }
+
+    /// The group that charts are shown as differences to; `None` where they show values.
+    pub fn baseline(&self) -> Option<&Group<'_>> {
+        compare::baseline(self.state, self.groups).filter(|_| self.state.difference)
     }
 
     /// Where the crosshair stands, in words; `newest` without it.

@@ -86,6 +86,15 @@ pub fn si(number: f64) -> String {
     format!("{scaled:.digits$}{}", SUFFIXES[index])
 }
 
+/// A rate or count with a unit: `82.4 GFLOP/s`.
+pub fn with_unit(number: f64, unit: &str) -> String {
+    let text = si(number);
+    match text.char_indices().next_back() {
+        Some((at, last)) if last.is_ascii_alphabetic() && text != "NaN" => format!("{} {last}{unit}", &text[..at]),
+        _ => format!("{text} {unit}"),
+    }
+}
+
 /// Bytes with a binary unit.
 pub fn bytes(count: usize) -> String {
     let count = count as f64;
@@ -171,6 +180,7 @@ mod tests {
         let exact: Vec<String> = [0.412_387_4, -12.5, 999_999.4, 2.2e-5, 1e6, f64::NAN].map(exact).to_vec();
         assert_eq!(exact, ["0.412387", "−12.5000", "999999", "2.20000e−5", "1.00000e6", "NaN"]);
         assert_eq!([412.0, 134_794.0, 3.1e6, 0.5].map(si).to_vec(), ["412", "135k", "3.10M", "0.50"]);
+        assert_eq!([82.4e9, 12.0].map(|rate| with_unit(rate, "FLOP/s")).to_vec(), ["82.4 GFLOP/s", "12.0 FLOP/s"]);
         assert_eq!([41.0, 200.0, 7500.0].map(duration).to_vec(), ["41 s", "3 min 20 s", "2 h 05 min"]);
     }
 

@@ -18,6 +18,8 @@ fn measurement(pane: PaneId) -> Option<Key> {
     match pane {
         PaneId::Spectrum => Some(Key::site(Quantity::EffectiveRank, 0)),
         PaneId::OneStep => Some(Key::whole(Quantity::OneStep)),
+        PaneId::Bias | PaneId::Variance => Some(Key::whole(Quantity::Variance)),
+        PaneId::Containment => Some(Key::site(Quantity::ActivationContainment, 0)),
         _ => None,
     }
 }
@@ -79,6 +81,7 @@ impl Needs {
             PaneId::Formula => (8, 13),
             PaneId::Cost => (lanes.min(12) + 4, lanes.min(16) + 4),
             PaneId::Log => (4, ALL),
+            PaneId::Rank => (lanes.min(10) + 4, lanes.min(30) + 5),
             PaneId::Loss => (8, ALL),
             PaneId::Alignment => {
                 let layers = self.layers.max(1);
@@ -98,6 +101,7 @@ impl Needs {
             PaneId::Matrix => (self.lanes.min(16) + 2, self.lanes.min(20) + 2),
             PaneId::Cost => (self.lanes.min(8) + 3, self.lanes.min(20) + 3),
             PaneId::Formula => (6, 12),
+            PaneId::Rank => (self.lanes.min(8) + 2, self.lanes.min(30) + 4),
             PaneId::Log => (5, ALL),
             _ => (least - 1, most),
         }

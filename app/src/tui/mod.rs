@@ -15,6 +15,7 @@ pub mod chart;
 pub mod chord;
 pub mod colour;
 pub mod command;
+mod compare;
 pub mod config;
 mod context;
 pub mod draw;
@@ -29,6 +30,7 @@ pub mod navigate;
 pub mod overlay;
 pub mod panes;
 pub mod progress;
+pub mod rank;
 pub mod smooth;
 pub mod state;
 pub mod synthetic;
@@ -143,6 +145,8 @@ const SHORTEST: Duration = Duration::from_millis(16);
 const LONGEST: Duration = Duration::from_millis(500);
 /// How often a trainer that does not step is looked at.
 const IDLE: Duration = Duration::from_millis(250);
+/// How often the batch is asked for while it is shown.
+const PEEK: Duration = Duration::from_millis(250);
 /// How long a resize must be over before it is drawn.
 const SETTLE: Duration = Duration::from_millis(30);
 
@@ -188,6 +192,7 @@ fn run_with(source: impl Source, options: TuiOptions) -> io::Result<Exit> {
         hits: Vec::new(),
         input: Input::default(),
         suspended: false,
+        peeked: Instant::now(),
     };
     let exit = face.run(&events, &signals);
     if !matches!(exit, Ok(Exit::Quit)) {
@@ -234,6 +239,7 @@ struct Face<S: Source> {
     hits: Vec<Hit>,
     input: Input,
     suspended: bool,
+    peeked: Instant,
 }
 
 impl<S: Source> Face<S> {
@@ -298,6 +304,18 @@ impl<S: Source> Face<S> {
                 cost = self.draw(&snapshot)?;
                 drawn = Instant::now();
             }
+            self.peek(&snapshot);
+        }
+    }
+
+    /// Asks for the batch while it is on the screen, a few times a second.
+    fn peek(&mut self, snapshot: &Snapshot) {
+        if self.peeked.elapsed() < PEEK {
+            return;
+        }
+        if let Some(lane) = panes::wants_batch(&self.state, snapshot, &self.hits) {
+            self.peeked = Instant::now();
+            self.source.send(Command::Peek(lane));
         }
     }
 

@@ -87,17 +87,9 @@ impl Unit {
             Self::Steps => format!("step {}", format::grouped(at)),
             Self::Examples => format!("{} examples", format::grouped(at)),
             Self::Derivatives => format!("{} derivatives", format::grouped(at)),
-            Self::Flop => format!("{}FLOP", spaced(&format::si(at as f64))),
+            Self::Flop => format::with_unit(at as f64, "FLOP"),
             Self::Seconds => format!("{:.3} s", at as f64 / 1e6),
         }
-    }
-}
-
-/// `82.4G` as `82.4 G`.
-fn spaced(text: &str) -> String {
-    match text.char_indices().next_back() {
-        Some((at, last)) if last.is_alphabetic() => format!("{} {last}", &text[..at]),
-        _ => format!("{text} "),
     }
 }
 
@@ -161,6 +153,11 @@ impl<'a> Ruler<'a> {
             Some(pace) => Some(at / pace),
             None => Some(self.first_from(at.saturating_add(1)).saturating_sub(1)),
         }
+    }
+
+    /// The same, where that step is over, so that what was measured at it is known.
+    pub fn step_done(&self, at: u64) -> Option<u64> {
+        self.step(at).filter(|step| *step < self.lane.step || self.lane.ended.is_some())
     }
 
     /// How far the lane has come: the position after its last step.

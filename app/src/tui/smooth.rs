@@ -6,6 +6,7 @@
 //! Each derived series is kept and only extended, so that a frame costs what is new.
 #![forbid(unsafe_code)]
 
+use super::progress::{Ruler, Unit};
 use crate::record::{Key, LaneId};
 use crate::session::history::Series;
 use crate::session::protocol::{LaneView, Snapshot};
@@ -49,9 +50,38 @@ impl Entry {
     }
 }
 
+/// A lane's series minus the baseline's at the same place along x.
+struct Difference {
+    source: Arc<Series>,
+    base: Arc<Series>,
+    read: usize,
+    result: Arc<Series>,
+}
+
+impl Difference {
+    fn new(source: Arc<Series>, base: Arc<Series>) -> Self {
+        Self { source, base, read: 0, result: Arc::new(Series::new()) }
+    }
+
+    /// Goes on as far as the baseline has come: what is appended never changes.
+    fn extend(&mut self, lane: Ruler<'_>, base: Ruler<'_>) {
+        while let Some((step, value)) = self.source.get(self.read) {
+            let Some(other) = base.step_done(lane.at(step)) else { break };
+            if let Some((_, baseline)) = self.base.at(other) {
+                self.result.push(step, value - baseline);
+            }
+            self.read += 1;
+        }
+    }
+}
+
+/// Names of a difference: lane, baseline, quantity, whether of the magnitude, whether smoothed, unit of x.
+type Pair = (LaneId, LaneId, Key, bool, bool, Unit);
+
 /// The derived series of all lanes.
 #[derive(Default)]
 pub struct Derived {
+    differences: RefCell<HashMap<Pair, Difference>>,
     /// By lane, quantity, whether of the magnitude, and whether smoothed: a chart shows both.
     entries: RefCell<HashMap<(LaneId, Key, bool, bool), Entry>>,
 }
@@ -74,8 +104,32 @@ impl Derived {
         Some(Arc::clone(&entry.result))
     }
 
+    /// The same minus the baseline's, at equal places in `unit`. A place between two steps of the baseline has the earlier one's value.
+    pub fn difference(
+        &self,
+        lane: &LaneView,
+        base: &LaneView,
+        key: Key,
+        magnitude: bool,
+        beta: f64,
+        unit: Unit,
+    ) -> Option<Arc<Series>> {
+        let (source, baseline) = (self.series(lane, key, magnitude, beta)?, self.series(base, key, magnitude, beta)?);
+        let mut differences = self.differences.borrow_mut();
+        let name = (lane.info.lane, base.info.lane, key, magnitude, beta > 0.0, unit);
+        let fresh = || Difference::new(Arc::clone(&source), Arc::clone(&baseline));
+        let entry = differences.entry(name).or_insert_with(fresh);
+        if !Arc::ptr_eq(&entry.source, &source) || !Arc::ptr_eq(&entry.base, &baseline) {
+            *entry = fresh();
+        }
+        entry.extend(Ruler::new(unit, lane), Ruler::new(unit, base));
+        Some(Arc::clone(&entry.result))
+    }
+
     /// Forgets lanes that are gone.
     pub fn retain(&self, snapshot: &Snapshot) {
+        let here = |id: &LaneId| snapshot.lanes.iter().any(|view| view.info.lane == *id);
+        self.differences.borrow_mut().retain(|(lane, base, ..), _| here(lane) && here(base));
         self.entries.borrow_mut().retain(|(lane, ..), _| snapshot.lanes.iter().any(|view| view.info.lane == *lane));
     }
 }

@@ -7,8 +7,9 @@ use super::command::prompt::Prompt;
 use super::config::layouts::Layouts;
 use super::editor::LaneForm;
 use super::keymap::Keymap;
-use super::panes::PaneId;
+use super::panes::{self, PaneId};
 use super::progress::{Ruler, Unit};
+use super::rank::By;
 pub use super::view::Window;
 use super::view::{Band, Trail, Values, View};
 use crate::record::LaneId;
@@ -71,6 +72,14 @@ pub struct State {
     pub unit: Unit,
     /// Charts whose values do not follow the data.
     pub values: Vec<Values>,
+    /// The baseline: the first lane of its group.
+    pub pinned: Option<LaneId>,
+    /// Show charts as differences to the baseline.
+    pub difference: bool,
+    /// What lanes are ranked by: an index into [`super::rank::METRICS`].
+    pub metric: usize,
+    /// Which of a lane's values counts for its rank.
+    pub ranked_by: By,
     /// The views before and after this one.
     pub trail: Trail,
     /// The rubber band under way.
@@ -116,11 +125,15 @@ impl Default for State {
             window: Window::All,
             unit: Unit::Steps,
             values: Vec::new(),
+            pinned: None,
+            difference: false,
+            metric: 0,
+            ranked_by: By::Best,
             trail: Trail::default(),
             band: None,
             scales: Vec::new(),
             log_x: false,
-            log_y: vec![PaneId::Cosine, PaneId::NormRatio],
+            log_y: vec![PaneId::Cosine, PaneId::NormRatio, PaneId::Variance],
             smoothing: 2,
             robust: true,
             signed: false,
@@ -175,6 +188,6 @@ impl State {
 
     /// Whether `pane` has logarithmic values.
     pub fn is_log(&self, pane: PaneId) -> bool {
-        self.log_y.contains(&pane)
+        self.log_y.contains(&pane) && !(self.difference && self.pinned.is_some() && panes::compares(pane))
     }
 }

@@ -4,10 +4,12 @@
 
 use super::Source;
 use crate::estimate::GuessKind;
-use crate::record::{EndReason, Key, LaneInfo, Level, Message, Quantity, StageSeconds, StepReport, StrategyCard};
+use crate::record::{
+    EndReason, Key, LaneId, LaneInfo, Level, Message, Quantity, StageSeconds, StepReport, StrategyCard,
+};
 use crate::session::history::LaneHistory;
 use crate::session::offer::{Offer, Offers};
-use crate::session::protocol::{Command, LaneView, Snapshot, Status};
+use crate::session::protocol::{BatchView, Command, LaneView, Snapshot, Status};
 use crate::strategy::{ParamKind, ParamSpec};
 use crate::workspace::{LaneSpec, OptimizerSpec, Scope};
 use std::collections::BTreeMap;
@@ -176,6 +178,7 @@ impl Lane {
 
     /// Takes one step and records what a real lane would.
     fn step(&mut self, breaks: bool) {
+        let mut spectra = Vec::new();
         let (lane, step, shape) = (self.info.lane, self.step, self.shape);
         let n = |stream| noise(lane, step, stream);
         let time = step as f64;
@@ -216,12 +219,31 @@ impl Lane {
             for (site, full) in [128.0, 118.0, 112.0, 9.6].into_iter().enumerate() {
                 let narrow = full * (1.0 - 0.3 * (1.0 - fall) * (1.0 - shape.floor / 2.5));
                 values.push((Key::site(Quantity::EffectiveRank, site), narrow + 0.3 * n(30 + site as u64)));
+                values.push((Key::site(Quantity::StableRank, site), 0.3 * narrow + 0.2 * n(60 + site as u64)));
+            }
+        }
+        if step.is_multiple_of(100) {
+            for (site, count) in [128u32, 128, 128, 10].into_iter().enumerate() {
+                let bulk = |index: u32| 1.9 * (1.0 - f64::from(index) / f64::from(count)).powf(0.9);
+                let grown = |index: u32| (1.0 - fall) * 2.4 * (-f64::from(index) / 3.0).exp();
+                spectra.push((site as u16, (0..count).map(|index| bulk(index) + grown(index)).collect()));
+                let drift = 0.08 * (1.0 - fall) + 0.01 * n(40 + site as u64);
+                values.push((Key::site(Quantity::ActivationContainment, site), (0.62 + drift).min(1.0)));
+                values.push((Key::site(Quantity::ActivationContainmentRandom, site), 0.5));
+                values.push((Key::site(Quantity::WeightContainment, site), 1.0));
+            }
+            if shape.scope.is_some() {
+                let biased = if shape.scope == Some(Scope::Batch) { 0.0 } else { 0.4 };
+                values.push(whole(Quantity::BiasSquared, biased + 0.05 * n(50)));
+                let variance = if shape.scope == Some(Scope::Batch) { 134_795.0 } else { 40.0 };
+                values.push(whole(Quantity::Variance, variance * (1.0 + 0.05 * n(51))));
+                values.push(whole(Quantity::ScalarFit, 1.0 - biased + 0.02 * n(52)));
             }
         }
         let [forward, guess, tangent, update] = shape.milliseconds.map(|time| time / 1000.0);
         let measure = if shape.scope.is_none() { 0.000_05 } else { 0.000_22 };
         let seconds = StageSeconds { forward, guess, tangent, update, measure };
-        self.history.push(&StepReport { lane, step, values, metrics: Vec::new(), seconds });
+        self.history.push(&StepReport { lane, step, values, spectra, metrics: Vec::new(), seconds });
         self.seconds.forward += forward;
         self.seconds.guess += guess;
         self.seconds.tangent += tangent;
@@ -294,6 +316,7 @@ struct Inner {
     debt: f64,
     clock: Option<Instant>,
     messages: Arc<Vec<Message>>,
+    batch: Option<Arc<BatchView>>,
 }
 
 impl Inner {
@@ -342,6 +365,8 @@ impl Inner {
             device: "cpu×2".to_owned(),
             steps: self.steps,
             steps_per_second: self.per_second,
+            peak: 96e9,
+            batch: self.batch.clone(),
             lanes: self.lanes.iter().map(Lane::view).collect(),
             messages: Arc::clone(&self.messages),
             offers: Arc::new(offers(self.steps)),
@@ -376,6 +401,7 @@ impl Synthetic {
             debt: 0.0,
             clock: None,
             messages: Arc::new(messages),
+            batch: None,
         };
         inner.fill();
         inner.advance(done);
@@ -392,6 +418,25 @@ impl Synthetic {
         }
         session
     }
+}
+
+/// Rings of different sizes: bright on dark, so that a picture of them can be recognised.
+fn made_up_batch(lane: LaneId, step: u64) -> BatchView {
+    const SIDE: usize = 28;
+    let count = 24;
+    let (mut pixels, mut labels, mut predictions) = (Vec::new(), Vec::new(), Vec::new());
+    for image in 0..count {
+        let label = (image as u64 + step) % 10;
+        let radius = 3.0 + label as f64;
+        for place in 0..SIDE * SIDE {
+            let (x, y) = ((place % SIDE) as f64 - 13.5, (place / SIDE) as f64 - 13.5);
+            let off = (x.hypot(y) - radius).abs();
+            pixels.push((255.0 * (1.0 - off / 2.5).clamp(0.0, 1.0)) as u8);
+        }
+        labels.push(label as u32);
+        predictions.push(if image % 5 == 3 { (label as u32 + 1) % 10 } else { label as u32 });
+    }
+    BatchView { lane, step, channels: 1, height: SIDE, width: SIDE, pixels, labels, predictions }
 }
 
 impl Source for Synthetic {
@@ -411,6 +456,10 @@ impl Source for Synthetic {
                 inner.advance(rounds);
             }
             Command::Reset => inner.fill(),
+            Command::Peek(id) => {
+                let step = inner.lanes.iter().find(|lane| lane.info.lane == id).map_or(0, |lane| lane.step);
+                inner.batch = Some(Arc::new(made_up_batch(id, step.saturating_sub(1))));
+            }
             Command::Drop(id) => inner.lanes.retain(|lane| lane.info.lane != id),
             Command::Add(_) | Command::LearningRate(..) | Command::Retune(..) | Command::Stop => {}
         }

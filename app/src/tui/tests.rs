@@ -38,7 +38,7 @@ fn screen(state: &State, snapshot: &Snapshot, theme: &Theme, size: (u16, u16)) -
 }
 
 /// The text of a screen, then for each row the runs of equal colours, so that a changed colour is a changed picture.
-fn picture(buffer: &Buffer) -> String {
+pub(super) fn picture(buffer: &Buffer) -> String {
     let mut text = String::new();
     let width = usize::from(buffer.area.width).max(1);
     for row in buffer.content().chunks(width) {

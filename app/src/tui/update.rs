@@ -3,6 +3,7 @@
 
 use super::action::Action;
 use super::command::{self, complete::World, prompt};
+use super::compare;
 use super::editor::{self, LaneForm, Outcome};
 use super::format;
 use super::lanes::{Group, groups};
@@ -90,6 +91,10 @@ pub fn update(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
         Action::Rougher => state.smoothing = (state.smoothing + SMOOTHING.len() - 1) % SMOOTHING.len(),
         Action::Range => state.robust = !state.robust,
         Action::Signed => state.signed = !state.signed,
+        Action::PinBaseline => compare::pin(state, &lanes),
+        Action::Difference => compare::difference(state, &lanes),
+        Action::NextMetric => compare::next_metric(state, snapshot),
+        Action::NextRanking => state.ranked_by = state.ranked_by.next(),
         Action::FocusNext => focus(state, snapshot, 1),
         Action::FocusPrevious => focus(state, snapshot, -1),
         Action::ZoomPane => state.zoomed = !state.zoomed,
@@ -150,6 +155,8 @@ fn heal(state: &mut State, lanes: &[Group<'_>]) {
     let here = |id: LaneId| lanes.iter().find(|group| group.lanes.iter().any(|lane| lane.info.lane == id));
     state.selected =
         state.selected.and_then(here).or(lanes.iter().find(|group| group.colour > 0)).or(lanes.first()).map(Group::id);
+    state.pinned = state.pinned.and_then(here).map(Group::id);
+    state.difference &= state.pinned.is_some();
     let layers = selected(state, lanes).map_or(0, |group| group.first().info.sites.len());
     state.layer = state.layer.filter(|layer| usize::from(*layer) < layers);
 }

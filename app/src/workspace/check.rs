@@ -73,6 +73,8 @@ impl Check<'_> {
         self.need(seconds, "seconds", "expected a time above 0");
         let rate = workspace.measure.one_step_rate;
         self.need(rate > 0.0 && rate.is_finite(), "measure.one_step_rate", "expected a step size above 0");
+        let guesses = workspace.measure.bias_guesses;
+        self.need((2..=100_000).contains(&guesses), "measure.bias_guesses", "expected 2 to 100 000 guesses a probe");
     }
 
     fn network(&mut self, problem: &NetworkProblem) {

@@ -134,7 +134,14 @@ fn a_lane_keeps_each_quantity_apart() {
         if step % 2 == 1 {
             values.push((cosine, 0.5));
         }
-        history.push(&StepReport { lane: 0, step, values, metrics: Vec::new(), seconds: StageSeconds::default() });
+        history.push(&StepReport {
+            lane: 0,
+            step,
+            values,
+            spectra: Vec::new(),
+            metrics: Vec::new(),
+            seconds: StageSeconds::default(),
+        });
     }
     assert_eq!(history.keys(), [loss, cosine]);
     assert_eq!(history.series(loss).map(|series| series.len()), Some(4));

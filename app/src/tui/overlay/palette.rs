@@ -121,6 +121,6 @@ mod tests {
         assert_eq!(best("l2c").as_deref(), Some("layout 2: curves"));
         assert_eq!(best("show los").as_deref(), Some("show loss"));
         assert_eq!(best("zzzz"), None);
-        assert_eq!(matches(&Layouts::default(), &Keymap::default(), "").len(), ACTIONS.len() - 1 - 4 + PANES.len() - 1);
+        assert_eq!(matches(&Layouts::default(), &Keymap::default(), "").len(), ACTIONS.len() - 1 + PANES.len() - 1);
     }
 }

@@ -28,5 +28,5 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
         exact: |share| format!("{:.2}%", share * 100.0),
         nothing: "no accuracy yet: this problem may not have classes",
     };
-    plot::render(context, &chart, area, buffer);
+    plot::render_compared(context, chart, area, buffer);
 }

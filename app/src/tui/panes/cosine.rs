@@ -34,5 +34,5 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
         exact: format::exact,
         nothing: "no alignment measured yet",
     };
-    plot::render(context, &chart, area, buffer);
+    plot::render_compared(context, chart, area, buffer);
 }

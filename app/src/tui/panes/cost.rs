@@ -1,4 +1,5 @@
-//! Where the time goes: each lane's milliseconds a step, shared among forward, guess, tangent, update and measure.
+//! Where the time goes: each lane's milliseconds a step, shared among forward, guess, tangent, update and measure; operations a
+//! second, of each lane's own time and of all together against what the machine's matrix products reach.
 #![forbid(unsafe_code)]
 
 use super::super::colour::Rgb;
@@ -26,7 +27,7 @@ fn parts(seconds: &StageSeconds) -> [f64; 5] {
 }
 
 pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
-    let rate = format!("{} steps/s", format::si(context.snapshot.steps_per_second));
+    let rate = rates(context, area.width);
     let inner = context.frame(PaneId::Cost, "Cost ms/step", &rate, area, buffer);
     let theme = context.theme;
     if context.groups.iter().all(|group| group.step() == 0) {
@@ -53,7 +54,9 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
     // With two rows a lane the name stands above the bar, else before it where there is room.
     let above = u16::from(each > 1);
     let left = if above == 0 && inner.width >= 60 { (longest + 4).min(26) } else { 3 };
-    let bar = Rect { x: inner.x + left.min(inner.width), width: inner.width.saturating_sub(left + 8), ..inner };
+    let wide = inner.width >= 70;
+    let numbers = if wide { 23 } else { 8 };
+    let bar = Rect { x: inner.x + left.min(inner.width), width: inner.width.saturating_sub(left + numbers), ..inner };
     let means: Vec<[f64; 5]> = context
         .groups
         .iter()
@@ -88,6 +91,12 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
             }
         }
         put_right(buffer, inner, inner.width.saturating_sub(1), y + above, &format::value(done * 1000.0), theme.text());
+        if wide {
+            let training: f64 = parts[..4].iter().sum();
+            let flop = group.first().info.flop as f64 / training.max(1e-12);
+            let text = if training > 0.0 { format::with_unit(flop, "FLOP/s") } else { String::new() };
+            put_right(buffer, inner, inner.width.saturating_sub(9), y + above, &text, theme.dim());
+        }
     }
     let held: usize = context.snapshot.lanes.iter().map(|lane| lane.history.bytes()).sum();
     let total: [f64; 5] = context.snapshot.lanes.iter().fold([0.0; 5], |mut sum, lane| {
@@ -100,4 +109,18 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
         let text = format!("measuring {} · curves {}", format::percent(total[4] / all.max(1e-12)), format::bytes(held));
         put(buffer, inner, 1, y, &text, theme.faint());
     }
+}
+
+/// Steps a second; with room also operations a second of all lanes, and what share that is of the products' peak.
+fn rates(context: &Context<'_>, width: u16) -> String {
+    let snapshot = context.snapshot;
+    let steps = format!("{} steps/s", format::si(snapshot.steps_per_second));
+    let round: u64 = snapshot.lanes.iter().filter(|lane| lane.ended.is_none()).map(|lane| lane.info.flop).sum();
+    let flop = round as f64 * snapshot.steps_per_second;
+    if flop <= 0.0 || width < 48 {
+        return steps;
+    }
+    let share =
+        if snapshot.peak > 0.0 { format!(" {:.0}% of GEMM", 100.0 * flop / snapshot.peak) } else { String::new() };
+    format!("{}{share} · {steps}", format::with_unit(flop, "FLOP/s"))
 }

@@ -8,6 +8,7 @@ use super::super::progress::Ruler;
 use super::super::state::SMOOTHING;
 use crate::record::{Key, Quantity};
 use crate::session::history::{Column, Series};
+use crate::session::protocol::LaneView;
 use ratatui::style::Color;
 use std::sync::Arc;
 
@@ -78,7 +79,7 @@ fn said(values: impl Iterator<Item = (u64, f64)>) -> Option<Said> {
 fn strands<'a>(
     context: &Context<'_>,
     group: &Group<'a>,
-    of: impl Fn(&'a crate::session::protocol::LaneView) -> Option<(Arc<Series>, Option<Arc<Series>>)>,
+    of: impl Fn(&'a LaneView) -> Option<(Arc<Series>, Option<Arc<Series>>)>,
 ) -> Vec<Strand<'a>> {
     let lanes = group.lanes.iter().map(|&lane| (lane, Ruler::new(context.state.unit, lane)));
     lanes
@@ -87,14 +88,26 @@ fn strands<'a>(
         .collect()
 }
 
-/// The curve of `key` for `group`, smoothed as the state says; of its magnitude when asked.
+/// A lane's series for showing: minus the baseline's of the same seed (else of its first) where differences are shown.
+fn series(context: &Context<'_>, lane: &LaneView, key: Key, magnitude: bool, beta: f64) -> Option<Arc<Series>> {
+    let Some(baseline) = context.baseline() else { return context.derived.series(lane, key, magnitude, beta) };
+    let twin = baseline.lanes.iter().find(|other| other.info.seed == lane.info.seed);
+    let base = twin.copied().unwrap_or(baseline.first());
+    context.derived.difference(lane, base, key, magnitude, beta, context.state.unit)
+}
+
+/// The curve of `key` for `group`, smoothed as the state says; of its magnitude when asked. The baseline of differences has none.
 pub fn curve_of<'a>(context: &Context<'_>, group: &Group<'a>, key: Key, magnitude: bool) -> Option<Curve<'a>> {
+    if context.baseline().is_some_and(|baseline| baseline.id() == group.id()) {
+        return None;
+    }
     let beta = context.state.beta();
     let strands = strands(context, group, |lane| {
-        let shown = context.derived.series(lane, key, magnitude, beta)?;
-        let raw = if beta > 0.0 { context.derived.series(lane, key, magnitude, 0.0) } else { None };
+        let shown = series(context, lane, key, magnitude, beta)?;
+        let raw = if beta > 0.0 { series(context, lane, key, magnitude, 0.0) } else { None };
         Some((shown, raw))
     });
+    let magnitude = magnitude && context.baseline().is_none();
     let front = context.is_selected(group);
     (!strands.is_empty()).then(|| Curve {
         label: group.name.clone(),
@@ -110,9 +123,20 @@ pub fn curve_of<'a>(context: &Context<'_>, group: &Group<'a>, key: Key, magnitud
     })
 }
 
+/// A curve of `key` for `group` as it was measured, never smoothed.
+pub fn plain_of<'a>(context: &Context<'_>, group: &Group<'a>, key: Key) -> Option<Curve<'a>> {
+    let mut curve = dashed_of(context, group, key)?;
+    curve.dashed = false;
+    curve.colour = if curve.front { context.theme.lane(group.colour) } else { curve.colour };
+    Some(curve)
+}
+
 /// A dashed curve of `key` for `group`, not smoothed: what is measured on the test split.
 pub fn dashed_of<'a>(context: &Context<'_>, group: &Group<'a>, key: Key) -> Option<Curve<'a>> {
-    let strands = strands(context, group, |lane| Some((lane.history.series(key)?, None)));
+    if context.baseline().is_some_and(|baseline| baseline.id() == group.id()) {
+        return None;
+    }
+    let strands = strands(context, group, |lane| Some((series(context, lane, key, false, 0.0)?, None)));
     let front = context.is_selected(group);
     (!strands.is_empty()).then(|| Curve {
         label: group.name.clone(),

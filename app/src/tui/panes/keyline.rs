@@ -54,7 +54,7 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
         }
     }
     if line.width >= 150 {
-        let text = "1-5 layouts ";
-        put(buffer, line, line.width - width(text), 0, text, bar.patch(theme.faint()));
+        let text = format!("1-{} layouts ", context.state.layouts.count());
+        put(buffer, line, line.width - width(&text), 0, &text, bar.patch(theme.faint()));
     }
 }

@@ -25,5 +25,5 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
         exact: format::exact,
         nothing: "no step has been taken yet",
     };
-    plot::render(context, &chart, area, buffer);
+    plot::render_compared(context, chart, area, buffer);
 }

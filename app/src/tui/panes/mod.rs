@@ -1,17 +1,25 @@
 //! The panes: each a file with one `render`, and a line in this registry. Layouts name them.
 #![forbid(unsafe_code)]
 
-use super::context::Context;
+use super::context::{Context, Hit, Target};
+use super::lanes::groups;
+use super::state::State;
+use super::update;
+use crate::record::LaneId;
+use crate::session::protocol::Snapshot;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use serde::Deserialize;
 
 mod accuracy;
 mod alignment;
+mod bias;
+mod containment;
 mod cosine;
 mod cost;
 mod crosshair;
 mod curves;
+mod data;
 mod formula;
 pub mod header;
 pub mod keyline;
@@ -24,8 +32,12 @@ mod matrix;
 mod norm_ratio;
 pub mod numbers;
 mod one_step;
+mod parameters;
 mod plot;
+mod rank;
+mod runs;
 mod spectrum;
+mod table;
 pub mod verdict;
 
 /// Name of a pane, for layouts and the focus.
@@ -50,10 +62,24 @@ pub enum PaneId {
     NormRatio,
     /// One-step effectiveness over steps.
     OneStep,
-    /// Effective rank of each layer over steps, of the selected lane.
+    /// Relative bias² of the estimates over steps.
+    Bias,
+    /// Relative variance of the estimates over steps.
+    Variance,
+    /// Share of the true signals in the span of the activations, of the selected lane.
+    Containment,
+    /// Effective rank of each layer over steps, of the selected lane, and its singular values.
     Spectrum,
     /// Where the time goes.
     Cost,
+    /// The lanes in order of a metric.
+    Rank,
+    /// Every lane with every last figure.
+    Runs,
+    /// The settings of the selected lane.
+    Parameters,
+    /// The images of the batch.
+    Data,
     /// The selected strategy's own description.
     Formula,
     /// Messages.
@@ -106,8 +132,15 @@ pub static PANES: &[Pane] = &[
     pane(PaneId::Cosine, "cosine and random floor", true, cosine::render),
     pane(PaneId::NormRatio, "norm ratio", true, norm_ratio::render),
     pane(PaneId::OneStep, "one-step effectiveness", true, one_step::render),
-    pane(PaneId::Spectrum, "effective rank", true, spectrum::render),
+    pane(PaneId::Bias, "bias", true, bias::bias),
+    pane(PaneId::Variance, "variance", true, bias::variance),
+    pane(PaneId::Containment, "subspace containment", true, containment::render),
+    pane(PaneId::Spectrum, "spectrum and effective rank", true, spectrum::render),
     pane(PaneId::Cost, "cost", false, cost::render),
+    pane(PaneId::Rank, "rank table", false, rank::render),
+    pane(PaneId::Runs, "run table", false, runs::render),
+    pane(PaneId::Parameters, "parameters", false, parameters::render),
+    pane(PaneId::Data, "data", false, data::render),
     pane(PaneId::Formula, "formula", false, formula::render),
     pane(PaneId::Log, "log", false, log::render),
 ];
@@ -117,12 +150,33 @@ pub fn is_chart(id: PaneId) -> bool {
     PANES.iter().any(|pane| pane.id == id && pane.chart)
 }
 
+/// The lane whose batch the screen shows and does not have: the selected one, while the data pane is on the screen.
+pub fn wants_batch(state: &State, snapshot: &Snapshot, hits: &[Hit]) -> Option<LaneId> {
+    let shown = hits.iter().any(|hit| hit.target == Target::Pane(PaneId::Data));
+    let groups = groups(snapshot);
+    let lane = update::selected(state, &groups).filter(|_| shown)?.first();
+    let wanted = (lane.info.lane, lane.step.saturating_sub(1));
+    let held = snapshot.batch.as_deref().map(|batch| (batch.lane, batch.step));
+    (lane.ended.is_none() && held != Some(wanted)).then_some(lane.info.lane)
+}
+
+/// Whether `id` compares lanes over the run, so that it can show differences to the baseline.
+pub fn compares(id: PaneId) -> bool {
+    matches!(id, PaneId::Loss | PaneId::Accuracy | PaneId::Cosine | PaneId::NormRatio | PaneId::OneStep)
+        || matches!(id, PaneId::Bias | PaneId::Variance)
+}
+
 /// Draws pane `id` in `area`.
 pub fn render(id: PaneId, context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
     if let Some(pane) = PANES.iter().find(|pane| pane.id == id) {
         (pane.render)(context, area, buffer);
     }
 }
+
+#[cfg(test)]
+mod pictures;
+#[cfg(test)]
+mod testing;
 
 #[cfg(test)]
 mod tests {

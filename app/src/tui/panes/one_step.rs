@@ -22,5 +22,5 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
         exact: format::exact,
         nothing: "not measured: add one_step to the workspace's measurements",
     };
-    plot::render(context, &chart, area, buffer);
+    plot::render_compared(context, chart, area, buffer);
 }

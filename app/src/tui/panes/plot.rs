@@ -76,6 +76,10 @@ fn scale(context: &Context<'_>, plot: &Plot<'_>, traced: &[Traced<'_, '_>]) -> O
         let room = (high / low).max(1.0001).powf(0.04);
         return Some(Scale::log((low / room).max(plot.bounds.0), (high * room).min(plot.bounds.1)));
     }
+    let (least, most) = plot.bounds;
+    if high - low < 1e-9 * most.abs() && least.is_finite() && most.is_finite() {
+        return Some(Scale::linear(least, most));
+    }
     let room = (high - low) * 0.05;
     Some(Scale::linear((low - room).max(plot.bounds.0), (high + room).min(plot.bounds.1)))
 }
@@ -94,11 +98,29 @@ pub fn view_notes(context: &Context<'_>, pane: PaneId) -> Vec<&'static str> {
     [log_y, state.unit.note(), log_x, window, values].into_iter().flatten().collect()
 }
 
+/// A chart that compares lanes: as it is, or as differences to the baseline, which is then the line at 0.
+pub fn render_compared(context: &Context<'_>, mut plot: Plot<'_>, area: Rect, buffer: &mut Buffer) {
+    if let Some(baseline) = context.baseline() {
+        plot.title = format!("{} {}", context.theme.glyph("Δ", "minus"), plot.title);
+        plot.levels = vec![Level { value: 0.0, label: baseline.name.clone() }];
+        plot.bounds = (f64::NEG_INFINITY, f64::INFINITY);
+        plot.nothing = "nothing to compare with the baseline yet";
+    }
+    render(context, &plot, area, buffer);
+}
+
 /// Draws `plot`, frame included.
 pub fn render(context: &Context<'_>, plot: &Plot<'_>, area: Rect, buffer: &mut Buffer) {
     let steps = context.steps();
     let mut notes: Vec<&str> = plot.notes.iter().map(String::as_str).collect();
     notes.extend(view_notes(context, plot.pane));
+    // Where not all fit, the last are missed least but for the unit of x, without which the chart would mislead.
+    let room = area.width.saturating_sub(width(&plot.title) + 8);
+    let unit = context.state.unit.note();
+    while notes.len() > 1 && width(&notes.join(" · ")) > room {
+        let last = notes.iter().rposition(|note| Some(*note) != unit).unwrap_or(0);
+        notes.remove(last);
+    }
     let inner = context.frame(plot.pane, &plot.title, &notes.join(" · "), area, buffer);
     let gutter = context.gutter();
     let axis = u16::from(inner.height >= 4);

@@ -58,6 +58,12 @@ pub struct Measure {
     pub one_step_rate: f64,
     /// Singular values of each W_l: effective rank, stable rank, σ₁.
     pub spectrum: u64,
+    /// Bias and variance of the estimate over fresh guesses at a frozen point.
+    pub bias: u64,
+    /// Guesses M of each such probe: each costs about as much as a step.
+    pub bias_guesses: u64,
+    /// Share of each true signal δ_l in the spans that guesses draw from: rows of W_{l+1}, activations.
+    pub containment: u64,
     /// Mean of M_l.
     pub mask_density: u64,
     /// Loss and accuracy on the test and validation splits.
@@ -68,6 +74,17 @@ pub struct Measure {
 
 impl Default for Measure {
     fn default() -> Self {
-        Self { alignment: 20, one_step: 0, one_step_rate: 0.01, spectrum: 0, mask_density: 0, test: 50, train: 0 }
+        Self {
+            alignment: 20,
+            one_step: 0,
+            one_step_rate: 0.01,
+            spectrum: 0,
+            bias: 0,
+            bias_guesses: 64,
+            containment: 0,
+            mask_density: 0,
+            test: 50,
+            train: 0,
+        }
     }
 }

@@ -1,12 +1,7 @@
 //! What is drawn of a million points, and what the mouse and the crosshair make of a chart.
 
-use super::super::super::chart::{Scale, Steps};
-use super::super::super::context::{Context, Framing, Hit, Target};
 use super::super::super::format;
-use super::super::super::ink::clear;
-use super::super::super::lanes::groups;
 use super::super::super::navigate;
-use super::super::super::smooth::Derived;
 use super::super::super::state::{SMOOTHING, State, Window};
 use super::super::super::synthetic::Synthetic;
 use super::super::super::theme::Theme;
@@ -14,15 +9,12 @@ use super::super::super::update::update;
 use super::super::super::view::Band;
 use super::super::super::{Source, action::Action};
 use super::super::PaneId;
+use super::super::testing::{canvas, pane, scale, text};
 use super::spread;
 use crate::record::{Key, Quantity, StageSeconds, StepReport};
 use crate::session::history::LaneHistory;
 use crate::session::protocol::Snapshot;
 use proptest::prelude::*;
-use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
-use ratatui::style::Style;
-use std::cell::RefCell;
 use std::sync::{Arc, OnceLock};
 
 const MILLION: u64 = 1_000_000;
@@ -42,7 +34,14 @@ fn million() -> &'static Snapshot {
                 _ => 1.0 + 0.1 * (step as f64 * 0.1).sin(),
             };
             let values = vec![(Key::whole(Quantity::Loss), loss)];
-            history.push(&StepReport { lane: 1, step, values, metrics: Vec::new(), seconds: StageSeconds::default() });
+            history.push(&StepReport {
+                lane: 1,
+                step,
+                values,
+                spectra: Vec::new(),
+                metrics: Vec::new(),
+                seconds: StageSeconds::default(),
+            });
         }
         snapshot.lanes.truncate(2);
         snapshot.lanes.remove(0);
@@ -50,45 +49,6 @@ fn million() -> &'static Snapshot {
         snapshot.lanes[0].history = Arc::new(history);
         snapshot
     })
-}
-
-/// Draws one pane alone.
-fn pane(id: PaneId, state: &State, snapshot: &Snapshot, size: (u16, u16)) -> (Buffer, Vec<Hit>) {
-    let area = Rect::new(0, 0, size.0, size.1);
-    let mut buffer = Buffer::empty(area);
-    clear(&mut buffer, area, Style::new());
-    let (groups, hits, derived) = (groups(snapshot), RefCell::new(Vec::new()), Derived::default());
-    let context = Context {
-        state,
-        snapshot,
-        theme: &Theme::default(),
-        groups: &groups,
-        derived: &derived,
-        framing: Framing::Boxed,
-        listed: true,
-        hits: &hits,
-    };
-    super::super::render(id, &context, area, &mut buffer);
-    (buffer, hits.into_inner())
-}
-
-fn canvas(hits: &[Hit]) -> (Rect, Steps) {
-    let chart = hits.iter().find_map(|hit| match hit.target {
-        Target::Steps(_, steps) => Some((hit.area, steps)),
-        _ => None,
-    });
-    chart.expect("a chart")
-}
-
-fn scale(hits: &[Hit]) -> Scale {
-    let scale = hits.iter().find_map(|hit| if let Target::Values(_, scale) = hit.target { Some(scale) } else { None });
-    scale.expect("a scale")
-}
-
-fn text(buffer: &Buffer) -> String {
-    let width = usize::from(buffer.area.width);
-    let rows = buffer.content().chunks(width);
-    rows.map(|row| row.iter().map(|cell| cell.symbol()).collect::<String>() + "\n").collect()
 }
 
 proptest! {
