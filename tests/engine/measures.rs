@@ -24,8 +24,17 @@ fn models() -> Vec<Fixture> {
 
 /// Nothing is due but what `cadence` changes.
 fn never() -> Measure {
-    let rate = Measure::default().one_step_rate;
-    Measure { alignment: 0, one_step: 0, one_step_rate: rate, spectrum: 0, mask_density: 0, test: 0, train: 0 }
+    Measure {
+        alignment: 0,
+        one_step: 0,
+        spectrum: 0,
+        bias: 0,
+        containment: 0,
+        mask_density: 0,
+        test: 0,
+        train: 0,
+        ..Measure::default()
+    }
 }
 
 fn split(f: &Fixture) -> Split {
@@ -54,7 +63,7 @@ fn measured(f: &Fixture, cadence: Measure, estimate: &[Tensor], estimator: Optio
     let view =
         View { point: f.point(), network: &f.network, loss: f.loss, estimate, estimator, exact: false, data: &data };
     let mut values = Vec::new();
-    Measurer::new(cadence).measure(view, 0, &mut values).unwrap();
+    Measurer::new(cadence).measure(view, 0, &mut values, &mut Vec::new()).unwrap();
     values
 }
 
@@ -233,7 +242,7 @@ fn nothing_is_measured_that_is_not_due() -> Result<()> {
         };
         let mut values = Vec::new();
         assert!(measurer.due(step));
-        measurer.measure(view, step, &mut values)?;
+        measurer.measure(view, step, &mut values, &mut Vec::new())?;
         let has = |key| values.iter().any(|(other, _)| *other == key);
         assert_eq!(has(Key::whole(Quantity::Cosine)), cosine, "step {step}");
         assert_eq!(has(Key::site(Quantity::MaskDensity, 0)), density, "step {step}");

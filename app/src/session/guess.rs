@@ -236,9 +236,10 @@ impl Guesser {
     }
 
     /// A guess beside training begins at step `step`: its draws are those of `key`.
-    pub(super) fn begin_probe(&mut self, key: u64, step: u64, steps: u64) {
-        self.begin(step, steps);
+    pub(super) fn begin_probe(&mut self, key: u64, step: u64, steps: u64) -> Result<(), LaneFailure> {
+        self.begin(step, steps)?;
         self.step = key;
+        Ok(())
     }
 
     /// Call mode `layer`: `site` and its activation exist.

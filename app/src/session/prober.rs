@@ -79,7 +79,7 @@ impl Prober {
             };
             self.guesser.restore(bytes, network, find)?;
         }
-        self.guesser.begin_probe(step.wrapping_mul(self.guesses).wrapping_add(number), step, steps);
+        self.guesser.begin_probe(step.wrapping_mul(self.guesses).wrapping_add(number), step, steps)?;
         if self.guesser.by_layer() {
             for site in 0..point.tape.graph().sites.len() {
                 self.guesser.at_site(site, network, point.tape, previous, batch)?;
