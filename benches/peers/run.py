@@ -235,6 +235,14 @@ def geometric(values):
     return math.exp(sum(map(math.log, values)) / len(values))
 
 
+def ratio(row, peer):
+    """The median of the rounds' ratios of a peer's seconds to Guesswork's; none where one was left out."""
+    if "guesswork" not in row["seconds"] or peer not in row["seconds"]:
+        return None
+    pairs = zip(row["seconds"][peer], row["seconds"]["guesswork"])
+    return statistics.median(theirs / ours for theirs, ours in pairs)
+
+
 def table(report):
     """Steps a second and ratios as Markdown; the last rows of a method: geometric mean and minimum."""
     rows, lines = report["rows"], []
@@ -243,12 +251,6 @@ def table(report):
     best = "guesswork" in names and len(peers) > 0
     head = ["method", "model", *[f"{name} steps/s" for name in names], *([f"/ {name}" for name in peers] if best else [])]
     lines += ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-
-    def ratio(row, peer):
-        if "guesswork" not in row["seconds"] or peer not in row["seconds"]:
-            return None
-        pairs = zip(row["seconds"][peer], row["seconds"]["guesswork"])
-        return statistics.median(theirs / ours for theirs, ours in pairs)
 
     def cell(value, digits):
         return "–" if value is None else f"{value:.{digits}f}"
@@ -273,6 +275,20 @@ def table(report):
             cells = [row["memory"].get(name) for name in names]
             cells = [f"{cell['step']:.0f} ({cell['peak']:.0f})" if cell else "–" for cell in cells]
             lines.append("| " + " | ".join([row["method"], row["model"], *cells]) + " |")
+    return "\n".join(lines)
+
+
+def summary(report):
+    """Guesswork's steps a second over each peer's, by method: geometric mean over the models (minimum)."""
+    rows = report["rows"]
+    peers = [name for name in report["engines"] if name != "guesswork" and any(name in row["seconds"] for row in rows)]
+    lines = ["| method | " + " | ".join(f"/ {name}" for name in peers) + " |", "|" + "---|" * (len(peers) + 1)]
+    for method in dict.fromkeys(row["method"] for row in rows):
+        cells = []
+        for peer in peers:
+            found = [r for row in rows if row["method"] == method and (r := ratio(row, peer))]
+            cells.append(f"{geometric(found):.2f} ({min(found):.2f})" if found else "–")
+        lines.append("| " + " | ".join([f"`{method}`", *cells]) + " |")
     return "\n".join(lines)
 
 
@@ -331,7 +347,7 @@ def main():
 
     if options.warm:
         return
-    print(table(report))
+    print(table(report), summary(report), sep="\n\n")
 
 
 if __name__ == "__main__":
