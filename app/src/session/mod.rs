@@ -15,16 +15,18 @@ pub mod offer;
 mod oracle;
 mod peek;
 mod prober;
+mod present;
 pub mod protocol;
 mod retune;
 mod shared;
 pub mod solo;
 mod trainer;
 mod tuning;
+mod until;
 
 pub use device::DeviceError;
 pub use memory::TooLarge;
-pub use protocol::{Command, LaneView, Snapshot, Status};
+pub use protocol::{Command, LaneView, Snapshot, Status, Until};
 pub use shared::{Prepared, pool};
 pub use solo::{Solo, SoloPlan};
 
