@@ -75,7 +75,7 @@ fn a_target_that_is_met_already_waits_for_the_next_lane() {
 
 #[test]
 fn pausing_forgets_the_target() {
-    let mut live = Live::start(SMALL);
+    let live = Live::start(SMALL);
     live.send(Command::RunUntil(Until::Step(500)));
     live.send(Command::Pause);
     wait_for(&live, Status::Paused);

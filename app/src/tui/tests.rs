@@ -285,7 +285,8 @@ fn a_filter_hides_lanes_and_keeps_their_colours() {
 fn the_figures_that_filters_ask_for_are_those_of_reports() {
     use crate::filter::{Facts, Numeric};
     use crate::record::{Key, Observer, Quantity, StepReport, summary::Tally};
-    let lane = &session().lanes[1];
+    let session = session();
+    let lane = &session.lanes[1];
     let mut tally = Tally::new("", None);
     tally.lane_started(&lane.info);
     let series = |quantity| lane.history.series(Key::whole(quantity)).unwrap();
