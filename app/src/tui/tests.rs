@@ -268,7 +268,8 @@ fn runs_go_on_to_a_step_an_epoch_or_a_target() {
 fn a_filter_hides_lanes_and_keeps_their_colours() {
     let mut now = state((120, 36));
     press(&mut now, &[Action::Filter("strategy=activ*".to_owned())]);
-    let lanes = super::lanes::shown(&now, &session());
+    let session = session();
+    let lanes = super::lanes::shown(&now, &session);
     let names: Vec<(&str, usize)> = lanes.iter().map(|group| (group.name.as_str(), group.colour)).collect();
     assert_eq!(names, [("activation-mixing", 2), ("activity-perturbation", 3)]);
     assert_eq!(now.selected, Some(2));
@@ -276,9 +277,9 @@ fn a_filter_hides_lanes_and_keeps_their_colours() {
     assert_eq!(now.selected, Some(3));
     press(&mut now, &[Action::Filter("loss<0".to_owned())]);
     assert!(now.notice.as_ref().is_some_and(|text| text.contains("no lane meets loss<0")));
-    screen(&now, &session(), &Theme::default(), (120, 36));
+    screen(&now, &session, &Theme::default(), (120, 36));
     press(&mut now, &[Action::Filter(String::new())]);
-    assert_eq!(super::lanes::shown(&now, &session()).len(), 5);
+    assert_eq!(super::lanes::shown(&now, &session).len(), 5);
 }
 
 #[test]
