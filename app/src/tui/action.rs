@@ -353,7 +353,7 @@ pub static ACTIONS: &[Entry] = &[
         Action::RunEpochs(1),
         "Control",
         &[ch('p')],
-        "run to the end of the epoch",
+        "run through the epoch",
         "",
         "Training goes on until the first lane has seen all examples once more (or N times), then pauses.",
     )
