@@ -342,7 +342,7 @@ pub static ACTIONS: &[Entry] = &[
     entry(
         Action::Command("run-to "),
         "Control",
-        &[ch('t')],
+        &[ch('J')],
         "run to a step",
         "",
         "Training goes on to this step of the first lane, then pauses.",
@@ -352,7 +352,7 @@ pub static ACTIONS: &[Entry] = &[
     entry(
         Action::RunEpochs(1),
         "Control",
-        &[ch('p')],
+        &[ch('P')],
         "run through the epoch",
         "",
         "Training goes on until the first lane has seen all examples once more (or N times), then pauses.",
@@ -362,7 +362,7 @@ pub static ACTIONS: &[Entry] = &[
     entry(
         Action::Command("until "),
         "Control",
-        &[ch('T')],
+        &[ch('Y')],
         "run to a target",
         "",
         "Training goes on until a lane meets a filter, as loss<0.5 or test_accuracy>=0.8, then pauses.",
@@ -623,7 +623,7 @@ pub static ACTIONS: &[Entry] = &[
     entry(
         Action::Evidence,
         "Look",
-        &[ch('v')],
+        &[ch('V')],
         "evidence of the verdict",
         "",
         "The pane, the steps and the crosshair that show what the verdict line says; again for the next verdict. A click on it does the same.",
