@@ -295,7 +295,14 @@ fn the_figures_that_filters_ask_for_are_those_of_reports() {
         let series = series(quantity);
         for (step, value) in (0..series.len()).filter_map(|index| series.get(index)) {
             let values = vec![(Key::whole(quantity), value)];
-            tally.step(&StepReport { lane: 1, step, values, metrics: Vec::new(), seconds: Default::default() });
+            tally.step(&StepReport {
+                lane: 1,
+                step,
+                values,
+                metrics: Vec::new(),
+                spectra: Vec::new(),
+                seconds: Default::default(),
+            });
         }
     }
     let facts = super::lanes::facts(lane);

@@ -23,7 +23,14 @@ fn blank() -> LaneView {
 fn plot(lane: &LaneView, key: Key, values: impl IntoIterator<Item = (u64, f64)>) {
     for (step, value) in values {
         let (lane_id, seconds) = (lane.info.lane, StageSeconds::default());
-        let report = StepReport { lane: lane_id, step, values: vec![(key, value)], metrics: Vec::new(), seconds };
+        let report = StepReport {
+            lane: lane_id,
+            step,
+            values: vec![(key, value)],
+            metrics: Vec::new(),
+            spectra: Vec::new(),
+            seconds,
+        };
         lane.history.push(&report);
     }
 }
