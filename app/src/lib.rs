@@ -8,6 +8,7 @@ pub mod bench;
 pub mod cli;
 pub mod data;
 pub mod estimate;
+pub mod filter;
 pub mod kernel;
 pub mod measure;
 pub mod model;

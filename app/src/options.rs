@@ -3,6 +3,7 @@
 //! Knows the workspace, and nothing of how a command line is written or what a session does with it.
 #![forbid(unsafe_code)]
 
+use crate::filter::Filter;
 use crate::workspace::{Document, WorkspaceError};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -81,6 +82,8 @@ pub struct BatchOptions {
     pub resume: bool,
     /// Neither progress nor summary.
     pub quiet: bool,
+    /// The lanes of the summary table; all when left out. Records hold every lane.
+    pub filter: Option<Filter>,
 }
 
 impl RunOptions {

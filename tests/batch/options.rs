@@ -68,6 +68,19 @@ fn the_time_limit_ends_every_lane() {
 }
 
 #[test]
+fn a_filter_chooses_the_lanes_of_the_table_and_records_hold_all() {
+    let place = place();
+    let ran = place.batch(&["--format", "none", "--filter", "scope=example* steps>=8 !diverged"]).expect(0);
+    assert!(ran.out.contains("weight-transpose") && !ran.out.contains("backprop"), "{}", ran.out);
+    let records = place.batch(&["--filter", "backprop"]).expect(0).records();
+    assert_eq!(kind(&records, "lane").len(), 2);
+    let none = place.batch(&["--format", "none", "--filter", "test_accuracy>2"]).expect(0);
+    none.says(&["no lane of 2 meets the filter `test_accuracy>2`"]);
+    let wrong = place.batch(&["--filter", "lr > fast"]).expect(2);
+    wrong.says(&["expected a number for `lr`, found `fast`", "lr > fast\n       ^^^^"]);
+}
+
+#[test]
 fn paths_and_values_that_do_not_fit_are_code_3() {
     let place = place();
     place.batch(&["--set", "stepz=3"]).expect(3).says(&["stepz", "did you mean `steps`"]);

@@ -8,9 +8,11 @@ fn a_lane_is_added_retuned_and_dropped_by_hand() {
     let mut bench = Workbench::start(SMALL, 120, 40, &[]);
     bench.wait_for("the lanes", |screen| screen.contains("weight-transpose") && screen.contains("Loss"));
 
-    // The first strategy without a lane is proposed; its scope is chosen with the arrows.
+    // A letter finds the strategy; tab goes through the fields.
     bench.press("n");
     bench.wait_for("the form", |screen| screen.contains("New lane") && screen.contains("learning rate"));
+    bench.press("b");
+    bench.wait_for("the reference", |screen| screen.contains("‹backprop›"));
     bench.press("\t\t");
     bench.press("mine");
     bench.wait_for("the name", |screen| screen.contains("mine"));
@@ -22,7 +24,7 @@ fn a_lane_is_added_retuned_and_dropped_by_hand() {
     bench.press("jj");
     bench.press("e");
     bench.wait_for("the form of the lane", |screen| screen.contains("nothing changed"));
-    bench.press("\u{8}".repeat(12).as_str());
+    bench.press("\u{7f}".repeat(12).as_str());
     bench.press("0.0005");
     bench.wait_for("what changes", |screen| screen.contains("→ 0.0005"));
     bench.press("\r");

@@ -6,6 +6,7 @@
 
 mod lanes;
 mod screen;
+mod workspaces;
 
 use guesswork::tui::terminal::Screen;
 use screen::Workbench;

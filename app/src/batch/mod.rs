@@ -19,6 +19,7 @@ mod progress;
 
 pub use outcome::Ended;
 
+use crate::filter::Filter;
 use crate::options::Format;
 use crate::record::folder::{FolderError, RunFolder};
 use crate::record::jsonl::Host;
@@ -50,6 +51,8 @@ pub struct Batch {
     pub format: Format,
     /// Neither progress nor a summary on standard error.
     pub quiet: bool,
+    /// The lanes of the summary table; all of them when `None`.
+    pub filter: Option<Filter>,
     /// The command line that resumes, to be shown after an interruption.
     pub resume_command: String,
 }
@@ -209,7 +212,7 @@ fn attempt<R: Ready>(
     around: &mut Surroundings<'_>,
     prepare: impl FnOnce(Experiment) -> Result<R, Failure>,
 ) -> Result<Ended, Failure> {
-    let Batch { experiment, out, resume, format, quiet, resume_command } = batch;
+    let Batch { experiment, out, resume, format, quiet, filter, resume_command } = batch;
     let workspace = experiment.workspace.clone();
     // First of all: what is refused leaves no folder and no record behind.
     let mut ready = prepare(experiment)?;
@@ -254,13 +257,20 @@ fn attempt<R: Ready>(
         }
         around.display.error(&failure.to_string());
     }
+    let shown = match &filter {
+        Some(filter) => recording.summary_where(summary.interrupted, filter),
+        None => summary.clone(),
+    };
+    if let Some(filter) = filter.as_ref().filter(|_| shown.lanes.is_empty() && !summary.lanes.is_empty()) {
+        around.display.warn(&format!("no lane of {} meets the filter `{filter}`", summary.lanes.len()));
+    }
     if folder.is_none() && format != Format::None {
         if !quiet {
-            around.display.text(&table::text(&summary, around.error_width));
+            around.display.text(&table::text(&shown, around.error_width));
         }
     } else {
         // Who closed the pipe does not want the table.
-        let text = table::text(&summary, around.out_width);
+        let text = table::text(&shown, around.out_width);
         let _ = around.out.write_all(text.as_bytes()).and_then(|()| around.out.flush());
     }
     if interrupted {

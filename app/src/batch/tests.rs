@@ -122,7 +122,7 @@ fn batch() -> Batch {
     experiment.device = DeviceChoice::Cpu;
     experiment.threads = Some(1);
     let resume_command = "guesswork --again".into();
-    Batch { experiment, out: None, resume: false, format: Format::Jsonl, quiet: false, resume_command }
+    Batch { experiment, out: None, resume: false, format: Format::Jsonl, quiet: false, filter: None, resume_command }
 }
 
 /// What a run came to: its end, standard output, standard error.

@@ -2,6 +2,7 @@
 
 use super::{Exit, Request, values};
 use crate::bench::{self, Bench, Method, Model};
+use crate::filter::Filter;
 use crate::options::{BatchOptions, DeviceChoice, Format, OnPluginError, RunOptions};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -107,6 +108,9 @@ struct BatchArguments {
     /// Neither progress nor summary
     #[arg(long, requires = "batch")]
     quiet: bool,
+    /// Lanes of the summary table: "strategy=weight-transpose lr>0.001 !diverged"
+    #[arg(long, value_name = "EXPR", requires = "batch", value_parser = values::filter)]
+    filter: Option<Filter>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -291,7 +295,7 @@ pub(super) fn nearest_command(name: &str) -> Option<String> {
 
 impl Arguments {
     fn request(self) -> Request {
-        let BatchArguments { batch, out, format, resume, quiet } = self.batch;
+        let BatchArguments { batch, out, format, resume, quiet, filter } = self.batch;
         match self.command {
             None if batch => {
                 let format = match format {
@@ -299,7 +303,7 @@ impl Arguments {
                     FormatArgument::Csv => Format::Csv,
                     FormatArgument::None => Format::None,
                 };
-                Request::Batch(BatchOptions { run: self.run.options(), out, format, resume, quiet })
+                Request::Batch(BatchOptions { run: self.run.options(), out, format, resume, quiet, filter })
             }
             None => Request::Screen(self.run.options()),
             Some(Command::Workspaces { name }) => Request::Workspaces(name),
@@ -384,6 +388,7 @@ mod tests {
             format: Format::Csv,
             resume: true,
             quiet: true,
+            filter: None,
         };
         assert_eq!(read(line), Ok(Request::Batch(expected)));
         assert!(matches!(read("x.ron --batch"), Ok(Request::Batch(_))));
@@ -394,6 +399,8 @@ mod tests {
         for line in [
             "--out runs x.ron",
             "--batch --resume",
+            "--batch --filter lr>",
+            "--filter diverged",
             "--nonsense",
             "a.ron b.ron",
             "plugin",

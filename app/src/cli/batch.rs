@@ -10,7 +10,7 @@ use crate::session::Experiment;
 /// # Errors
 /// [`Failure`] when the workspace is invalid.
 pub fn batch(options: &BatchOptions) -> Result<Exit, Failure> {
-    let BatchOptions { run, out, format, resume, quiet } = options;
+    let BatchOptions { run, out, format, resume, quiet, filter } = options;
     let mut experiment = Experiment::from_options(run)?;
     // Lanes that do not step at the same time stay in the caches.
     experiment.concurrent = run.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
@@ -20,6 +20,7 @@ pub fn batch(options: &BatchOptions) -> Result<Exit, Failure> {
         resume: *resume,
         format: *format,
         quiet: *quiet,
+        filter: filter.clone(),
         resume_command: resume_command(std::env::args_os().map(|argument| argument.to_string_lossy().into_owned())),
     };
     Ok(match batch::run(batch) {

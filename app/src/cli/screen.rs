@@ -4,8 +4,9 @@ use super::{Exit, Failure};
 use crate::options::RunOptions;
 use crate::session::{Experiment, Session, Status};
 use crate::strategy::{Catalog, list};
-use crate::tui::{self, TuiOptions};
-use std::path::PathBuf;
+use crate::tui::{self, Draft, TuiOptions};
+use crate::workspace::Document;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// How long a session may take to fail before the screen opens: most mistakes show while data and plugins are loaded.
@@ -17,6 +18,35 @@ const EARLY: Duration = Duration::from_millis(40);
 /// [`Failure`] when the workspace is invalid, the session fails, or there is no terminal.
 pub fn screen(options: &RunOptions) -> Result<Exit, Failure> {
     let mut experiment = Experiment::from_options(options)?;
+    let mut first = true;
+    loop {
+        match train(experiment, first)? {
+            Next::Done(exit) => return Ok(exit),
+            Next::Open(draft) => (experiment, first) = (in_place(&draft, options)?, false),
+        }
+    }
+}
+
+/// What comes after a session.
+enum Next {
+    /// The end.
+    Done(Exit),
+    /// Another one.
+    Open(Box<Draft>),
+}
+
+/// The experiment of a workspace that was edited on the screen; where and how it computes is as it was asked for.
+fn in_place(draft: &Draft, options: &RunOptions) -> Result<Experiment, Failure> {
+    let mut document = Document::parse(&draft.text, &draft.label)?;
+    document.check()?;
+    let file = draft.path.as_deref().or(options.workspace.as_deref());
+    document.folder = file.and_then(Path::parent).map(Path::to_owned);
+    Ok(Experiment::of_document(&document, options))
+}
+
+/// Trains on the screen until the person leaves it. A `first` session that fails at once never opens the screen; the failure of
+/// a later one is shown there.
+fn train(mut experiment: Experiment, first: bool) -> Result<Next, Failure> {
     experiment.keep_open = true;
     experiment.history = true;
     let session = Session::start(experiment, Vec::new())?;
@@ -24,9 +54,9 @@ pub fn screen(options: &RunOptions) -> Result<Exit, Failure> {
     while session.snapshot().status == Status::Starting && opened.elapsed() < EARLY {
         session.wait(Duration::from_millis(1));
     }
-    if matches!(session.snapshot().status, Status::Failed(_)) {
+    if first && matches!(session.snapshot().status, Status::Failed(_)) {
         session.join()?;
-        return Ok(Exit::Failed);
+        return Ok(Next::Done(Exit::Failed));
     }
     let shown = tui::run(&session, TuiOptions::default());
     session.send(crate::session::Command::Stop);
@@ -35,12 +65,15 @@ pub fn screen(options: &RunOptions) -> Result<Exit, Failure> {
         let advice = "run it in a terminal, or without a screen: guesswork --batch WORKSPACE.ron";
         Failure::new(Exit::Failed, format!("the screen: {error}; {advice}"))
     })?;
+    if let tui::Exit::Open(draft) = exit {
+        return Ok(Next::Open(draft));
+    }
     ended?;
-    Ok(match exit {
-        tui::Exit::Quit => Exit::Done,
+    Ok(Next::Done(match exit {
         tui::Exit::Signal(signal) => Exit::Interrupted(u8::try_from(signal).unwrap_or(0)),
         tui::Exit::Lost => Exit::Interrupted(1),
-    })
+        tui::Exit::Quit | tui::Exit::Open(_) => Exit::Done,
+    }))
 }
 
 /// The strategies that are found, and what was refused with the reason.

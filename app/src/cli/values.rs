@@ -1,5 +1,6 @@
 //! How values are written on the command line: seeds, times, devices, counts.
 
+use crate::filter::{self, Filter};
 use crate::options::DeviceChoice;
 use std::time::Duration;
 
@@ -31,6 +32,11 @@ pub(super) fn seeds(text: &str) -> Result<Vec<u64>, String> {
         seeds.extend(first..end);
     }
     Ok(seeds)
+}
+
+/// A filter of lanes; an error shows the place.
+pub(super) fn filter(text: &str) -> Result<Filter, String> {
+    filter::parse(text).map_err(|error| error.marked(text))
 }
 
 /// `90s`, `10m`, `1h30m`, `2.5h`; a bare number is seconds.

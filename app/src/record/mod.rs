@@ -6,6 +6,7 @@
 
 pub mod checkpoint;
 pub mod csv;
+pub mod facts;
 pub mod folder;
 pub mod jsonl;
 pub mod log;

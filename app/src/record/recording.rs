@@ -15,6 +15,7 @@ use super::replace::replace;
 use super::summary::{Standing, Summary, Tally};
 use super::truncate::{Kept, truncate_after};
 use super::{LaneId, Level, Message, Observer};
+use crate::filter::Filter;
 use crate::workspace::Workspace;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -198,6 +199,11 @@ impl Recording {
     /// Where the lanes of a run that goes on stand, trials of its tuning stage among them.
     pub fn standing(&self) -> Vec<Standing> {
         self.tally.lock().standing()
+    }
+
+    /// How the lanes that meet `filter` stand.
+    pub fn summary_where(&self, interrupted: bool, filter: &Filter) -> Summary {
+        self.tally.lock().summary_where(interrupted, filter)
     }
 
     /// Writes the summary where there is a place for it, puts everything on the disk, and returns it. To be called when

@@ -3,8 +3,10 @@
 //! Trials of the tuning stage are left out; the value that they chose stands with the lanes that run with it.
 #![forbid(unsafe_code)]
 
+use super::facts::LaneFacts;
 use super::number::Number;
 use super::{EndReason, Key, LaneChange, LaneEnd, LaneId, LaneInfo, Observer, Quantity, StageSeconds, StepReport};
+use crate::filter::Filter;
 use crate::workspace::{LaneSpec, Scope};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -185,6 +187,7 @@ pub struct Standing {
 
 #[derive(Debug)]
 struct LaneTally {
+    info: LaneInfo,
     summary: LaneSummary,
     trial: bool,
     loss: RunningMean,
@@ -237,6 +240,22 @@ impl Tally {
         };
         self.lanes.values().map(standing).collect()
     }
+
+    /// How the lanes that meet `filter` stand.
+    pub fn summary_where(&self, interrupted: bool, filter: &Filter) -> Summary {
+        let mut summary = self.summary(interrupted);
+        summary.lanes.retain(|lane| self.meets(lane.lane, filter));
+        Summary { groups: groups(&summary.lanes), ..summary }
+    }
+
+    /// Whether a lane meets `filter`; trials and lanes that never started do not.
+    pub fn meets(&self, lane: LaneId, filter: &Filter) -> bool {
+        self.lanes.get(&lane).filter(|lane| !lane.trial).is_some_and(|lane| {
+            let LaneSummary { steps, reason, figures, .. } = &lane.summary;
+            let figure = |figure: Figure| figures.get(&figure).map(|number: &Number| number.0);
+            filter.holds(&LaneFacts { info: &lane.info, steps: *steps, ended: reason.as_ref(), figure })
+        })
+    }
 }
 
 impl Observer for Tally {
@@ -255,6 +274,7 @@ impl Observer for Tally {
             time: LaneTime::default(),
         };
         let lane = LaneTally {
+            info: info.clone(),
             summary,
             trial: info.trial,
             loss: RunningMean::default(),
@@ -274,6 +294,7 @@ impl Observer for Tally {
     fn lane_changed(&mut self, change: &LaneChange) {
         if let Some(lane) = self.lanes.get_mut(&change.lane) {
             lane.summary.scope = change.scope;
+            (lane.info.scope, lane.info.spec) = (change.scope, change.spec.clone());
         }
     }
 

@@ -14,6 +14,7 @@ mod memory;
 pub mod offer;
 mod oracle;
 mod peek;
+mod present;
 mod prober;
 pub mod protocol;
 mod retune;
@@ -21,10 +22,11 @@ mod shared;
 pub mod solo;
 mod trainer;
 mod tuning;
+mod until;
 
 pub use device::DeviceError;
 pub use memory::TooLarge;
-pub use protocol::{Command, LaneView, Snapshot, Status};
+pub use protocol::{Command, LaneView, Snapshot, Status, Until};
 pub use shared::{Prepared, pool};
 pub use solo::{Solo, SoloPlan};
 

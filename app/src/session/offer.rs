@@ -80,15 +80,21 @@ impl Offers {
     /// What is wrong with a lane, as far as it can be told before its strategy is asked. The lane's fields count as written
     /// by the person: a setting without meaning for the strategy is refused.
     pub fn faults(&self, spec: &LaneSpec) -> Vec<Fault> {
+        self.faults_of_file(spec, &LaneDefaults::default(), self.steps)
+    }
+
+    /// The same of a lane of a file with these `defaults`, filled in, and so many steps: what comes from the defaults is passed
+    /// over where it has no meaning.
+    pub fn faults_of_file(&self, spec: &LaneSpec, defaults: &LaneDefaults, steps: u64) -> Vec<Fault> {
         let mut faults: Vec<Fault> =
-            check_lane(spec, self.steps).into_iter().map(|(field, message)| Fault { field, message }).collect();
+            check_lane(spec, steps).into_iter().map(|(field, message)| Fault { field, message }).collect();
         let Some(offer) = self.strategy(&spec.strategy) else {
             let message = format!("there is no strategy `{}` among those that were found", spec.strategy);
             faults.push(Fault { field: "strategy".to_owned(), message });
             return faults;
         };
         if let Some(kind) = offer.kind
-            && let Err(error) = Settings::resolve(spec, &LaneDefaults::default(), kind)
+            && let Err(error) = Settings::resolve(spec, defaults, kind)
             && faults.iter().all(|fault| fault.field != error.field)
         {
             let message = format!("{}; {}", error.reason, error.advice);

@@ -3,8 +3,9 @@
 use super::Experiment;
 use super::history::LaneHistory;
 use super::offer::Offers;
+use crate::filter::Filter;
 use crate::record::{EndReason, LaneId, LaneInfo, Message, StageSeconds};
-use crate::workspace::LaneSpec;
+use crate::workspace::{LaneSpec, Workspace};
 use std::sync::Arc;
 
 /// A command to the trainer, applied between steps.
@@ -16,6 +17,8 @@ pub enum Command {
     Resume,
     /// Take so many rounds, then pause.
     Step(u64),
+    /// Step on until something is reached, then pause.
+    RunUntil(Until),
     /// Start all lanes anew from step 0.
     Reset,
     /// Add a lane.
@@ -31,6 +34,24 @@ pub enum Command {
     Peek(LaneId),
     /// Write checkpoints where a run folder is there, and end.
     Stop,
+}
+
+/// What a run goes on to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Until {
+    /// The first lane has taken so many steps.
+    Step(u64),
+    /// One lane more meets this.
+    Meets(Arc<Filter>),
+}
+
+impl std::fmt::Display for Until {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Step(step) => write!(f, "step {step}"),
+            Self::Meets(filter) => write!(f, "{filter}"),
+        }
+    }
 }
 
 /// What the trainer is doing.
@@ -126,6 +147,10 @@ pub struct Snapshot {
     pub messages: Arc<Vec<Message>>,
     /// Messages and events that did not fit.
     pub dropped: u64,
+    /// What the run goes on to, where it was told; it pauses there.
+    pub until: Option<Until>,
+    /// The workspace that the session was started with.
+    pub workspace: Option<Arc<Workspace>>,
     /// What lanes can be added; empty while loading, and where no lane can be added.
     pub offers: Arc<Offers>,
     /// The last command that was refused.
@@ -145,6 +170,11 @@ impl Snapshot {
     /// What there is to see before anything is loaded.
     pub(super) fn before(experiment: &Experiment) -> Self {
         let workspace = &experiment.workspace;
-        Self { name: workspace.name.clone(), steps: workspace.steps, ..Self::default() }
+        Self {
+            name: workspace.name.clone(),
+            steps: workspace.steps,
+            workspace: Some(Arc::new(workspace.clone())),
+            ..Self::default()
+        }
     }
 }

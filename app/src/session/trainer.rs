@@ -8,11 +8,13 @@ use super::checkpoint;
 use super::history::LaneHistory;
 use super::lane::{Lane, LaneFailure, LanePlan, Shared};
 use super::peek::peek;
-use super::protocol::{Command, LaneView, Snapshot, Status};
+use super::protocol::{Command, LaneView, Snapshot, Status, Until};
 use super::tuning::Tuning;
 use super::{Experiment, SessionError, Summary};
 use crate::data::{Batch, Batches};
 use crate::options::OnPluginError;
+use crate::record::observers::Shared as SharedObserver;
+use crate::record::summary::Tally;
 use crate::record::{EndReason, LaneEnd, LaneId, Level, Message, Observer, StepReport};
 use crate::workspace::LaneSpec;
 use arc_swap::ArcSwap;
@@ -50,12 +52,18 @@ pub(super) struct Trainer {
     pub(super) base: Snapshot,
     /// Lanes numbered so far: no number is given twice.
     pub(super) numbered: usize,
-    paused: bool,
-    steps_left: Option<u64>,
+    /// What the run goes on to.
+    pub(super) until: Option<Until>,
+    /// Lanes that met it when it was set, or have since.
+    pub(super) met: Vec<LaneId>,
+    /// Figures of every lane, for targets.
+    pub(super) tally: SharedObserver<Tally>,
+    pub(super) paused: bool,
+    pub(super) steps_left: Option<u64>,
     started: Instant,
     published: Instant,
     checkpointed: Instant,
-    rate: Rate,
+    pub(super) rate: Rate,
     interrupted: bool,
     failed: bool,
     /// The first checkpoint of an ended lane that could not be written.
@@ -66,7 +74,7 @@ pub(super) struct Trainer {
 
 /// Rounds a second over the last while.
 #[derive(Debug)]
-struct Rate {
+pub(super) struct Rate {
     since: Instant,
     rounds: u64,
     value: f64,
@@ -77,7 +85,7 @@ impl Rate {
         Self { since: Instant::now(), rounds: 0, value: 0.0 }
     }
 
-    fn restart(&mut self) {
+    pub(super) fn restart(&mut self) {
         (self.since, self.rounds) = (Instant::now(), 0);
     }
 
@@ -102,6 +110,9 @@ impl Trainer {
         cancelled: Arc<AtomicBool>,
         base: Snapshot,
     ) -> Self {
+        let tally = SharedObserver::new(Tally::default());
+        let observers: Vec<Box<dyn Observer>> =
+            std::iter::once::<Box<dyn Observer>>(Box::new(tally.clone())).chain(observers).collect();
         let paused = experiment.paused;
         let now = Instant::now();
         Self {
@@ -121,6 +132,9 @@ impl Trainer {
             dropped: 0,
             base,
             numbered: 0,
+            until: None,
+            met: Vec::new(),
+            tally,
             paused,
             steps_left: None,
             started: now,
@@ -245,13 +259,18 @@ impl Trainer {
                 }
             };
             match command {
-                Command::Pause => self.paused = true,
+                Command::Pause => (self.paused, self.until) = (true, None),
+                Command::RunUntil(until) => {
+                    if self.run_until(until) {
+                        return Ok(true);
+                    }
+                }
                 Command::Resume => {
-                    (self.paused, self.steps_left) = (false, None);
+                    (self.paused, self.steps_left, self.until) = (false, None, None);
                     self.rate.restart();
                 }
                 Command::Step(rounds) => {
-                    (self.paused, self.steps_left) = (false, Some(rounds));
+                    (self.paused, self.steps_left, self.until) = (false, Some(rounds), None);
                     self.rate.restart();
                     return Ok(true);
                 }
@@ -291,6 +310,7 @@ impl Trainer {
     }
 
     fn reset(&mut self) {
+        self.until = None;
         self.views.retain(|view| view.ended != Some(EndReason::Dropped));
         for lane in self.active.drain(..) {
             if let Some(plan) = self.plans.iter_mut().find(|plan| plan.lane == lane.info().lane) {
@@ -385,6 +405,7 @@ impl Trainer {
         }
         self.observers.iter_mut().for_each(|observer| observer.flush());
         self.rate.count();
+        self.look_out();
         if let Some(left) = &mut self.steps_left {
             *left = left.saturating_sub(1);
             if *left == 0 {
@@ -487,6 +508,7 @@ impl Trainer {
         self.base.lanes.clone_from(&self.views);
         self.base.messages = self.messages.clone();
         self.base.dropped = self.dropped;
+        self.base.until = self.until.clone().filter(|_| !finished);
         self.snapshot.store(Arc::new(self.base.clone()));
     }
 
@@ -506,6 +528,9 @@ impl Trainer {
             self.say(Message { lane: None, step: None, level: Level::Info, text: reason.to_owned() });
         }
         self.observers.iter_mut().for_each(|observer| observer.sync());
+        // The screen may stay: nothing runs any more.
+        self.active.clear();
+        self.waiting.clear();
         self.publish(true);
         let Self { views: lanes, interrupted, failed, unsaved, .. } = self;
         Ok(Summary { lanes, interrupted, failed, unsaved })

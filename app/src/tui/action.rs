@@ -5,6 +5,7 @@
 use super::chord::{Chord, ch, ctrl, key, shift};
 use super::panes::{PANES, PaneId};
 use super::progress::Unit;
+use super::verdict::Evidence;
 use super::view::Band;
 use crate::record::LaneId;
 use crate::workspace::sheet::hint;
@@ -17,8 +18,16 @@ pub enum Action {
     TogglePause,
     /// Take so many rounds of steps.
     Step(u64),
+    /// Run until the first lane has taken so many steps, then pause.
+    RunTo(u64),
+    /// Run to the end of the epoch, or of so many, then pause.
+    RunEpochs(u64),
+    /// Run until a lane meets this filter, then pause.
+    RunUntil(String),
     /// Start all lanes anew, after a question.
     Reset,
+    /// End training and keep the screen, after a question.
+    Stop,
     /// Leave, after a question while training.
     Quit,
     /// Open the form for a lane more.
@@ -29,6 +38,8 @@ pub enum Action {
     EditLane,
     /// Drop the selected lane, after a question.
     DropLane,
+    /// Show the lanes that meet this filter; all when it is blank.
+    Filter(String),
     /// Multiply the selected lane's learning rate by √10.
     RateUp,
     /// Divide the selected lane's learning rate by √10.
@@ -113,6 +124,20 @@ pub enum Action {
     ZoomPane,
     /// A pane on the full screen.
     Show(PaneId),
+    /// Show the evidence of a verdict: of the first, then of the next.
+    Evidence,
+    /// Show this evidence.
+    Look(Evidence),
+    /// The browser of workspaces.
+    Browse,
+    /// Edit the session as it is now, and save it there.
+    SaveSession(String),
+    /// Save the text of the open editor.
+    Save,
+    /// Run the text of the open editor.
+    Run,
+    /// Take the last change back.
+    Undo,
     /// Choose a layout, counted from 1.
     Layout(u8),
     /// Choose a layout by its name or number.
@@ -314,6 +339,38 @@ pub static ACTIONS: &[Entry] = &[
     )
     .command("step")
     .takes(&[Argument::Number("N")], 0, |words| Ok(Action::Step(count(words[0])?))),
+    entry(
+        Action::Command("run-to "),
+        "Control",
+        &[ch('J')],
+        "run to a step",
+        "",
+        "Training goes on to this step of the first lane, then pauses.",
+    )
+    .command("run-to")
+    .takes(&[Argument::Number("STEP")], 1, |words| Ok(Action::RunTo(count(words[0])?))),
+    entry(
+        Action::RunEpochs(1),
+        "Control",
+        &[ch('P')],
+        "run through the epoch",
+        "",
+        "Training goes on until the first lane has seen all examples once more (or N times), then pauses.",
+    )
+    .command("epoch")
+    .takes(&[Argument::Number("N")], 0, |words| Ok(Action::RunEpochs(count(words[0])?))),
+    entry(
+        Action::Command("until "),
+        "Control",
+        &[ch('Y')],
+        "run to a target",
+        "",
+        "Training goes on until a lane meets a filter, as loss<0.5 or test_accuracy>=0.8, then pauses.",
+    )
+    .command("until")
+    .takes(&[Argument::Text("FILTER")], 1, |words| filter(words[0]).map(Action::RunUntil)),
+    entry(Action::Stop, "Control", &[ch('S')], "stop training", "", "Training ends; the curves stay. Asks first.")
+        .command("stop"),
     entry(Action::Reset, "Control", &[ch('r')], "reset", "reset", "All lanes start anew from step 0. Asks first."),
     entry(Action::PreviousLane, "Lanes", &[key(KeyCode::Up), ch('k')], "previous lane", "", "Select the lane above."),
     entry(
@@ -357,6 +414,16 @@ pub static ACTIONS: &[Entry] = &[
         "End the selected lane with all its seeds; its curve stays. Once more takes it off the screen. Asks first.",
     )
     .command("drop"),
+    entry(
+        Action::Command("filter "),
+        "Lanes",
+        &[ch('/')],
+        "filter lanes",
+        "",
+        "Show the lanes that meet a filter, as strategy=weight* lr>0.001 !diverged; all again when nothing is typed.",
+    )
+    .command("filter")
+    .takes(&[Argument::Text("FILTER")], 0, |words| filter(words[0]).map(Action::Filter)),
     entry(
         Action::RateUp,
         "Lanes",
@@ -553,6 +620,15 @@ pub static ACTIONS: &[Entry] = &[
         "Cosines with their sign, or magnitudes against the random floor.",
     )
     .command("signed"),
+    entry(
+        Action::Evidence,
+        "Look",
+        &[ch('V')],
+        "evidence of the verdict",
+        "",
+        "The pane, the steps and the crosshair that show what the verdict line says; again for the next verdict. A click on it does the same.",
+    )
+    .command("evidence"),
     entry(Action::FocusNext, "Panes", &[key(KeyCode::Tab)], "next pane", "pane", "Focus the next pane."),
     entry(Action::FocusPrevious, "Panes", &[key(KeyCode::BackTab)], "previous pane", "", "Focus the pane before."),
     entry(
@@ -580,6 +656,24 @@ pub static ACTIONS: &[Entry] = &[
     entry(Action::Command("show "), "Panes", &[], "show a pane", "", "A pane on the full screen, by its name.")
         .command("show")
         .takes(&[Argument::Pane], 1, |words| Ok(Action::Show(pane(words[0])?))),
+    entry(
+        Action::Browse,
+        "Program",
+        &[ch('W')],
+        "workspaces",
+        "",
+        "Open a workspace of this folder, a recent or a shipped one: read it, change it, save it, run it in place.",
+    ),
+    entry(
+        Action::Command("save-workspace "),
+        "Program",
+        &[],
+        "save workspace as",
+        "",
+        "Write the lanes as they run now to a workspace file.",
+    )
+    .command("save-workspace")
+    .takes(&[Argument::File], 1, |words| Ok(Action::SaveSession(words[0].to_owned()))),
     entry(Action::Help, "Program", &[ch('?'), key(KeyCode::F(1))], "help", "help", "All keys; type to search."),
     entry(
         Action::Command(""),
@@ -614,6 +708,11 @@ fn pane(word: &str) -> Result<PaneId, String> {
 /// A unit of the x axis, for an argument.
 fn unit(word: &str) -> Result<Unit, String> {
     Unit::named(word).ok_or_else(|| format!("`{word}` is no unit: expected {}", Unit::WORDS.join(", ")))
+}
+
+/// A filter that reads, as it was typed.
+fn filter(text: &str) -> Result<String, String> {
+    crate::filter::parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 /// A whole number, for an argument.

@@ -11,6 +11,7 @@ use super::smooth::Derived;
 use super::state::State;
 use super::theme::{Theme, Tier};
 use super::update;
+use super::verdict::Evidence;
 use crate::record::{Key, LaneId};
 use crate::session::history::Series;
 use crate::session::protocol::{LaneView, Snapshot, Status};
@@ -42,6 +43,8 @@ pub enum Target {
     Values(PaneId, Scale),
     /// Rows of a layer.
     Layer(u16),
+    /// A verdict, and where it can be seen.
+    Verdict(Evidence),
 }
 
 /// How panes are framed.

@@ -13,7 +13,7 @@
 use super::context::{Context, Framing, Hit};
 use super::format;
 use super::ink::{self, put};
-use super::lanes::groups;
+use super::lanes::shown;
 use super::layout::{self, Class, Needs};
 use super::overlay;
 use super::panes::{self, PaneId, header, keyline, lane_line, numbers, verdict};
@@ -28,7 +28,7 @@ use std::cell::RefCell;
 /// Draws the whole screen into `buffer`; returns what the mouse can point at.
 pub fn draw(state: &State, snapshot: &Snapshot, theme: &Theme, derived: &Derived, buffer: &mut Buffer) -> Vec<Hit> {
     let area = buffer.area;
-    let groups = groups(snapshot);
+    let groups = shown(state, snapshot);
     let hits = RefCell::new(Vec::new());
     let class = layout::class(area.width, area.height);
     let mut context = Context {
@@ -55,7 +55,9 @@ pub fn draw(state: &State, snapshot: &Snapshot, theme: &Theme, derived: &Derived
     match class {
         _ if state.zoomed => {
             context.listed = false;
-            panes::render(state.focus, &context, body, buffer);
+            let rest = Rect { height: body.height.saturating_sub(1), ..body };
+            panes::render(state.focus, &context, rest, buffer);
+            verdict::render(&context, Rect { y: rest.bottom(), height: 1, ..body }, buffer);
         }
         Class::Dashboard => {
             let body = Rect { height: body.height - 1, ..body };

@@ -112,6 +112,11 @@ impl Input {
             MouseEventKind::ScrollLeft => Some(Action::Pan(-1)),
             MouseEventKind::ScrollRight => Some(Action::Pan(1)),
             MouseEventKind::Down(MouseButton::Left) => {
+                let verdict =
+                    under().find_map(|hit| if let Target::Verdict(found) = hit.target { Some(found) } else { None });
+                if let Some(evidence) = verdict {
+                    return Some(Action::Look(evidence));
+                }
                 self.drag = chart();
                 let lane = under().find_map(|hit| if let Target::Lane(lane) = hit.target { Some(lane) } else { None });
                 let layer =
@@ -145,6 +150,9 @@ fn of_key(key: &KeyEvent, keymap: &Keymap, overlay: bool) -> Option<Action> {
         _ if !overlay => keymap.action(key).cloned(),
         KeyCode::Char('w') if control => Some(Action::EraseWord),
         KeyCode::Char('u') if control => Some(Action::EraseAll),
+        KeyCode::Char('s') if control => Some(Action::Save),
+        KeyCode::Char('r') if control => Some(Action::Run),
+        KeyCode::Char('t') if control => Some(Action::Undo),
         _ if control => keymap.action(key).cloned(),
         KeyCode::Char(character) => Some(Action::Type(character)),
         KeyCode::Backspace => Some(Action::Erase),

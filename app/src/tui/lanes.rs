@@ -2,6 +2,9 @@
 #![forbid(unsafe_code)]
 
 use super::format;
+use super::state::State;
+use crate::record::facts::LaneFacts;
+use crate::record::summary::{EMA, Figure};
 use crate::record::{EndReason, Key, LaneId, Quantity};
 use crate::session::protocol::{LaneView, Snapshot};
 
@@ -39,6 +42,58 @@ pub fn groups(snapshot: &Snapshot) -> Vec<Group<'_>> {
         groups.push(Group { name, colour, lanes: vec![lane] });
     }
     groups
+}
+
+/// The groups that the screen shows: those with a lane that meets its filter, without the others of their lanes. Colours stay
+/// what they are without the filter.
+pub fn shown<'a>(state: &State, snapshot: &'a Snapshot) -> Vec<Group<'a>> {
+    let mut groups = groups(snapshot);
+    if let Some(filter) = &state.filter {
+        for group in &mut groups {
+            group.lanes.retain(|lane| filter.holds(&facts(lane)));
+        }
+        groups.retain(|group| !group.lanes.is_empty());
+    }
+    groups
+}
+
+/// What a filter may ask of a lane: the figures that a report would have, from its curves.
+pub fn facts(lane: &LaneView) -> LaneFacts<'_, impl Fn(Figure) -> Option<f64>> {
+    let last = |quantity| Some(lane.history.series(Key::whole(quantity))?.last()?.1);
+    let figure = move |figure| match figure {
+        Figure::TrainLoss => running(lane, Quantity::Loss),
+        Figure::TrainAccuracy => running(lane, Quantity::Accuracy),
+        Figure::TrainSplitLoss => last(Quantity::TrainLoss),
+        Figure::TrainSplitAccuracy => last(Quantity::TrainAccuracy),
+        Figure::ValidationLoss => last(Quantity::ValidationLoss),
+        Figure::ValidationAccuracy => last(Quantity::ValidationAccuracy),
+        Figure::TestLoss => last(Quantity::TestLoss),
+        Figure::TestAccuracy => last(Quantity::TestAccuracy),
+        Figure::BestTestAccuracy => {
+            let series = lane.history.series(Key::whole(Quantity::TestAccuracy))?;
+            Some(series.column(0..series.len()).max).filter(|best| best.is_finite())
+        }
+        Figure::MeanCosine => {
+            let series = lane.history.series(Key::whole(Quantity::Cosine))?;
+            let values: Vec<f64> =
+                (0..series.len()).filter_map(|index| series.get(index)).map(|(_, value)| value).collect();
+            (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+        }
+    };
+    LaneFacts { info: &lane.info, steps: lane.step, ended: lane.ended.as_ref(), figure }
+}
+
+/// The running mean of reports at the newest step: of the last values alone, as those before weigh less than a double can tell.
+fn running(lane: &LaneView, quantity: Quantity) -> Option<f64> {
+    const REACH: usize = 400;
+    let series = lane.history.series(Key::whole(quantity))?;
+    let first = series.len().saturating_sub(REACH);
+    let (mut mean, mut weight) = (0.0, 0.0);
+    for (_, value) in (first..series.len()).filter_map(|index| series.get(index)) {
+        mean = EMA * mean + (1.0 - EMA) * value;
+        weight = EMA * weight + (1.0 - EMA);
+    }
+    (weight > 0.0).then(|| mean / weight)
 }
 
 /// Mean and sample deviation of some numbers; the deviation of one is 0, both are NaN of none.

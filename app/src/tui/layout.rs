@@ -4,7 +4,7 @@
 //! trees a terminal is large enough for. Nothing is drawn here.
 #![forbid(unsafe_code)]
 
-use super::lanes::groups;
+use super::lanes::shown;
 use super::panes::{PANES, PaneId};
 use super::state::State;
 use super::tree::{ALL, Axis};
@@ -42,7 +42,7 @@ pub struct Needs {
 impl Needs {
     /// The needs of `snapshot`.
     pub fn of(state: &State, snapshot: &Snapshot) -> Self {
-        let lanes = groups(snapshot);
+        let lanes = shown(state, snapshot);
         let layers = selected(state, &lanes).map_or(0, |group| group.first().info.sites.len());
         let has = |key| snapshot.lanes.iter().any(|lane| lane.history.series(key).is_some());
         Self {

@@ -7,10 +7,11 @@
 //! trainer ─→ snapshot ─────────────────────────────→ draw
 //! ```
 //!
-//! Knows snapshots, commands and records; no strategy, tensor or file. The trainer never waits for it.
+//! Knows snapshots, commands and records; no strategy or tensor, and files of workspaces alone, through `workspace`. The trainer never waits for it.
 #![forbid(unsafe_code)]
 
 pub mod action;
+pub mod browser;
 pub mod chart;
 pub mod chord;
 pub mod colour;
@@ -18,6 +19,7 @@ pub mod command;
 mod compare;
 pub mod config;
 mod context;
+mod desk;
 pub mod draw;
 pub mod editor;
 pub mod format;
@@ -33,21 +35,24 @@ pub mod progress;
 pub mod rank;
 pub mod smooth;
 pub mod state;
+mod steer;
 pub mod synthetic;
 pub mod terminal;
 pub mod theme;
 pub mod tree;
 pub mod update;
-mod verdict;
+pub mod verdict;
 pub mod view;
 
 #[cfg(test)]
 mod tests;
 
 pub use context::{Hit, Target};
+pub use editor::text::Draft;
 
 use crate::session::Session;
 use crate::session::protocol::{Command, Snapshot, Status};
+use action::Action;
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use crossterm::event::Event;
 use input::Input;
@@ -63,6 +68,7 @@ use std::time::{Duration, Instant};
 use terminal::Screen;
 use theme::{Theme, Tier};
 use update::{Effect, update};
+use verdict::Evidence;
 
 /// Where the screen gets what it shows, and where its commands go.
 pub trait Source {
@@ -127,10 +133,12 @@ impl TuiOptions {
 }
 
 /// Why the screen ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Exit {
     /// The person quit.
     Quit,
+    /// The person wants this to run in the place of what runs.
+    Open(Box<Draft>),
     /// This signal came.
     Signal(i32),
     /// The terminal is gone.
@@ -201,19 +209,24 @@ fn run_with(source: impl Source, options: TuiOptions) -> io::Result<Exit> {
     exit
 }
 
-/// The thread that waits for the terminal. It ends with the channel or with the terminal.
+/// What the thread that waits for the terminal reads. There is one for the whole process, as a second screen's would find the
+/// first's still waiting and taking a key away from it; it ends with the terminal.
 fn events() -> Receiver<io::Result<Event>> {
-    let (sender, receiver): (Sender<io::Result<Event>>, _) = bounded(1024);
-    thread::spawn(move || {
-        loop {
-            let event = crossterm::event::read();
-            let lost = event.is_err();
-            if sender.send(event).is_err() || lost {
-                break;
+    static EVENTS: OnceLock<Receiver<io::Result<Event>>> = OnceLock::new();
+    let start = || {
+        let (sender, receiver): (Sender<io::Result<Event>>, _) = bounded(1024);
+        thread::spawn(move || {
+            loop {
+                let event = crossterm::event::read();
+                let lost = event.is_err();
+                if sender.send(event).is_err() || lost {
+                    break;
+                }
             }
-        }
-    });
-    receiver
+        });
+        receiver
+    };
+    EVENTS.get_or_init(start).clone()
 }
 
 /// The thread that waits for signals.
@@ -346,6 +359,22 @@ impl<S: Source> Face<S> {
                 self.suspended = true;
                 signal_hook::low_level::emulate_default_handler(SIGTSTP)?;
                 self.screen.resume()?;
+            }
+            Effect::Browse => desk::browse(&mut self.state),
+            Effect::Edit(item) => desk::edit(&mut self.state, &item, &self.source.snapshot()),
+            Effect::EditSession(path) => desk::edit_session(&mut self.state, path.as_deref(), &self.source.snapshot()),
+            Effect::Save { path, over } => desk::save(&mut self.state, &path, over),
+            Effect::Open(draft) => return Ok(Some(Exit::Open(draft))),
+            Effect::Evidence => {
+                let verdicts = self.hits.iter().filter_map(|hit| match hit.target {
+                    Target::Verdict(evidence) => Some(evidence),
+                    _ => None,
+                });
+                let verdicts: Vec<Evidence> = verdicts.collect();
+                match verdicts.get(self.state.verdict % verdicts.len().max(1)) {
+                    Some(evidence) => drop(update(&mut self.state, Action::Look(*evidence), &self.source.snapshot())),
+                    None => self.state.notice = Some("there is no verdict yet".to_owned()),
+                }
             }
             Effect::Redraw => self.screen.clear()?,
         }

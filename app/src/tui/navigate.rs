@@ -4,7 +4,7 @@
 use super::action::Action;
 use super::chart::Scale;
 use super::context::{Hit, Target};
-use super::lanes::groups;
+use super::lanes::shown;
 use super::panes::{self, PaneId};
 use super::progress::{Ruler, Unit};
 use super::state::{State, Window};
@@ -38,7 +38,7 @@ pub fn apply(state: &mut State, action: &Action, snapshot: &Snapshot) -> bool {
         Action::NextUnit => change_unit(state, snapshot, state.unit.next()),
         Action::Unit(unit) => change_unit(state, snapshot, unit),
         Action::GoTo(step) => {
-            let lanes = groups(snapshot);
+            let lanes = shown(state, snapshot);
             let at = selected(state, &lanes).map_or(step, |group| Ruler::new(state.unit, group.first()).at(step));
             state.crosshair = Some(at.min(state.end(snapshot)));
         }
@@ -221,7 +221,7 @@ fn go(state: &mut State, forward: bool) {
 /// Another unit of x: window and crosshair stay at the same steps of the selected lane, where it gets on in both units.
 fn change_unit(state: &mut State, snapshot: &Snapshot, unit: Unit) {
     state.trail.leave(&state.view());
-    let (old, lanes) = (state.unit, groups(snapshot));
+    let (old, lanes) = (state.unit, shown(state, snapshot));
     let before = state.end(snapshot).max(1);
     let rulers =
         selected(state, &lanes).map(|group| group.first()).map(|lane| (Ruler::new(old, lane), Ruler::new(unit, lane)));

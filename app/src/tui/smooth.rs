@@ -22,11 +22,16 @@ struct Entry {
     weight: f64,
     step: u64,
     result: Arc<Series>,
+    /// Frames since it was asked for.
+    idle: u32,
 }
+
+/// Frames that a series is kept for while nothing asks for it.
+const KEPT: u32 = 300;
 
 impl Entry {
     fn new(source: Arc<Series>, beta: f64) -> Self {
-        Self { source, beta, read: 0, mean: 0.0, weight: 0.0, step: 0, result: Arc::new(Series::new()) }
+        Self { source, beta, read: 0, mean: 0.0, weight: 0.0, step: 0, result: Arc::new(Series::new()), idle: 0 }
     }
 
     fn extend(&mut self, magnitude: bool) {
@@ -82,8 +87,8 @@ type Pair = (LaneId, LaneId, Key, bool, bool, Unit);
 #[derive(Default)]
 pub struct Derived {
     differences: RefCell<HashMap<Pair, Difference>>,
-    /// By lane, quantity, whether of the magnitude, and whether smoothed: a chart shows both.
-    entries: RefCell<HashMap<(LaneId, Key, bool, bool), Entry>>,
+    /// By lane, quantity, whether of the magnitude, and weight of the past: charts and verdicts smooth each in their way.
+    entries: RefCell<HashMap<(LaneId, Key, bool, u64), Entry>>,
 }
 
 impl Derived {
@@ -95,11 +100,12 @@ impl Derived {
             return Some(source);
         }
         let mut entries = self.entries.borrow_mut();
-        let name = (lane.info.lane, key, magnitude, beta > 0.0);
+        let name = (lane.info.lane, key, magnitude, beta.to_bits());
         let entry = entries.entry(name).or_insert_with(|| Entry::new(Arc::clone(&source), beta));
-        if !Arc::ptr_eq(&entry.source, &source) || entry.beta != beta {
+        if !Arc::ptr_eq(&entry.source, &source) {
             *entry = Entry::new(source, beta);
         }
+        entry.idle = 0;
         entry.extend(magnitude);
         Some(Arc::clone(&entry.result))
     }
@@ -126,11 +132,14 @@ impl Derived {
         Some(Arc::clone(&entry.result))
     }
 
-    /// Forgets lanes that are gone.
+    /// Forgets lanes that are gone, and series that no frame asks for any more. Called once a frame.
     pub fn retain(&self, snapshot: &Snapshot) {
         let here = |id: &LaneId| snapshot.lanes.iter().any(|view| view.info.lane == *id);
         self.differences.borrow_mut().retain(|(lane, base, ..), _| here(lane) && here(base));
-        self.entries.borrow_mut().retain(|(lane, ..), _| snapshot.lanes.iter().any(|view| view.info.lane == *lane));
+        self.entries.borrow_mut().retain(|(lane, ..), entry| {
+            entry.idle += 1;
+            entry.idle <= KEPT && here(lane)
+        });
     }
 }
 

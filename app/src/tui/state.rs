@@ -2,16 +2,19 @@
 #![forbid(unsafe_code)]
 
 use super::action::Action;
+use super::browser::Browser;
 use super::chart::{Scale, Steps};
 use super::command::prompt::Prompt;
 use super::config::layouts::Layouts;
 use super::editor::LaneForm;
+use super::editor::text::TextEditor;
 use super::keymap::Keymap;
 use super::panes::{self, PaneId};
 use super::progress::{Ruler, Unit};
 use super::rank::By;
 pub use super::view::Window;
 use super::view::{Band, Trail, Values, View};
+use crate::filter::Filter;
 use crate::record::LaneId;
 use crate::session::protocol::Snapshot;
 use std::sync::Arc;
@@ -40,6 +43,10 @@ pub enum Overlay {
     Command(Prompt),
     /// The form of a lane.
     Lane(Box<LaneForm>),
+    /// The browser of workspaces.
+    Browser(Box<Browser>),
+    /// The text of a workspace.
+    Editor(Box<TextEditor>),
     /// A question to be answered with yes or no.
     Confirm {
         /// The question.
@@ -106,6 +113,10 @@ pub struct State {
     pub keymap: Arc<Keymap>,
     /// Commands entered so far, oldest first.
     pub history: Vec<String>,
+    /// Verdicts whose evidence was shown one after the other.
+    pub verdict: usize,
+    /// The lanes that are shown; all of them when `None`.
+    pub filter: Option<Arc<Filter>>,
     /// Something to say until the next key.
     pub notice: Option<String>,
     /// Number of the last refusal that was seen.
@@ -142,6 +153,8 @@ impl Default for State {
             layouts: Arc::default(),
             keymap: Arc::default(),
             history: Vec::new(),
+            verdict: 0,
+            filter: None,
             notice: None,
             refusal: 0,
         }

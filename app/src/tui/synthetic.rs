@@ -450,7 +450,7 @@ impl Source for Synthetic {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         match command {
             Command::Pause => inner.status = Status::Paused,
-            Command::Resume => inner.status = Status::Running,
+            Command::Resume | Command::RunUntil(_) => inner.status = Status::Running,
             Command::Step(rounds) => {
                 inner.status = Status::Paused;
                 inner.advance(rounds);

@@ -3,7 +3,7 @@
 use super::action::{ACTIONS, Action};
 use super::chart::Scale;
 use super::draw::draw;
-use super::panes::PANES;
+use super::panes::{PANES, PaneId};
 use super::smooth::Derived;
 use super::state::{Overlay, State, Window};
 use super::synthetic::Synthetic;
@@ -11,7 +11,7 @@ use super::theme::{Theme, Tier};
 use super::update::{Effect, update};
 use super::view::Band;
 use super::{Hit, Source, Target};
-use crate::session::protocol::{Command, Snapshot, Status};
+use crate::session::protocol::{Command, Snapshot, Status, Until};
 use proptest::prelude::*;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -245,6 +245,105 @@ fn dropping_and_retuning_reach_every_seed() {
     assert_eq!(update(&mut now, Action::DropLane, &seeds), []);
     let effects = update(&mut now, Action::Accept, &seeds);
     assert_eq!(effects, (3..6).map(|lane| Effect::Send(Command::Drop(lane))).collect::<Vec<_>>());
+}
+
+#[test]
+fn runs_go_on_to_a_step_an_epoch_or_a_target() {
+    let mut now = State::default();
+    let sent = |now: &mut State, action| update(now, action, &session());
+    // 1240 steps taken, 11 in an epoch: the next one ends at 1243.
+    assert_eq!(sent(&mut now, Action::RunEpochs(1)), [Effect::Send(Command::RunUntil(Until::Step(1243)))]);
+    assert_eq!(sent(&mut now, Action::RunEpochs(3)), [Effect::Send(Command::RunUntil(Until::Step(1265)))]);
+    assert_eq!(sent(&mut now, Action::RunTo(2000)), [Effect::Send(Command::RunUntil(Until::Step(2000)))]);
+    assert_eq!(sent(&mut now, Action::RunTo(1240)), []);
+    assert!(now.notice.as_ref().is_some_and(|text| text.contains("passed already")), "{:?}", now.notice);
+    let target = Until::Meets(Arc::new(crate::filter::parse("loss<0.5").unwrap()));
+    assert_eq!(sent(&mut now, Action::RunUntil("loss<0.5".to_owned())), [Effect::Send(Command::RunUntil(target))]);
+    assert_eq!(sent(&mut now, Action::RunUntil("loss<".to_owned())), []);
+    assert_eq!(sent(&mut now, Action::Stop), []);
+    assert_eq!(sent(&mut now, Action::Accept), [Effect::Send(Command::Stop)]);
+}
+
+#[test]
+fn a_filter_hides_lanes_and_keeps_their_colours() {
+    let mut now = state((120, 36));
+    press(&mut now, &[Action::Filter("strategy=activ*".to_owned())]);
+    let session = session();
+    let lanes = super::lanes::shown(&now, &session);
+    let names: Vec<(&str, usize)> = lanes.iter().map(|group| (group.name.as_str(), group.colour)).collect();
+    assert_eq!(names, [("activation-mixing", 2), ("activity-perturbation", 3)]);
+    assert_eq!(now.selected, Some(2));
+    press(&mut now, &[Action::NextLane, Action::NextLane]);
+    assert_eq!(now.selected, Some(3));
+    press(&mut now, &[Action::Filter("loss<0".to_owned())]);
+    assert!(now.notice.as_ref().is_some_and(|text| text.contains("no lane meets loss<0")));
+    screen(&now, &session, &Theme::default(), (120, 36));
+    press(&mut now, &[Action::Filter(String::new())]);
+    assert_eq!(super::lanes::shown(&now, &session).len(), 5);
+}
+
+#[test]
+fn the_figures_that_filters_ask_for_are_those_of_reports() {
+    use crate::filter::{Facts, Numeric};
+    use crate::record::{Key, Observer, Quantity, StepReport, summary::Tally};
+    let session = session();
+    let lane = &session.lanes[1];
+    let mut tally = Tally::new("", None);
+    tally.lane_started(&lane.info);
+    let series = |quantity| lane.history.series(Key::whole(quantity)).unwrap();
+    for quantity in [Quantity::Loss, Quantity::TestAccuracy, Quantity::Cosine] {
+        let series = series(quantity);
+        for (step, value) in (0..series.len()).filter_map(|index| series.get(index)) {
+            let values = vec![(Key::whole(quantity), value)];
+            tally.step(&StepReport {
+                lane: 1,
+                step,
+                values,
+                metrics: Vec::new(),
+                spectra: Vec::new(),
+                seconds: Default::default(),
+            });
+        }
+    }
+    let facts = super::lanes::facts(lane);
+    for (field, figure) in [
+        (Numeric::Loss, crate::record::summary::Figure::TrainLoss),
+        (Numeric::TestAccuracy, crate::record::summary::Figure::TestAccuracy),
+        (Numeric::BestTestAccuracy, crate::record::summary::Figure::BestTestAccuracy),
+        (Numeric::MeanCosine, crate::record::summary::Figure::MeanCosine),
+    ] {
+        let reported = tally.summary(true).lanes[0].figures[&figure].0;
+        let shown = facts.number(&field).unwrap();
+        assert!((shown - reported).abs() <= 1e-12 * reported.abs(), "{field:?}: {shown} {reported}");
+    }
+}
+
+#[test]
+fn the_evidence_of_a_verdict_is_a_key_or_a_click_away() {
+    let mut now = state((200, 50));
+    assert_eq!(press(&mut now, &[Action::Evidence]), [Effect::Evidence]);
+    let (_, hits) = screen(&now, &session(), &Theme::default(), (200, 50));
+    let verdicts: Vec<_> = hits
+        .iter()
+        .filter_map(|hit| match hit.target {
+            Target::Verdict(evidence) => Some((hit.area, evidence)),
+            _ => None,
+        })
+        .collect();
+    let (area, first) = verdicts.first().copied().expect("a lane has diverged");
+    let click = crossterm::event::Event::Mouse(crossterm::event::MouseEvent {
+        kind: crossterm::event::MouseEventKind::Down(crossterm::event::MouseButton::Left),
+        column: area.x + 1,
+        row: area.y,
+        modifiers: crossterm::event::KeyModifiers::NONE,
+    });
+    let action = super::input::Input::default().action(&click, &now, &hits).unwrap();
+    assert_eq!(action, Action::Look(first));
+    press(&mut now, &[action]);
+    assert_eq!((now.focus, now.zoomed, now.selected), (PaneId::Loss, true, Some(4)));
+    assert_eq!((now.crosshair, now.window), (Some(700), Window::Fixed(600, 700)));
+    press(&mut now, &[Action::Back, Action::Back, Action::Back]);
+    assert_eq!((now.zoomed, now.crosshair, now.window), (false, None, Window::All));
 }
 
 #[test]

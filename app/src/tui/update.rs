@@ -2,20 +2,25 @@
 #![forbid(unsafe_code)]
 
 use super::action::Action;
+use super::browser::Wanted;
 use super::command::{self, complete::World, prompt};
 use super::compare;
-use super::editor::{self, LaneForm, Outcome};
+use super::editor::text::{self, Draft, Request};
+use super::editor::{self, Outcome};
 use super::format;
-use super::lanes::{Group, groups};
+use super::lanes::{Group, shown};
 use super::layout;
 use super::navigate;
 use super::overlay::{help, palette};
 use super::panes::{self, PaneId};
 use super::state::{Overlay, SMOOTHING, State, Window};
+use super::steer;
 use super::view::View;
 use crate::record::LaneId;
 use crate::session::protocol::{Command, Snapshot, Status};
+use crate::workspace::Shelved;
 use crate::workspace::sheet::hint;
+use std::path::PathBuf;
 
 /// What the loop is to do after an update.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +31,23 @@ pub enum Effect {
     Quit,
     /// Hand the terminal to the shell.
     Suspend,
+    /// Open the browser of workspaces.
+    Browse,
+    /// Open the editor on this workspace.
+    Edit(Shelved),
+    /// Open the editor on the session as it is now; save it there.
+    EditSession(Option<String>),
+    /// Save the text of the open editor.
+    Save {
+        /// Where.
+        path: PathBuf,
+        /// Whether a file that is there may go.
+        over: bool,
+    },
+    /// End the session and run this.
+    Open(Box<Draft>),
+    /// Apply [`Action::Look`] with the evidence of the verdict of [`State::verdict`], as last drawn.
+    Evidence,
     /// Clear, and draw everything.
     Redraw,
 }
@@ -36,7 +58,7 @@ pub fn update(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
         state.notice = None;
         state.refusal = snapshot.refused.as_ref().map_or(0, |refused| refused.number);
     }
-    let lanes = groups(snapshot);
+    let lanes = shown(state, snapshot);
     heal(state, &lanes);
     if state.overlay.is_some() {
         return in_overlay(state, action, snapshot);
@@ -53,13 +75,23 @@ pub fn update(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
             Status::Failed(_) => state.notice = Some("the trainer has failed".to_owned()),
         },
         Action::Step(rounds) => return vec![Effect::Send(Command::Step(rounds))],
+        Action::RunTo(_) | Action::RunEpochs(_) | Action::RunUntil(_) => {
+            return steer::run_on(state, &action, snapshot);
+        }
+        Action::Filter(text) => steer::set_filter(state, &text, snapshot),
+        Action::Stop if matches!(snapshot.status, Status::Finished | Status::Failed(_)) => {
+            state.notice = Some("nothing is running".to_owned());
+        }
+        Action::Stop => {
+            confirm(state, "Stop training? Lanes end where they stand, their curves stay.".to_owned(), action)
+        }
         Action::Reset => confirm(state, "Start all lanes anew from step 0?".to_owned(), action),
         Action::Quit if snapshot.status == Status::Running => {
             confirm(state, "Training is under way. Stop it and quit?".to_owned(), action);
         }
         Action::Quit => return perform(state, action, snapshot),
-        Action::NewLane | Action::CopyLane | Action::EditLane => open_form(state, action, &lanes, snapshot),
-        Action::Open if state.focus == PaneId::Lanes => open_form(state, Action::EditLane, &lanes, snapshot),
+        Action::NewLane | Action::CopyLane | Action::EditLane => steer::open_form(state, action, &lanes, snapshot),
+        Action::Open if state.focus == PaneId::Lanes => steer::open_form(state, Action::EditLane, &lanes, snapshot),
         Action::Open => state.zoomed = !state.zoomed,
         Action::DropLane => match selected(state, &lanes) {
             Some(group) if group.lanes.iter().all(|lane| lane.ended.is_some()) => {
@@ -98,6 +130,10 @@ pub fn update(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
         Action::FocusNext => focus(state, snapshot, 1),
         Action::FocusPrevious => focus(state, snapshot, -1),
         Action::ZoomPane => state.zoomed = !state.zoomed,
+        Action::Browse => return vec![Effect::Browse],
+        Action::SaveSession(path) => return vec![Effect::EditSession(Some(path))],
+        Action::Evidence => return vec![Effect::Evidence],
+        Action::Look(evidence) => steer::look(state, evidence, snapshot),
         Action::Show(pane) => (state.focus, state.zoomed) = (pane, true),
         Action::Layout(number) => choose_layout(state, number, snapshot),
         Action::LayoutNamed(name) => match state.layouts.number(&name) {
@@ -151,7 +187,7 @@ fn resized(state: &mut State, width: u16, height: u16) -> Vec<Effect> {
 }
 
 /// Brings what the state points at back into being: the selected lane and layer may be gone.
-fn heal(state: &mut State, lanes: &[Group<'_>]) {
+pub(super) fn heal(state: &mut State, lanes: &[Group<'_>]) {
     let here = |id: LaneId| lanes.iter().find(|group| group.lanes.iter().any(|lane| lane.info.lane == id));
     state.selected =
         state.selected.and_then(here).or(lanes.iter().find(|group| group.colour > 0)).or(lanes.first()).map(Group::id);
@@ -168,37 +204,6 @@ pub fn selected<'a, 'b>(state: &State, lanes: &'b [Group<'a>]) -> Option<&'b Gro
     chosen.or_else(|| lanes.iter().find(|group| group.colour > 0)).or_else(|| lanes.first())
 }
 
-/// Opens the form of a lane, or says why it cannot be.
-fn open_form(state: &mut State, action: Action, lanes: &[Group<'_>], snapshot: &Snapshot) {
-    let offers = &snapshot.offers;
-    let group = selected(state, lanes);
-    let form = match (action, group) {
-        _ if offers.strategies.is_empty() => Err("no lane can be added or changed here".to_owned()),
-        (Action::NewLane, _) => {
-            let used: Vec<&str> = lanes.iter().map(|group| group.first().info.spec.strategy.as_str()).collect();
-            Ok(LaneForm::add(offers, &used))
-        }
-        (_, None) => Err("there is no lane yet; n adds one".to_owned()),
-        (Action::CopyLane, Some(group)) => Ok(LaneForm::copy(offers, &group.first().info.spec, &group.seeds())),
-        (_, Some(group)) => {
-            let running: Vec<LaneId> =
-                group.lanes.iter().filter(|lane| lane.ended.is_none()).map(|lane| lane.info.lane).collect();
-            match running.first() {
-                None => Err(format!("{} has ended; c copies it", group.name)),
-                Some(_) => {
-                    let spec = &group.first().info.spec;
-                    Ok(LaneForm::change(offers, spec, running, &group.name, &group.seeds()))
-                }
-            }
-        }
-    };
-    match form {
-        Ok(Some(form)) => state.overlay = Some(Overlay::Lane(Box::new(form))),
-        Ok(None) => state.notice = Some("this session does not have the lane's strategy".to_owned()),
-        Err(text) => state.notice = Some(text),
-    }
-}
-
 fn confirm(state: &mut State, question: String, action: Action) {
     state.overlay = Some(Overlay::Confirm { question, action });
 }
@@ -212,8 +217,9 @@ fn perform(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Effect
             vec![Effect::Send(Command::Reset)]
         }
         Action::Quit => vec![Effect::Send(Command::Stop), Effect::Quit],
+        Action::Stop => vec![Effect::Send(Command::Stop)],
         Action::DropLane => {
-            let lanes = groups(snapshot);
+            let lanes = shown(state, snapshot);
             let ids =
                 selected(state, &lanes).map(|group| group.lanes.iter().map(|lane| lane.info.lane).collect::<Vec<_>>());
             ids.unwrap_or_default().into_iter().map(|id| Effect::Send(Command::Drop(id))).collect()
@@ -226,6 +232,19 @@ fn in_overlay(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
     let Some(overlay) = state.overlay.as_mut() else { return Vec::new() };
     match (overlay, action) {
         (_, Action::Resize(width, height)) => return resized(state, width, height),
+        (Overlay::Editor(text), action) if action != Action::Redraw && action != Action::Suspend => {
+            let quits = action == Action::Quit;
+            let asked = text::reduce(text, if quits { &Action::Back } else { &action });
+            return match asked {
+                Some(Request::Save { path, over }) => vec![Effect::Save { path, over }],
+                Some(Request::Run(draft)) => vec![Effect::Open(draft)],
+                Some(Request::Close) => {
+                    state.overlay = None;
+                    if quits { update(state, Action::Quit, snapshot) } else { Vec::new() }
+                }
+                None => Vec::new(),
+            };
+        }
         (_, Action::Back) => state.overlay = None,
         (_, Action::Redraw) => return vec![Effect::Redraw],
         (_, Action::Suspend) => return vec![Effect::Suspend],
@@ -233,6 +252,15 @@ fn in_overlay(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
             state.overlay = None;
             return update(state, Action::Quit, snapshot);
         }
+        (Overlay::Browser(_), Action::Quit) => {
+            state.overlay = None;
+            return update(state, Action::Quit, snapshot);
+        }
+        (Overlay::Browser(browser), action) => match browser.reduce(&action) {
+            Some(Wanted::Session) => return vec![Effect::EditSession(None)],
+            Some(Wanted::Edit(item)) => return vec![Effect::Edit(item)],
+            None => {}
+        },
         (Overlay::Lane(form), action) => {
             if let Outcome::Send(commands) = editor::reduce(form, action) {
                 state.overlay = None;
@@ -370,6 +398,7 @@ fn scroll_log(state: &mut State, by: i64, snapshot: &Snapshot) {
 
 /// Undoes one thing: pane zoom, then crosshair and layer, then the window.
 fn back(state: &mut State) {
+    state.verdict = 0;
     if state.zoomed {
         state.zoomed = false;
     } else if state.crosshair.is_some() || state.layer.is_some() {

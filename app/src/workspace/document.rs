@@ -1,7 +1,8 @@
 //! A workspace together with the text it came from, so that what is found wrong later can be pointed at.
 
+use super::outline::Node;
 use super::{Diagnostic, EMBEDDED, Embedded, Workspace, WorkspaceError};
-use super::{check, diagnostic, doubly_bracketed, edit, options};
+use super::{Place, check, diagnostic, doubly_bracketed, edit, options, path};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -68,6 +69,15 @@ impl Document {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         document.folder = Some(folder.into());
         Ok(document)
+    }
+
+    /// Where the value at a path stands in the text; where its nearest parent stands when it is left out. `None` when the text
+    /// is not well formed or the path is none.
+    pub fn place(&self, at: &str) -> Option<Place> {
+        let (outline, path) = (Node::parse(&self.text)?, path::parse(at).ok()?);
+        let (node, depth) = outline.follow(&path);
+        let length = if depth == path.len() { node.span.len() } else { 1 };
+        Some(Place::of(&self.text, node.span.start..node.span.start + length))
     }
 
     /// Sets the value at a path: `steps=100`, `lanes.*.scope=example`, `lr=0.1`.

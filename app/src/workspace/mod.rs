@@ -18,6 +18,7 @@ mod rules;
 mod save;
 pub mod schema;
 pub mod sheet;
+mod shelf;
 
 pub use axis::AxisValue;
 pub use diagnostic::{Diagnostic, Place, WorkspaceError};
@@ -25,10 +26,11 @@ pub use document::Document;
 pub use edit::{EditError, apply_axis};
 pub use embedded::{EMBEDDED, Embedded};
 pub use grid::{BACKPROP, Difference, LaneRun, MOST_RUNS, differences};
-pub use reference::reference;
+pub use reference::{about, reference};
 pub use rules::check_lane;
-pub use save::to_ron;
+pub use save::{SaveError, save, to_ron, to_ron_brief};
 pub use schema::*;
+pub use shelf::{Origin, Shelved, recent_list, remember, shelf};
 
 use ron::extensions::Extensions;
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// One type of the schema.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 struct Item {
     name: String,
     about: String,
@@ -17,7 +17,7 @@ struct Item {
 }
 
 /// A field or a variant.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 struct Part {
     name: String,
     kind: String,
@@ -41,6 +41,40 @@ pub fn reference() -> String {
         }
     }
     text
+}
+
+/// The sentence on a field of the file, by the names that lead to it from the top: `["problem", "data", "scale"]`. With its type
+/// and default. `None` where there is no such field.
+pub fn about(path: &[String]) -> Option<String> {
+    let items = items();
+    let mut here = items.iter().find(|item| item.name == "Workspace")?;
+    let mut found = None;
+    for key in path {
+        let part = part(&items, here, key)?;
+        let default = part.default.as_ref().filter(|default| !default.is_empty());
+        let default = default.map_or(String::new(), |default| format!(", {default} when left out"));
+        found = Some(format!("{}: {}{default}. {}", part.name, part.kind, part.about));
+        let letters = |c: char| !c.is_alphanumeric();
+        here = match items.iter().find(|item| part.kind.split(letters).any(|word| word == item.name)) {
+            Some(next) => next,
+            None => break,
+        };
+    }
+    found
+}
+
+/// The field `key` of a type; of any of its variants where it has some.
+fn part(items: &[Item], item: &Item, key: &str) -> Option<Part> {
+    let named = |parts: &[Part]| parts.iter().find(|part| part.name == key).cloned();
+    if item.structure {
+        return named(&item.parts);
+    }
+    item.parts.iter().find_map(|variant| {
+        named(&variant.parts).or_else(|| {
+            let inner = items.iter().find(|item| item.name == variant.kind && item.structure)?;
+            named(&inner.parts)
+        })
+    })
 }
 
 fn write_part(text: &mut String, part: &Part, field: bool, indent: usize) {
@@ -311,6 +345,17 @@ mod tests {
         let optimizer = items().into_iter().find(|item| item.name == "OptimizerSpec").unwrap();
         let fields: Vec<&str> = optimizer.parts[0].parts.iter().map(|part| part.name.as_str()).collect();
         assert_eq!(fields, accepted::<OptimizerSpec>("sgd(no_such_field: 1)"));
+    }
+
+    #[test]
+    fn fields_are_explained_by_the_names_that_lead_to_them() {
+        let about = |path: &str| super::about(&path.split('.').map(str::to_owned).collect::<Vec<_>>());
+        assert!(about("steps").is_some_and(|text| text.contains("Steps each lane takes") && text.contains("2000")));
+        assert!(about("problem.data.scale").is_some_and(|text| text.contains("How pixels become numbers")));
+        assert!(about("problem.model.hidden").is_some_and(|text| text.contains("Widths of the hidden layers")));
+        assert!(about("lanes.optimizer.momentum").is_some_and(|text| text.contains("Momentum")));
+        assert!(about("lanes.schedule.warm_up").is_some_and(|text| text.contains("linear rise")));
+        assert_eq!(about("lanes.colour"), None);
     }
 
     #[test]

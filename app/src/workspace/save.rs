@@ -2,6 +2,8 @@
 
 use super::{Workspace, options};
 use ron::ser::PrettyConfig;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 /// The workspace as RON, every field written out.
 ///
@@ -10,6 +12,74 @@ use ron::ser::PrettyConfig;
 pub fn to_ron(workspace: &Workspace) -> Result<String, ron::Error> {
     let style = PrettyConfig::new().depth_limit(6).indentor("    ").new_line("\n").compact_arrays(false);
     options().to_string_pretty(workspace, style).map(|text| text + "\n")
+}
+
+/// The workspace as RON, without the lines of what is left out: as a person would begin to edit it.
+///
+/// # Errors
+/// As [`to_ron`].
+pub fn to_ron_brief(workspace: &Workspace) -> Result<String, ron::Error> {
+    // Text has no line breaks in RON, so that a line is a field as a whole.
+    let left_out = |line: &&str| [": None,", ": {},", "sweep: [],"].iter().any(|end| line.trim().ends_with(end));
+    let text = to_ron(workspace)?;
+    Ok(text.lines().filter(|line| !left_out(line)).flat_map(|line| [line, "\n"]).collect())
+}
+
+/// Why a workspace was not saved.
+#[derive(Debug, thiserror::Error)]
+pub enum SaveError {
+    /// There is a file already, and it was not said to go.
+    #[error("{} is there already", .0.display())]
+    Exists(PathBuf),
+    /// The file cannot be written.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+}
+
+/// Writes `text` to `path`, at once: a reader finds the old file or the new one.
+///
+/// # Errors
+/// [`SaveError::Exists`] where there is a file and `over` does not say that it may go; [`SaveError::Io`] when it cannot be
+/// written. The file is then as it was.
+pub fn save(path: &Path, text: &str, over: bool) -> Result<(), SaveError> {
+    if !over && path.exists() {
+        return Err(SaveError::Exists(path.into()));
+    }
+    let failed = |source: io::Error| SaveError::Io { path: path.into(), source };
+    // A link stays a link: the file that it points at is written.
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+    if let Ok(data) = std::fs::metadata(&path) {
+        file.as_file().set_permissions(data.permissions()).map_err(failed)?;
+    } else {
+        open_to_readers(file.as_file()).map_err(failed)?;
+    }
+    match over {
+        true => file.persist(&path).map(drop).map_err(|error| failed(error.error)),
+        false => file.persist_noclobber(&path).map(drop).map_err(|error| match error.error.kind() {
+            io::ErrorKind::AlreadyExists => SaveError::Exists(path.clone()),
+            _ => failed(error.error),
+        }),
+    }
+}
+
+/// A temporary file is its owner's alone; a document is for those who may read others of the folder.
+#[cfg(unix)]
+fn open_to_readers(file: &std::fs::File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn open_to_readers(_: &std::fs::File) -> io::Result<()> {
+    Ok(())
 }
 
 #[cfg(test)]
@@ -169,6 +239,9 @@ mod tests {
         fn what_is_written_reads_back_equal(workspace in workspace()) {
             let text = to_ron(&workspace).unwrap();
             let back: Workspace = options().from_str(&text).map_err(|error| TestCaseError::fail(format!("{error}\n{text}")))?;
+            prop_assert_eq!(&back, &workspace);
+            let brief = to_ron_brief(&workspace).unwrap();
+            let back: Workspace = options().from_str(&brief).map_err(|error| TestCaseError::fail(format!("{error}\n{brief}")))?;
             prop_assert_eq!(back, workspace);
         }
 
@@ -185,6 +258,20 @@ mod tests {
             }
             drop(Document::parse(&changed[..place], "x.ron").map_err(|error| error.to_string()));
         }
+    }
+
+    #[test]
+    fn saving_asks_before_it_overwrites_and_writes_all_or_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.ron");
+        save(&path, "one", false).unwrap();
+        assert!(matches!(save(&path, "two", false), Err(SaveError::Exists(_))));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "one");
+        save(&path, "two", true).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "two");
+        let nowhere = folder.path().join("missing/a.ron");
+        assert!(matches!(save(&nowhere, "x", true), Err(SaveError::Io { .. })));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Forms over the panes: a lane that is added, copied or changed.
+//! Forms over the panes: a lane that is added, copied or changed; the text of a workspace.
 //!
 //! ```text
 //! key ─→ reduce ─→ form (what was typed) ─→ rows (which fields, what they mean)
@@ -12,6 +12,7 @@ pub mod lane;
 pub mod reduce;
 mod render;
 mod rows;
+pub mod text;
 mod words;
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::super::context::Context;
 use super::super::format;
 use super::super::ink::{put, put_right};
 use super::super::keymap::Keymap;
+use super::super::verdict::RULES;
 use super::panel;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -18,20 +19,15 @@ pub enum Line {
     /// An action with its keys.
     Entry(&'static Entry, Vec<Chord>),
     /// What the mouse does, and what else is not in the table.
-    Note(&'static str, &'static str),
+    Note(&'static str, String),
 }
 
-const NOTES: [(&str, &str); 7] = [
+const NOTES: [(&str, &str); 5] = [
     ("click", "Focus a pane; in a chart, set the crosshair; on a lane or layer, select it."),
     ("drag", "Show the part of the chart dragged over: steps, values or both."),
     ("wheel", "Zoom around what it points at; beside a chart, or with ctrl, its values. Scrolls the log."),
     ("▴ ▾ ✕", "A value beyond the range, above or below; a value that is NaN or infinite."),
-    ("verdict: diverging", "The smoothed loss is 1.3 times its least value, and above its first."),
-    (
-        "verdict: floor",
-        "Mean |cos| of the last 8 measurements is at most twice √(2/(πn)); halved: at most half of its greatest mean.",
-    ),
-    ("verdict: measuring", "Measurements take more than half of the time."),
+    ("◭ ┊", "A step at which a lane's settings were changed; the log says which."),
 ];
 
 /// The lines that hold every word of `query`.
@@ -56,10 +52,16 @@ pub fn lines(keymap: &Keymap, query: &str) -> Vec<Line> {
             lines.extend(found);
         }
     }
-    let notes: Vec<_> = NOTES.iter().filter(|(head, text)| holds(&[head, text, "mouse marks verdicts"])).collect();
+    let notes: Vec<_> = NOTES.iter().filter(|(head, text)| holds(&[head, text, "mouse marks"])).collect();
     if !notes.is_empty() {
-        lines.push(Line::Heading("Mouse, marks, verdicts"));
-        lines.extend(notes.into_iter().map(|(head, text)| Line::Note(head, text)));
+        lines.push(Line::Heading("Mouse and marks"));
+        lines.extend(notes.into_iter().map(|(head, text)| Line::Note(head, (*text).to_owned())));
+    }
+    let rules = RULES.iter().map(|rule| (rule.name, (rule.when)()));
+    let rules: Vec<_> = rules.filter(|(name, when)| holds(&[name, when, "verdicts rules thresholds"])).collect();
+    if !rules.is_empty() {
+        lines.push(Line::Heading("Verdicts"));
+        lines.extend(rules.into_iter().map(|(name, when)| Line::Note(name, when)));
     }
     lines
 }
@@ -91,7 +93,7 @@ pub fn rows(keymap: &Keymap, query: &str, terminal: u16, ascii: bool) -> Vec<Row
                 rows.push(Row { keys: String::new(), name, text: String::new(), heading: true });
                 continue;
             }
-            Line::Note(name, text) => (String::new(), name, text.to_owned()),
+            Line::Note(name, text) => (String::new(), name, text),
             Line::Entry(entry, keys) => {
                 let keys: Vec<String> = keys.iter().map(|key| key.name(ascii)).collect();
                 // How it is typed is worth saying where that is not its name alone.

@@ -6,6 +6,7 @@ pub mod confirm;
 pub mod help;
 pub mod palette;
 
+use super::browser;
 use super::context::Context;
 use super::editor;
 use super::ink::{clear, put};
@@ -19,6 +20,8 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
         Some(Overlay::Help { query, scroll }) => help::render(context, query, *scroll, area, buffer),
         Some(Overlay::Palette { query, chosen }) => palette::render(context, query, *chosen, area, buffer),
         Some(Overlay::Command(prompt)) => command::render(context, prompt, area, buffer),
+        Some(Overlay::Browser(browser)) => browser::render(context, browser, area, buffer),
+        Some(Overlay::Editor(text)) => editor::text::render(context, text, area, buffer),
         Some(Overlay::Lane(form)) => editor::render(context, form, area, buffer),
         Some(Overlay::Confirm { question, .. }) => confirm::render(context, question, area, buffer),
         None => {}

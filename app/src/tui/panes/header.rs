@@ -36,6 +36,11 @@ pub fn progress(context: &Context<'_>, share: f64, length: u16) -> String {
     format!("▕{}{part}{}▏", "█".repeat(full), " ".repeat(blank))
 }
 
+/// Whether there is room to say what the run goes on to.
+fn wide_enough(width: u16) -> bool {
+    width >= 110
+}
+
 /// Draws the header in the first row of `area`.
 pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
     let theme = context.theme;
@@ -50,6 +55,10 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
     };
     let share = step as f64 / snapshot.steps.max(1) as f64;
     let (word, word_style) = status(context);
+    let word = match &snapshot.until {
+        Some(until) if wide_enough(line.width) => format!("{word} {} {until}", theme.glyph("→", "to")),
+        _ => word,
+    };
     let rate = format!("{} steps/s", format::si(snapshot.steps_per_second));
     let left = (snapshot.steps.saturating_sub(step)) as f64 / snapshot.steps_per_second.max(1e-9);
     let remaining = if snapshot.status == Status::Running && left < 360_000.0 {

@@ -8,7 +8,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 /// In this order, and dropped from the end where there is no room; help always stays.
-const SHOWN: [Action; 11] = [
+const SHOWN: [Action; 13] = [
     Action::Help,
     Action::TogglePause,
     Action::Step(1),
@@ -16,6 +16,8 @@ const SHOWN: [Action; 11] = [
     Action::Quit,
     Action::ZoomPane,
     Action::Crosshair(1),
+    Action::NewLane,
+    Action::EditLane,
     Action::FocusNext,
     Action::LogY,
     Action::Command(""),
@@ -45,7 +47,21 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
         used <= line.width + 2
     });
     let shown: Vec<_> = fits.collect();
-    let order = ["pause", "step", "lane", "crosshair", "pane", "zoom", "log y", "smooth", "command", "help", "quit"];
+    let order = [
+        "pause",
+        "step",
+        "lane",
+        "new",
+        "edit",
+        "crosshair",
+        "pane",
+        "zoom",
+        "log y",
+        "smooth",
+        "command",
+        "help",
+        "quit",
+    ];
     let mut x = 1;
     for word in order {
         if let Some((key, word)) = shown.iter().find(|(_, other)| *other == word) {

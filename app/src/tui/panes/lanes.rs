@@ -18,6 +18,8 @@ const NUMBER: u16 = 7;
 pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
     let seeds: usize = context.groups.iter().map(|group| group.lanes.len()).sum();
     let notes = if seeds > context.groups.len() { format!("{seeds} seeds") } else { String::new() };
+    let notes =
+        context.state.filter.as_ref().map_or(notes, |filter| format!("{} {filter}", context.theme.glyph("⌕", "/")));
     let inner = context.frame(PaneId::Lanes, &format!("Lanes {}", context.groups.len()), &notes, area, buffer);
     let theme = context.theme;
     let seeded = context.groups.iter().any(|group| group.lanes.len() > 1);

@@ -1,7 +1,8 @@
 //! A sentence on what the curves say, from the rules of `verdict`.
 #![forbid(unsafe_code)]
 
-use super::super::context::Context;
+use super::super::action::Action;
+use super::super::context::{Context, Hit, Target};
 use super::super::format;
 use super::super::ink::{put, row, width};
 use super::super::verdict::{self, Weight};
@@ -13,6 +14,10 @@ use ratatui::layout::Rect;
 pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
     let theme = context.theme;
     let line = row(area, 0);
+    let verdicts = verdict::verdicts(context);
+    // The evidence of every verdict is a key away, also of those that there is no room for.
+    let nowhere = Rect { width: 0, height: 0, ..area };
+    verdicts.iter().for_each(|verdict| context.hit(nowhere, Target::Verdict(verdict.evidence)));
     if let Some(notice) = &context.state.notice {
         let x = put(buffer, line, 1, 0, theme.glyph("› ", "> "), theme.accent());
         put(buffer, line, x, 0, &format::fit(notice, usize::from(line.width.saturating_sub(x + 1))), theme.text());
@@ -30,7 +35,6 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
         );
         return;
     }
-    let verdicts = verdict::verdicts(context);
     let mark = |weight| match weight {
         Weight::Bad => (theme.glyph("✕ ", "! "), theme.bad()),
         Weight::Warn => (theme.glyph("▲ ", "^ "), theme.warn()),
@@ -56,7 +60,23 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
         if index > 0 && width(&verdict.text) > room {
             break;
         }
+        let start = x;
         x = put(buffer, line, x, 0, glyph, style);
-        x = put(buffer, line, x, 0, &format::fit(&verdict.text, usize::from(room)), theme.text()) + 3;
+        x = put(buffer, line, x, 0, &format::fit(&verdict.text, usize::from(room)), theme.text());
+        clickable(context, Rect { x: line.x + start, width: x.saturating_sub(start), ..line }, verdict.evidence);
+        x += 3;
+    }
+    let key = context.state.keymap.shown(&Action::Evidence, theme.ascii);
+    let hint = format!("{key} shows it");
+    if !verdicts.is_empty() && !key.is_empty() && x + width(&hint) < line.width {
+        put(buffer, line, line.width - width(&hint) - 1, 0, &hint, theme.faint());
+    }
+}
+
+/// Lets a click on a verdict show its evidence. Each verdict has one target, with an area where it is drawn.
+fn clickable(context: &Context<'_>, area: Rect, evidence: verdict::Evidence) {
+    let mut hits = context.hits.borrow_mut();
+    if let Some(hit) = hits.iter_mut().find(|hit| hit.target == Target::Verdict(evidence) && hit.area.is_empty()) {
+        *hit = Hit { area, ..*hit };
     }
 }
