@@ -31,6 +31,7 @@ pub mod overlay;
 pub mod panes;
 pub mod progress;
 pub mod rank;
+pub mod roles;
 pub mod smooth;
 pub mod state;
 pub mod synthetic;
@@ -122,6 +123,7 @@ impl TuiOptions {
             tier: self.tier.unwrap_or_else(|| Tier::detect(variable)),
             dark: !self.light.unwrap_or_else(light),
             ascii: self.ascii,
+            ..Theme::default()
         }
     }
 }

@@ -7,7 +7,6 @@
 #![forbid(unsafe_code)]
 
 use super::super::chart::curve;
-use super::super::colour::diverging;
 use super::super::context::{Context, Framing, MARGIN, Target};
 use super::super::format;
 use super::super::ink::{put, put_right, width};
@@ -174,7 +173,7 @@ fn cell(
         return;
     }
     if theme.has_maps() {
-        let colour = |value: f64| theme.map(diverging(value, theme.dark));
+        let colour = |value: f64| theme.map(theme.signed(value));
         put(buffer, plot, x, y, "▀", Style::new().fg(colour(values.0)).bg(colour(values.1)));
     } else {
         let value = if values.0.abs() >= values.1.abs() { values.0 } else { values.1 };
@@ -243,7 +242,7 @@ fn legend(context: &Context<'_>, area: Rect, title: u16, buffer: &mut Buffer) {
     for index in 0..bar {
         let value = f64::from(index) / f64::from(bar - 1) * 2.0 - 1.0;
         if theme.has_maps() {
-            let colour = theme.map(diverging(value, theme.dark));
+            let colour = theme.map(theme.signed(value));
             put(buffer, area, x + index, y, if index == bar / 2 { "0" } else { " " }, theme.dim().bg(colour));
         } else {
             put(buffer, area, x + index, y, shade(value, theme.ascii), theme.text());

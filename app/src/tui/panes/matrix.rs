@@ -1,7 +1,7 @@
 //! Alignment by lane and layer, as numbers on colour: the newest values, or those at the crosshair.
 #![forbid(unsafe_code)]
 
-use super::super::colour::{diverging, readable_on};
+use super::super::colour::readable_on;
 use super::super::context::{Context, Framing, Target};
 use super::super::format;
 use super::super::ink::{put, put_right, row, width};
@@ -64,7 +64,7 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
             };
             let text = if cell >= 5 { format::cosine(value) } else { String::new() };
             let (fill, ink) = if theme.has_maps() {
-                let ground = diverging(value, theme.dark);
+                let ground = theme.signed(value);
                 (" ", Style::new().bg(theme.map(ground)).fg(theme.map(readable_on(ground))))
             } else {
                 (shade(value, theme.ascii), theme.text())
