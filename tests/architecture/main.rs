@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The floors of `app/src` from the top: a module may use those of later lines. Modules of one line do not know each other.
-const FLOORS: [&[&str]; 14] = [
+const FLOORS: [&[&str]; 15] = [
     &["main"],
     &["cli"],
     &["tui", "batch", "bench"],
@@ -20,6 +20,7 @@ const FLOORS: [&[&str]; 14] = [
     &["data"],
     &["record"],
     &["workspace"],
+    &["picture"],
 ];
 
 struct Source {
