@@ -20,6 +20,7 @@ pub mod config;
 mod context;
 pub mod draw;
 pub mod editor;
+pub mod export;
 pub mod format;
 mod ink;
 pub mod input;
@@ -334,6 +335,10 @@ impl<S: Source> Face<S> {
         Ok(begin.elapsed())
     }
 
+    fn scene<'a>(&'a self, snapshot: &'a Snapshot) -> export::Scene<'a> {
+        export::Scene { state: &self.state, snapshot, derived: &self.derived, theme: &self.theme }
+    }
+
     fn perform(&mut self, effect: Effect) -> io::Result<Option<Exit>> {
         match effect {
             Effect::Send(command) => {
@@ -350,6 +355,23 @@ impl<S: Source> Face<S> {
                 self.screen.resume()?;
             }
             Effect::Redraw => self.screen.clear()?,
+            Effect::Export(request) => {
+                let snapshot = self.source.snapshot();
+                let written = self.scene(&snapshot).export(&request);
+                self.state.notice = Some(written.unwrap_or_else(|error| error));
+            }
+            Effect::Copy(what) => {
+                let snapshot = self.source.snapshot();
+                let copied = self.scene(&snapshot).text(what);
+                self.state.notice = Some(match copied {
+                    Ok(text) => {
+                        self.screen.copy(&text)?;
+                        let lines = text.lines().count();
+                        if lines > 1 { format!("copied {lines} lines") } else { format!("copied {text}") }
+                    }
+                    Err(error) => error,
+                });
+            }
         }
         Ok(None)
     }

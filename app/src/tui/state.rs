@@ -7,6 +7,7 @@ use super::command::prompt::Prompt;
 use super::config::layouts::Layouts;
 use super::editor::LaneForm;
 use super::keymap::Keymap;
+use super::overlay::menu::Menu;
 use super::panes::{self, PaneId};
 use super::progress::{Ruler, Unit};
 use super::rank::By;
@@ -36,6 +37,8 @@ pub enum Overlay {
         /// The chosen line.
         chosen: usize,
     },
+    /// A menu.
+    Menu(Menu),
     /// The command line.
     Command(Prompt),
     /// The form of a lane.

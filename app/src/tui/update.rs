@@ -5,11 +5,12 @@ use super::action::Action;
 use super::command::{self, complete::World, prompt};
 use super::compare;
 use super::editor::{self, LaneForm, Outcome};
+use super::export::{self, Copied};
 use super::format;
 use super::lanes::{Group, groups};
 use super::layout;
 use super::navigate;
-use super::overlay::{help, palette};
+use super::overlay::{help, menu::Menu, palette};
 use super::panes::{self, PaneId};
 use super::state::{Overlay, SMOOTHING, State, Window};
 use super::view::View;
@@ -28,6 +29,10 @@ pub enum Effect {
     Suspend,
     /// Clear, and draw everything.
     Redraw,
+    /// Write what a pane shows.
+    Export(export::Request),
+    /// Put text on the clipboard.
+    Copy(Copied),
 }
 
 /// Applies `action`.
@@ -112,6 +117,13 @@ pub fn update(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
             state.overlay =
                 Some(Overlay::Command(prompt::Prompt::new(typed, World { snapshot, layouts: &state.layouts })))
         }
+        Action::ExportMenu => state.overlay = Some(Overlay::Menu(Menu::export(state.focus))),
+        Action::CopyMenu => state.overlay = Some(Overlay::Menu(Menu::copy(state.focus))),
+        Action::Export { pane, format, file, overwrite } => {
+            let pane = pane.unwrap_or(state.focus);
+            return vec![Effect::Export(export::Request { pane, format, file, overwrite })];
+        }
+        Action::Copy(what) => return vec![Effect::Copy(what)],
         Action::Palette => state.overlay = Some(Overlay::Palette { query: String::new(), chosen: 0 }),
         Action::Back => back(state),
         Action::Suspend => return vec![Effect::Suspend],
@@ -254,6 +266,17 @@ fn in_overlay(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
                 Action::Type(_) | Action::Erase | Action::Quit => state.overlay = None,
                 _ => {}
             }
+        }
+        (Overlay::Menu(_), Action::Quit) => {
+            state.overlay = None;
+            return update(state, Action::Quit, snapshot);
+        }
+        (Overlay::Menu(menu), action) => {
+            let (chosen, typed) = (menu.choose(&action), matches!(action, Action::Type(_) | Action::Erase));
+            if chosen.is_some() || typed {
+                state.overlay = None;
+            }
+            return chosen.map_or_else(Vec::new, |chosen| update(state, chosen, snapshot));
         }
         (Overlay::Command(prompt), Action::Accept) => {
             let text = prompt.line.text().to_owned();
