@@ -78,7 +78,7 @@ fn pictures_name_what_they_show() {
         assert!(svg.contains(words), "{words}");
     }
     let svg = stage.text(PaneId::Alignment, Format::Svg);
-    for words in ["fc1", "fc4", "cos(ĝ, g)", "activity-perturbation"] {
+    for words in ["fc1", "fc4", "cos(ĝ, g)", "weight-transpose"] {
         assert!(svg.contains(words), "{words}");
     }
     for pane in [PaneId::Loss, PaneId::Cosine, PaneId::Alignment, PaneId::Matrix, PaneId::Spectrum] {
