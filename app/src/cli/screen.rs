@@ -1,10 +1,10 @@
 //! The workbench: a session behind the screen.
 
 use super::{Exit, Failure};
-use crate::options::RunOptions;
+use crate::options::{Look, RunOptions};
 use crate::session::{Experiment, Session, Status};
 use crate::strategy::{Catalog, list};
-use crate::tui::{self, TuiOptions};
+use crate::tui;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,8 @@ const EARLY: Duration = Duration::from_millis(40);
 ///
 /// # Errors
 /// [`Failure`] when the workspace is invalid, the session fails, or there is no terminal.
-pub fn screen(options: &RunOptions) -> Result<Exit, Failure> {
+pub fn screen(options: &RunOptions, look: &Look) -> Result<Exit, Failure> {
+    let shown = super::look::options(look)?;
     let mut experiment = Experiment::from_options(options)?;
     experiment.keep_open = true;
     experiment.history = true;
@@ -28,7 +29,10 @@ pub fn screen(options: &RunOptions) -> Result<Exit, Failure> {
         session.join()?;
         return Ok(Exit::Failed);
     }
-    let shown = tui::run(&session, TuiOptions::default());
+    let shown = match look.plain {
+        Some(every) => tui::plain::run(&session, shown, every),
+        None => tui::run(&session, shown),
+    };
     session.send(crate::session::Command::Stop);
     let ended = session.join();
     let exit = shown.map_err(|error| {

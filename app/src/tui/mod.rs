@@ -30,6 +30,7 @@ pub mod layout;
 pub mod navigate;
 pub mod overlay;
 pub mod panes;
+pub mod plain;
 pub mod progress;
 pub mod rank;
 pub mod roles;
@@ -50,6 +51,8 @@ pub use context::{Hit, Target};
 
 use crate::session::Session;
 use crate::session::protocol::{Command, Snapshot, Status};
+use config::Config;
+use config::theme::{Glyphs, Ground};
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use crossterm::event::Event;
 use input::Input;
@@ -95,7 +98,7 @@ impl<S: Source + ?Sized> Source for &S {
 }
 
 /// What a person can choose about the screen before it starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TuiOptions {
     /// Listen to the mouse.
     pub mouse: bool,
@@ -107,24 +110,37 @@ pub struct TuiOptions {
     pub tier: Option<Tier>,
     /// The layout to start with, counted from 1.
     pub layout: u8,
+    /// Keys, layouts and colours.
+    pub config: Config,
 }
 
 impl Default for TuiOptions {
     fn default() -> Self {
-        Self { mouse: true, ascii: false, light: None, tier: None, layout: 1 }
+        Self { mouse: true, ascii: false, light: None, tier: None, layout: 1, config: Config::default() }
     }
 }
 
 impl TuiOptions {
+    /// The state that a screen begins with.
+    fn state(&self) -> State {
+        let Config { keymap, layouts, .. } = self.config.clone();
+        State { layout: self.layout.max(1), keymap: Arc::new(keymap), layouts: Arc::new(layouts), ..State::default() }
+    }
+
     fn theme(&self) -> Theme {
         let variable = |name: &str| std::env::var(name).ok();
         // `COLORFGBG` is "foreground;background" by number; 7 and 15 are the light grounds.
         let light = || variable("COLORFGBG").is_some_and(|value| matches!(value.rsplit(';').next(), Some("7" | "15")));
+        let file = &self.config.theme;
+        let own = match file.ground {
+            Ground::Auto => None,
+            ground => Some(ground == Ground::Light),
+        };
         Theme {
-            tier: self.tier.unwrap_or_else(|| Tier::detect(variable)),
-            dark: !self.light.unwrap_or_else(light),
-            ascii: self.ascii,
-            ..Theme::default()
+            tier: self.tier.or(file.colours.tier()).unwrap_or_else(|| Tier::detect(variable)),
+            dark: !self.light.or(own).unwrap_or_else(light),
+            ascii: self.ascii || file.glyphs == Glyphs::Ascii,
+            colours: file.roles,
         }
     }
 }
@@ -184,7 +200,7 @@ fn run_with(source: impl Source, options: TuiOptions) -> io::Result<Exit> {
     let signals = signals()?;
     let screen = Screen::enter(options.mouse)?;
     let (size, theme) = (screen.size()?, options.theme());
-    let state = State { size, layout: options.layout.max(1), ..State::default() };
+    let state = State { size, ..options.state() };
     let events = events();
     let mut face = Face {
         source,

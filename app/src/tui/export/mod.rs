@@ -173,8 +173,7 @@ impl Scene<'_> {
         match what {
             Copied::Text => Ok(ansi::plain(&self.draw(pane, self.theme).0)),
             Copied::Verdict => {
-                let said = self.with_context(self.theme, None, verdicts);
-                let said: Vec<String> = said.into_iter().map(|verdict| verdict.text).collect();
+                let said = self.verdicts();
                 if said.is_empty() { Err("there is no verdict to copy".to_owned()) } else { Ok(said.join("\n")) }
             }
             Copied::Value | Copied::Values => {
@@ -188,6 +187,20 @@ impl Scene<'_> {
                     _ => Ok(values.iter().map(|(name, value)| format!("{name}\t{value:?}\n")).collect()),
                 }
             }
+        }
+    }
+
+    /// What the verdicts say.
+    pub fn verdicts(&self) -> Vec<String> {
+        self.with_context(self.theme, None, verdicts).into_iter().map(|verdict| verdict.text).collect()
+    }
+
+    /// What `pane` says, in lines: a name and a value each where it has values, else its text.
+    pub fn words(&self, pane: PaneId) -> String {
+        let (buffer, offered) = self.draw(pane, self.theme);
+        match offered {
+            Some(offered) => offered.values.iter().map(|(name, value)| format!("{name}\t{value}\n")).collect(),
+            None => ansi::inside(&buffer),
         }
     }
 
