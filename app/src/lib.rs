@@ -14,6 +14,7 @@ pub mod measure;
 pub mod model;
 pub mod objective;
 pub mod options;
+pub mod picture;
 pub mod record;
 pub mod session;
 pub mod strategy;

@@ -23,7 +23,7 @@ fn answer(request: Request) -> Result<Exit, Failure> {
         cli::look_before_loading();
     }
     match request {
-        Request::Screen(options) => cli::screen(&options),
+        Request::Screen(options, look) => cli::screen(&options, &look),
         Request::Batch(options) => cli::batch(&options),
         Request::Probe(library) => Ok(cli::probe(&library)),
         Request::PluginList { plugin_path } => cli::plugin_list(&plugin_path),
@@ -36,6 +36,7 @@ fn answer(request: Request) -> Result<Exit, Failure> {
         Request::DataList => cli::data_list(),
         Request::DataCheck(folder) => cli::data_check(&folder),
         Request::DataConvert { from, to } => cli::convert_cifar10(&from, &to),
+        Request::Config { look, default } => cli::config(&look, default.as_deref()),
         Request::Completions(shell) => cli::completions(shell),
         Request::Man => cli::man(),
     }

@@ -69,6 +69,79 @@ pub struct RunOptions {
     pub on_plugin_error: OnPluginError,
 }
 
+/// How many colours the screen uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Colours {
+    /// What the configuration says, else the environment.
+    #[default]
+    Auto,
+    /// 24 bits.
+    True,
+    /// The palette of 256.
+    Ansi256,
+    /// The sixteen named ones.
+    Ansi16,
+    /// None.
+    None,
+}
+
+/// The ground that the terminal has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ground {
+    /// What the configuration says, else the environment.
+    #[default]
+    Auto,
+    /// Dark.
+    Dark,
+    /// Light.
+    Light,
+}
+
+/// Where the configuration of the screen is read from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Configuration {
+    /// The person's own folder.
+    #[default]
+    Own,
+    /// This folder.
+    In(PathBuf),
+    /// Nowhere: what is built in holds.
+    None,
+}
+
+/// How the screen is to look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// Where the configuration is.
+    pub configuration: Configuration,
+    /// How many colours.
+    pub colours: Colours,
+    /// The terminal's ground.
+    pub ground: Ground,
+    /// Only ASCII glyphs.
+    pub ascii: bool,
+    /// Listen to the mouse.
+    pub mouse: bool,
+    /// The layout to begin with, by number or name.
+    pub layout: Option<String>,
+    /// Lines in place of a screen, one report in so much time.
+    pub plain: Option<Duration>,
+}
+
+impl Default for Look {
+    fn default() -> Self {
+        Self {
+            configuration: Configuration::Own,
+            colours: Colours::Auto,
+            ground: Ground::Auto,
+            ascii: false,
+            mouse: true,
+            layout: None,
+            plain: None,
+        }
+    }
+}
+
 /// What the headless face is asked for.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BatchOptions {

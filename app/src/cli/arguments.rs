@@ -3,7 +3,9 @@
 use super::{Exit, Request, values};
 use crate::bench::{self, Bench, Method, Model};
 use crate::filter::Filter;
-use crate::options::{BatchOptions, DeviceChoice, Format, OnPluginError, RunOptions};
+use crate::options::{
+    BatchOptions, Colours, Configuration, DeviceChoice, Format, Ground, Look, OnPluginError, RunOptions,
+};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -20,6 +22,8 @@ struct Arguments {
     run: RunArguments,
     #[command(flatten)]
     batch: BatchArguments,
+    #[command(flatten)]
+    look: LookArguments,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -113,6 +117,92 @@ struct BatchArguments {
     filter: Option<Filter>,
 }
 
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Screen")]
+struct LookArguments {
+    /// Colours: what the configuration says, else NO_COLOR, COLORTERM and TERM
+    #[arg(long, visible_alias = "color", value_name = "TIER", value_enum, default_value = "auto")]
+    colour: ColourArgument,
+    /// The terminal's ground: what the configuration says, else COLORFGBG, else dark
+    #[arg(long, value_name = "GROUND", value_enum, default_value = "auto")]
+    theme: GroundArgument,
+    /// Only ASCII glyphs
+    #[arg(long)]
+    ascii: bool,
+    /// Leave the mouse to the terminal
+    #[arg(long)]
+    no_mouse: bool,
+    /// The layout to begin with, by number or name
+    #[arg(long, value_name = "LAYOUT")]
+    layout: Option<String>,
+    /// Lines in place of a screen, for screen readers and pipes; commands are read from standard input
+    #[arg(long)]
+    plain: bool,
+    /// With --plain: a report in so much time
+    #[arg(long, value_name = "TIME", value_parser = values::time, default_value = "10s", requires = "plain")]
+    every: Duration,
+    /// Folder of keys.ron, layouts.ron and theme.ron [default: guesswork in $XDG_CONFIG_HOME or ~/.config]
+    #[arg(long, value_name = "DIR", conflicts_with = "no_config")]
+    config: Option<PathBuf>,
+    /// Read no configuration
+    #[arg(long)]
+    no_config: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ColourArgument {
+    /// By configuration and environment
+    Auto,
+    /// 24 bits
+    True,
+    /// The palette of 256
+    #[value(name = "256")]
+    Ansi256,
+    /// The sixteen named ones
+    #[value(name = "16")]
+    Ansi16,
+    /// None
+    None,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum GroundArgument {
+    /// By configuration and environment
+    Auto,
+    /// Dark
+    Dark,
+    /// Light
+    Light,
+}
+
+impl LookArguments {
+    fn look(self) -> Look {
+        Look {
+            configuration: match self.config {
+                _ if self.no_config => Configuration::None,
+                Some(folder) => Configuration::In(folder),
+                None => Configuration::Own,
+            },
+            colours: match self.colour {
+                ColourArgument::Auto => Colours::Auto,
+                ColourArgument::True => Colours::True,
+                ColourArgument::Ansi256 => Colours::Ansi256,
+                ColourArgument::Ansi16 => Colours::Ansi16,
+                ColourArgument::None => Colours::None,
+            },
+            ground: match self.theme {
+                GroundArgument::Auto => Ground::Auto,
+                GroundArgument::Dark => Ground::Dark,
+                GroundArgument::Light => Ground::Light,
+            },
+            ascii: self.ascii,
+            mouse: !self.no_mouse,
+            layout: self.layout,
+            plain: self.plain.then_some(self.every),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum FormatArgument {
     /// JSON Lines
@@ -162,6 +252,15 @@ enum Command {
     Probe {
         /// The library
         library: PathBuf,
+    },
+    /// Say where keys, layouts and colours are configured, and whether that is sound; or print what is built in
+    Config {
+        /// Print the built-in file, complete and with comments, to begin one's own with
+        #[arg(long, value_name = "FILE", value_parser = ["keys", "layouts", "theme"])]
+        print_default: Option<String>,
+        /// Folder of the files
+        #[arg(long, value_name = "DIR")]
+        config: Option<PathBuf>,
     },
     /// Print completions for a shell
     Completions {
@@ -305,7 +404,7 @@ impl Arguments {
                 };
                 Request::Batch(BatchOptions { run: self.run.options(), out, format, resume, quiet, filter })
             }
-            None => Request::Screen(self.run.options()),
+            None => Request::Screen(self.run.options(), self.look.look()),
             Some(Command::Workspaces { name }) => Request::Workspaces(name),
             Some(Command::Check { workspace: WorkspaceArguments { workspace, set }, plugins }) => {
                 let plugin_path = plugins.plugin_path;
@@ -326,6 +425,10 @@ impl Arguments {
             Some(Command::Data(DataCommand::Check { folder })) => Request::DataCheck(folder),
             Some(Command::Data(DataCommand::ConvertCifar10 { from, to })) => Request::DataConvert { from, to },
             Some(Command::Probe { library }) => Request::Probe(library),
+            Some(Command::Config { print_default, config }) => {
+                let configuration = config.map_or(Configuration::Own, Configuration::In);
+                Request::Config { look: Look { configuration, ..Look::default() }, default: print_default }
+            }
             Some(Command::Completions { shell }) => Request::Completions(shell),
             Some(Command::Man) => Request::Man,
         }
@@ -368,7 +471,7 @@ mod tests {
 
     #[test]
     fn without_a_command_a_workspace_is_opened_or_run() {
-        assert_eq!(read(""), Ok(Request::Screen(RunOptions::default())));
+        assert_eq!(read(""), Ok(Request::Screen(RunOptions::default(), Look::default())));
         let line = "--batch x.ron --out runs/a --set steps=3 --set lr=1 --seeds 0..3 --device cuda:1 --threads 4 \
                     --format csv --resume --steps 9 --time 10m --quiet --plugin-path a --plugin-path b \
                     --on-plugin-error abort";
@@ -409,6 +512,10 @@ mod tests {
             "--device gpu",
             "data check",
             "completions fishy",
+            "--config a --no-config",
+            "--every 5s",
+            "--colour 17",
+            "config --print-default colours",
             "bench --model 784",
             "bench --method a@b",
             "bench --rounds 0",
@@ -419,6 +526,26 @@ mod tests {
         assert_eq!(read("--help"), Err(Exit::Done));
         assert_eq!(nearest_command("chek").as_deref(), Some("check"));
         assert_eq!(nearest_command("zzzzzz"), None);
+    }
+
+    #[test]
+    fn how_the_screen_looks() {
+        let line = "x.ron --colour 256 --theme light --ascii --no-mouse --layout curves --plain --every 2s --no-config";
+        let look = Look {
+            configuration: Configuration::None,
+            colours: Colours::Ansi256,
+            ground: Ground::Light,
+            ascii: true,
+            mouse: false,
+            layout: Some("curves".into()),
+            plain: Some(Duration::from_secs(2)),
+        };
+        let run = RunOptions { workspace: Some("x.ron".into()), ..RunOptions::default() };
+        assert_eq!(read(line), Ok(Request::Screen(run, look)));
+        let own = Look { configuration: Configuration::In("c".into()), ..Look::default() };
+        assert_eq!(read("config --config c"), Ok(Request::Config { look: own, default: None }));
+        let keys = Request::Config { look: Look::default(), default: Some("keys".into()) };
+        assert_eq!(read("config --print-default keys"), Ok(keys));
     }
 
     #[test]

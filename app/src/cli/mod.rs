@@ -10,6 +10,7 @@ mod bench;
 mod check;
 mod data;
 mod exit;
+mod look;
 mod output;
 mod probe;
 mod screen;
@@ -21,12 +22,13 @@ pub use bench::{bench, plugin_bench};
 pub use check::check;
 pub use data::{convert_cifar10, data_check, data_list};
 pub use exit::{Exit, Failure};
+pub use look::config;
 pub use output::{print, print_error};
 pub use probe::{look_before_loading, probe};
 pub use screen::{plugin_info, plugin_list, screen};
 
 use crate::bench::Bench;
-use crate::options::{BatchOptions, RunOptions};
+use crate::options::{BatchOptions, Look, RunOptions};
 use crate::workspace::{EMBEDDED, Embedded, WorkspaceError};
 use std::path::PathBuf;
 
@@ -34,7 +36,7 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
     /// The screen.
-    Screen(RunOptions),
+    Screen(RunOptions, Look),
     /// A run without a screen.
     Batch(BatchOptions),
     /// Steps timed: the table, or answers to commands.
@@ -84,6 +86,13 @@ pub enum Request {
     },
     /// What loading a library does to a process.
     Probe(PathBuf),
+    /// Where the screen's configuration is, or the built-in one.
+    Config {
+        /// The folder.
+        look: Look,
+        /// The file whose built-in text is printed.
+        default: Option<String>,
+    },
     /// Completions for a shell.
     Completions(clap_complete::Shell),
     /// The manual page.

@@ -1,7 +1,7 @@
 //! The workbench: a session behind the screen.
 
 use super::{Exit, Failure};
-use crate::options::RunOptions;
+use crate::options::{Look, RunOptions};
 use crate::session::{Experiment, Session, Status};
 use crate::strategy::{Catalog, list};
 use crate::tui::{self, Draft, TuiOptions};
@@ -16,11 +16,12 @@ const EARLY: Duration = Duration::from_millis(40);
 ///
 /// # Errors
 /// [`Failure`] when the workspace is invalid, the session fails, or there is no terminal.
-pub fn screen(options: &RunOptions) -> Result<Exit, Failure> {
+pub fn screen(options: &RunOptions, look: &Look) -> Result<Exit, Failure> {
+    let shown = super::look::options(look)?;
     let mut experiment = Experiment::from_options(options)?;
     let mut first = true;
     loop {
-        match train(experiment, first)? {
+        match train(experiment, first, shown.clone(), look.plain)? {
             Next::Done(exit) => return Ok(exit),
             Next::Open(draft) => (experiment, first) = (in_place(&draft, options)?, false),
         }
@@ -46,7 +47,7 @@ fn in_place(draft: &Draft, options: &RunOptions) -> Result<Experiment, Failure> 
 
 /// Trains on the screen until the person leaves it. A `first` session that fails at once never opens the screen; the failure of
 /// a later one is shown there.
-fn train(mut experiment: Experiment, first: bool) -> Result<Next, Failure> {
+fn train(mut experiment: Experiment, first: bool, shown: TuiOptions, plain: Option<Duration>) -> Result<Next, Failure> {
     experiment.keep_open = true;
     experiment.history = true;
     let session = Session::start(experiment, Vec::new())?;
@@ -58,7 +59,10 @@ fn train(mut experiment: Experiment, first: bool) -> Result<Next, Failure> {
         session.join()?;
         return Ok(Next::Done(Exit::Failed));
     }
-    let shown = tui::run(&session, TuiOptions::default());
+    let shown = match plain {
+        Some(every) => tui::plain::run(&session, shown, every),
+        None => tui::run(&session, shown),
+    };
     session.send(crate::session::Command::Stop);
     let ended = session.join();
     let exit = shown.map_err(|error| {

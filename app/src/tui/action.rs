@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use super::chord::{Chord, ch, ctrl, key, shift};
+use super::export::{Copied, Format};
 use super::panes::{PANES, PaneId};
 use super::progress::Unit;
 use super::verdict::Evidence;
@@ -10,6 +11,7 @@ use super::view::Band;
 use crate::record::LaneId;
 use crate::workspace::sheet::hint;
 use crossterm::event::KeyCode;
+use std::path::PathBuf;
 
 /// One thing to do. Those of [`ACTIONS`] have keys; the others carry what was typed or pointed at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,6 +152,23 @@ pub enum Action {
     Command(&'static str),
     /// Put the crosshair at this step.
     GoTo(u64),
+    /// Choose a format to export the focused pane in.
+    ExportMenu,
+    /// Write what a pane shows to a file.
+    Export {
+        /// The pane; the focused one when `None`.
+        pane: Option<PaneId>,
+        /// The format.
+        format: Format,
+        /// The file; one with a telling name in the working folder when `None`.
+        file: Option<PathBuf>,
+        /// Whether a file that is there may be replaced.
+        overwrite: bool,
+    },
+    /// Choose what of the focused pane goes to the clipboard.
+    CopyMenu,
+    /// Put it there.
+    Copy(Copied),
     /// Close what is open, undo zoom, hide the crosshair.
     Back,
     /// Hand the terminal to the shell.
@@ -685,6 +704,36 @@ pub static ACTIONS: &[Entry] = &[
     ),
     entry(Action::Palette, "Program", &[ctrl('p')], "palette", "palette", "Find an action by typing part of its name."),
     entry(
+        Action::ExportMenu,
+        "Panes",
+        &[ch('E')],
+        "export the pane",
+        "export",
+        "The focused pane as a PNG or SVG picture, as CSV or JSON values, or as ANSI text.",
+    ),
+    entry(
+        Action::Command("export "),
+        "Panes",
+        &[],
+        "export to a file",
+        "",
+        "A pane in a format to a file; without one it gets a telling name in the working folder.",
+    )
+    .command("export")
+    .takes(
+        &[Argument::Pane, Argument::Choice(&Format::WORDS), Argument::File, Argument::Choice(&["overwrite"])],
+        2,
+        export,
+    ),
+    entry(
+        Action::CopyMenu,
+        "Panes",
+        &[ch('y')],
+        "copy",
+        "",
+        "A value, the verdict or the focused pane's text to the clipboard (OSC 52).",
+    ),
+    entry(
         Action::Back,
         "Program",
         &[key(KeyCode::Esc)],
@@ -713,6 +762,19 @@ fn unit(word: &str) -> Result<Unit, String> {
 /// A filter that reads, as it was typed.
 fn filter(text: &str) -> Result<String, String> {
     crate::filter::parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
+/// `PANE FORMAT [FILE] [overwrite]`.
+fn export(words: &[&str]) -> Result<Action, String> {
+    let formats = Format::WORDS.map(str::to_owned);
+    let format = Format::named(words[1])
+        .ok_or_else(|| format!("`{}` is no format: {}", words[1], hint(words[1], &formats, "formats")))?;
+    let overwrite = match words.get(3) {
+        None => false,
+        Some(&"overwrite") => true,
+        Some(other) => return Err(format!("`{other}`: expected `overwrite`, or nothing")),
+    };
+    Ok(Action::Export { pane: Some(pane(words[0])?), format, file: words.get(2).map(PathBuf::from), overwrite })
 }
 
 /// A whole number, for an argument.

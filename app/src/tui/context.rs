@@ -3,6 +3,7 @@
 
 use super::chart::{Scale, Steps};
 use super::compare;
+use super::export::Offered;
 use super::ink::{put, put_right, width};
 use super::lanes::{Group, mean_deviation};
 use super::panes::PaneId;
@@ -74,6 +75,8 @@ pub struct Context<'a> {
     pub listed: bool,
     /// What the mouse can point at, filled while drawing.
     pub hits: &'a RefCell<Vec<Hit>>,
+    /// Where panes hand over what they draw, while one is exported.
+    pub offered: Option<&'a RefCell<Option<Offered>>>,
 }
 
 /// Columns to the right of a chart that hold its newest values.
@@ -138,6 +141,13 @@ impl Context<'_> {
     pub fn lane_style(&self, group: &Group<'_>) -> Style {
         let style = Style::new().fg(self.theme.lane(group.colour));
         if self.is_selected(group) { style.add_modifier(Modifier::BOLD) } else { style }
+    }
+
+    /// Hands over what a pane draws, where that is asked for.
+    pub fn offer(&self, make: impl FnOnce() -> Offered) {
+        if let Some(offered) = self.offered {
+            *offered.borrow_mut() = Some(make());
+        }
     }
 
     /// Tells what the mouse points at in `area`.

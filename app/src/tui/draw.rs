@@ -40,6 +40,7 @@ pub fn draw(state: &State, snapshot: &Snapshot, theme: &Theme, derived: &Derived
         framing: if class == Class::Dashboard { Framing::Boxed } else { Framing::Ruled },
         listed: true,
         hits: &hits,
+        offered: None,
     };
     if class == Class::Sentence {
         sentence(&context, area, buffer);

@@ -4,6 +4,7 @@
 use super::action::{ACTIONS, Action};
 use super::chord::{Chord, ch, ctrl, key};
 use crossterm::event::{KeyCode, KeyEvent};
+use serde::Deserialize;
 
 /// Keys that a preset gives to actions, by their names, in place of the table's.
 type Bindings = &'static [(&'static str, &'static [Chord])];
@@ -22,7 +23,8 @@ const VIM: Bindings = &[
 ];
 
 /// A set of keys to begin with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Preset {
     /// The table's own.
     #[default]

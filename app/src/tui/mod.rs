@@ -22,6 +22,7 @@ mod context;
 mod desk;
 pub mod draw;
 pub mod editor;
+pub mod export;
 pub mod format;
 mod ink;
 pub mod input;
@@ -31,8 +32,10 @@ pub mod layout;
 pub mod navigate;
 pub mod overlay;
 pub mod panes;
+pub mod plain;
 pub mod progress;
 pub mod rank;
+pub mod roles;
 pub mod smooth;
 pub mod state;
 mod steer;
@@ -53,6 +56,8 @@ pub use editor::text::Draft;
 use crate::session::Session;
 use crate::session::protocol::{Command, Snapshot, Status};
 use action::Action;
+use config::Config;
+use config::theme::{Glyphs, Ground};
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use crossterm::event::Event;
 use input::Input;
@@ -99,7 +104,7 @@ impl<S: Source + ?Sized> Source for &S {
 }
 
 /// What a person can choose about the screen before it starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TuiOptions {
     /// Listen to the mouse.
     pub mouse: bool,
@@ -111,23 +116,37 @@ pub struct TuiOptions {
     pub tier: Option<Tier>,
     /// The layout to start with, counted from 1.
     pub layout: u8,
+    /// Keys, layouts and colours.
+    pub config: Config,
 }
 
 impl Default for TuiOptions {
     fn default() -> Self {
-        Self { mouse: true, ascii: false, light: None, tier: None, layout: 1 }
+        Self { mouse: true, ascii: false, light: None, tier: None, layout: 1, config: Config::default() }
     }
 }
 
 impl TuiOptions {
+    /// The state that a screen begins with.
+    fn state(&self) -> State {
+        let Config { keymap, layouts, .. } = self.config.clone();
+        State { layout: self.layout.max(1), keymap: Arc::new(keymap), layouts: Arc::new(layouts), ..State::default() }
+    }
+
     fn theme(&self) -> Theme {
         let variable = |name: &str| std::env::var(name).ok();
         // `COLORFGBG` is "foreground;background" by number; 7 and 15 are the light grounds.
         let light = || variable("COLORFGBG").is_some_and(|value| matches!(value.rsplit(';').next(), Some("7" | "15")));
+        let file = &self.config.theme;
+        let own = match file.ground {
+            Ground::Auto => None,
+            ground => Some(ground == Ground::Light),
+        };
         Theme {
-            tier: self.tier.unwrap_or_else(|| Tier::detect(variable)),
-            dark: !self.light.unwrap_or_else(light),
-            ascii: self.ascii,
+            tier: self.tier.or(file.colours.tier()).unwrap_or_else(|| Tier::detect(variable)),
+            dark: !self.light.or(own).unwrap_or_else(light),
+            ascii: self.ascii || file.glyphs == Glyphs::Ascii,
+            colours: file.roles,
         }
     }
 }
@@ -189,7 +208,7 @@ fn run_with(source: impl Source, options: TuiOptions) -> io::Result<Exit> {
     let signals = signals()?;
     let screen = Screen::enter(options.mouse)?;
     let (size, theme) = (screen.size()?, options.theme());
-    let state = State { size, layout: options.layout.max(1), ..State::default() };
+    let state = State { size, ..options.state() };
     let events = events();
     let mut face = Face {
         source,
@@ -345,6 +364,10 @@ impl<S: Source> Face<S> {
         Ok(begin.elapsed())
     }
 
+    fn scene<'a>(&'a self, snapshot: &'a Snapshot) -> export::Scene<'a> {
+        export::Scene { state: &self.state, snapshot, derived: &self.derived, theme: &self.theme }
+    }
+
     fn perform(&mut self, effect: Effect) -> io::Result<Option<Exit>> {
         match effect {
             Effect::Send(command) => {
@@ -377,6 +400,23 @@ impl<S: Source> Face<S> {
                 }
             }
             Effect::Redraw => self.screen.clear()?,
+            Effect::Export(request) => {
+                let snapshot = self.source.snapshot();
+                let written = self.scene(&snapshot).export(&request);
+                self.state.notice = Some(written.unwrap_or_else(|error| error));
+            }
+            Effect::Copy(what) => {
+                let snapshot = self.source.snapshot();
+                let copied = self.scene(&snapshot).text(what);
+                self.state.notice = Some(match copied {
+                    Ok(text) => {
+                        self.screen.copy(&text)?;
+                        let lines = text.lines().count();
+                        if lines > 1 { format!("copied {lines} lines") } else { format!("copied {text}") }
+                    }
+                    Err(error) => error,
+                });
+            }
         }
         Ok(None)
     }

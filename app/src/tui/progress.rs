@@ -106,6 +106,11 @@ impl<'a> Ruler<'a> {
         Self { unit, lane }
     }
 
+    /// The lane.
+    pub fn lane(&self) -> &'a LaneView {
+        self.lane
+    }
+
     /// Units a step; `None` for seconds, which differ from step to step.
     fn pace(&self) -> Option<u64> {
         let info = &self.lane.info;

@@ -9,6 +9,7 @@ use super::config::layouts::Layouts;
 use super::editor::LaneForm;
 use super::editor::text::TextEditor;
 use super::keymap::Keymap;
+use super::overlay::menu::Menu;
 use super::panes::{self, PaneId};
 use super::progress::{Ruler, Unit};
 use super::rank::By;
@@ -39,6 +40,8 @@ pub enum Overlay {
         /// The chosen line.
         chosen: usize,
     },
+    /// A menu.
+    Menu(Menu),
     /// The command line.
     Command(Prompt),
     /// The form of a lane.

@@ -4,6 +4,7 @@
 //! number of times: from the end of the screen, from the panic hook, before the process is stopped.
 #![forbid(unsafe_code)]
 
+use crossterm::clipboard::CopyToClipboard;
 use crossterm::cursor::Show;
 use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
 use crossterm::terminal::{
@@ -67,6 +68,11 @@ impl Screen {
         // Not `Terminal::clear`: that asks the terminal for the cursor, and the thread that reads input would get the answer.
         let size = self.terminal.size()?;
         self.terminal.resize(Rect { x: 0, y: 0, width: size.width, height: size.height })
+    }
+
+    /// Puts `text` on the clipboard of whoever looks at the terminal, by OSC 52: also through SSH, where the terminal allows it.
+    pub fn copy(&mut self, text: &str) -> io::Result<()> {
+        execute!(self.terminal.backend_mut(), CopyToClipboard::to_clipboard_from(text))
     }
 
     /// Takes the terminal again after [`leave`], or after the process was stopped without a word.

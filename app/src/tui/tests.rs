@@ -111,7 +111,7 @@ fn pictures_of_a_session_that_starts_and_of_one_that_failed() {
 
 #[test]
 fn pictures_without_colours_and_without_unicode() {
-    let theme = Theme { tier: Tier::Mono, dark: true, ascii: true };
+    let theme = Theme { tier: Tier::Mono, ascii: true, ..Theme::default() };
     let (buffer, _) = screen(&state((120, 36)), &session(), &theme, (120, 36));
     insta::assert_snapshot!("mono_ascii", picture(&buffer));
     for cell in buffer.content() {
@@ -128,7 +128,7 @@ fn each_tier_keeps_to_its_colours() {
         (Tier::True, |c| matches!(c, Color::Rgb(..) | Color::Reset)),
     ] {
         for dark in [true, false] {
-            let theme = Theme { tier, dark, ascii: false };
+            let theme = Theme { tier, dark, ..Theme::default() };
             let (buffer, _) = screen(&state((200, 50)), &session(), &theme, (200, 50));
             assert!(buffer.content().iter().all(|cell| allowed(cell.fg) && allowed(cell.bg)), "{tier:?}");
         }
@@ -482,7 +482,7 @@ proptest! {
             update(&mut now, action, &snapshot);
         }
         let tier = [Tier::Mono, Tier::Ansi16, Tier::Ansi256, Tier::True][tier];
-        let (_, hits) = screen(&now, &snapshot, &Theme { tier, dark: ascii, ascii }, (width, height));
+        let (_, hits) = screen(&now, &snapshot, &Theme { tier, dark: ascii, ascii, ..Theme::default() }, (width, height));
         for hit in hits {
             prop_assert!(hit.area.right() <= width && hit.area.bottom() <= height, "{:?}", hit);
         }

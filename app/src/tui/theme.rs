@@ -1,10 +1,10 @@
-//! Colours and glyphs by role, for every kind of terminal: truecolor, 256, 16 and none; dark and light; Unicode and ASCII.
+//! The colours and glyphs of one terminal, out of the roles: truecolor, 256, 16 and none; dark and light; Unicode and ASCII.
 //!
-//! Lane colours can be told apart with any common colour blindness (after Okabe and Ito, *Color Universal Design*, 2008),
-//! and each lane has a marker of its own shape as well, so that nothing is said by colour alone.
+//! Each lane has a marker of its own shape as well as a colour, so that nothing is said by colour alone.
 #![forbid(unsafe_code)]
 
-use super::colour::{Rgb, blend, nearest_256};
+use super::colour::{Rgb, blend, even, nearest_256, signed};
+use super::roles::{Colours, LANES, Role, Roles};
 use ratatui::style::{Color, Modifier, Style};
 
 /// How many colours the terminal shows.
@@ -46,49 +46,15 @@ pub struct Theme {
     pub dark: bool,
     /// Only ASCII glyphs.
     pub ascii: bool,
+    /// The colours of all roles.
+    pub colours: Colours,
 }
 
 impl Default for Theme {
     fn default() -> Self {
-        Self { tier: Tier::True, dark: true, ascii: false }
+        Self { tier: Tier::True, dark: true, ascii: false, colours: Colours::default() }
     }
 }
-
-/// A colour with its stand-in among the sixteen named ones.
-struct Role {
-    dark: Rgb,
-    light: Rgb,
-    named: Color,
-}
-
-const fn role(dark: Rgb, light: Rgb, named: Color) -> Role {
-    Role { dark, light, named }
-}
-
-const TEXT: Role = role(Rgb(214, 216, 222), Rgb(36, 38, 44), Color::Reset);
-const DIM: Role = role(Rgb(134, 138, 150), Rgb(104, 108, 118), Color::Gray);
-const FAINT: Role = role(Rgb(84, 88, 100), Rgb(160, 164, 172), Color::DarkGray);
-const BORDER: Role = role(Rgb(58, 62, 74), Rgb(198, 202, 210), Color::DarkGray);
-const GRID: Role = role(Rgb(46, 49, 58), Rgb(222, 224, 230), Color::DarkGray);
-const BAR: Role = role(Rgb(30, 33, 42), Rgb(232, 235, 241), Color::Reset);
-const CHOSEN: Role = role(Rgb(44, 50, 66), Rgb(214, 222, 238), Color::Reset);
-const ACCENT: Role = role(Rgb(122, 190, 255), Rgb(0, 96, 176), Color::LightCyan);
-const GOOD: Role = role(Rgb(96, 208, 150), Rgb(0, 122, 82), Color::Green);
-const WARN: Role = role(Rgb(240, 196, 84), Rgb(150, 104, 0), Color::Yellow);
-const BAD: Role = role(Rgb(250, 124, 108), Rgb(190, 44, 28), Color::LightRed);
-
-/// The reference first, then the strategies in the order they appear.
-const LANES: [Role; 9] = [
-    role(Rgb(226, 228, 234), Rgb(40, 42, 48), Color::White),
-    role(Rgb(86, 180, 233), Rgb(0, 114, 178), Color::LightCyan),
-    role(Rgb(236, 164, 30), Rgb(196, 112, 0), Color::Yellow),
-    role(Rgb(44, 190, 142), Rgb(0, 136, 98), Color::Green),
-    role(Rgb(216, 134, 186), Rgb(166, 72, 132), Color::LightMagenta),
-    role(Rgb(240, 228, 96), Rgb(134, 118, 0), Color::LightYellow),
-    role(Rgb(226, 104, 44), Rgb(196, 74, 0), Color::LightRed),
-    role(Rgb(106, 144, 250), Rgb(48, 84, 200), Color::LightBlue),
-    role(Rgb(160, 166, 178), Rgb(110, 114, 124), Color::Gray),
-];
 
 const MARKERS: [&str; 9] = ["●", "■", "▲", "◆", "▼", "○", "□", "△", "◇"];
 const MARKERS_ASCII: [&str; 9] = ["o", "#", "^", "*", "v", "@", "%", "&", "+"];
@@ -104,13 +70,28 @@ impl Theme {
         }
     }
 
+    /// The roles on this ground.
+    pub fn roles(&self) -> &Roles {
+        if self.dark { &self.colours.dark } else { &self.colours.light }
+    }
+
     fn role(&self, role: &Role) -> Color {
-        self.fit(if self.dark { role.dark } else { role.light }, role.named)
+        self.fit(role.colour, role.named)
     }
 
     /// The ground that colours are blended towards.
     pub fn ground(&self) -> Rgb {
-        if self.dark { Rgb(18, 18, 20) } else { Rgb(252, 252, 252) }
+        self.roles().ground
+    }
+
+    /// The map of signed values in [−1, 1].
+    pub fn signed(&self, value: f64) -> Rgb {
+        signed(&self.roles().signed, value)
+    }
+
+    /// The map of magnitudes in [0, 1].
+    pub fn magnitude(&self, value: f64) -> Rgb {
+        even(&self.roles().magnitude, value)
     }
 
     /// A colour of a map, in the tiers that can show it.
@@ -125,34 +106,34 @@ impl Theme {
 
     /// Ordinary text.
     pub fn text(&self) -> Style {
-        Style::new().fg(self.role(&TEXT))
+        Style::new().fg(self.role(&self.roles().text))
     }
 
     /// Text of second rank: units, labels.
     pub fn dim(&self) -> Style {
-        Style::new().fg(self.role(&DIM))
+        Style::new().fg(self.role(&self.roles().dim))
     }
 
     /// Text of third rank, ticks.
     pub fn faint(&self) -> Style {
-        let style = Style::new().fg(self.role(&FAINT));
+        let style = Style::new().fg(self.role(&self.roles().faint));
         if self.tier == Tier::Mono { style.add_modifier(Modifier::DIM) } else { style }
     }
 
     /// Pane borders.
     pub fn border(&self) -> Style {
-        let style = Style::new().fg(self.role(&BORDER));
+        let style = Style::new().fg(self.role(&self.roles().border));
         if self.tier == Tier::Mono { style.add_modifier(Modifier::DIM) } else { style }
     }
 
     /// Grid lines.
     pub fn grid(&self) -> Color {
-        self.role(&GRID)
+        self.role(&self.roles().grid)
     }
 
     /// Headings and the focused pane.
     pub fn accent(&self) -> Style {
-        Style::new().fg(self.role(&ACCENT)).add_modifier(Modifier::BOLD)
+        Style::new().fg(self.role(&self.roles().accent)).add_modifier(Modifier::BOLD)
     }
 
     /// Titles of panes.
@@ -162,51 +143,49 @@ impl Theme {
 
     /// All is well.
     pub fn good(&self) -> Style {
-        Style::new().fg(self.role(&GOOD))
+        Style::new().fg(self.role(&self.roles().good))
     }
 
     /// Look here.
     pub fn warn(&self) -> Style {
-        Style::new().fg(self.role(&WARN))
+        Style::new().fg(self.role(&self.roles().warn))
     }
 
     /// Something failed.
     pub fn bad(&self) -> Style {
-        Style::new().fg(self.role(&BAD)).add_modifier(Modifier::BOLD)
+        Style::new().fg(self.role(&self.roles().bad)).add_modifier(Modifier::BOLD)
     }
 
     /// The header's and the key line's ground.
     pub fn bar(&self) -> Style {
-        if self.tier <= Tier::Ansi16 { Style::new() } else { Style::new().bg(self.role(&BAR)) }
+        if self.tier <= Tier::Ansi16 { Style::new() } else { Style::new().bg(self.role(&self.roles().bar)) }
     }
 
     /// The chosen row of a list.
     pub fn chosen(&self) -> Style {
         match self.tier {
             Tier::Mono | Tier::Ansi16 => Style::new().add_modifier(Modifier::REVERSED),
-            _ => Style::new().bg(self.role(&CHOSEN)),
+            _ => Style::new().bg(self.role(&self.roles().chosen)),
         }
     }
 
     /// A key's cap in the key line.
     pub fn key(&self) -> Style {
-        Style::new().fg(self.role(&ACCENT))
+        Style::new().fg(self.role(&self.roles().accent))
     }
 
-    fn lane_role(index: usize) -> &'static Role {
-        let strategies = LANES.len() - 1;
-        &LANES[if index == 0 { 0 } else { 1 + (index - 1) % strategies }]
+    fn lane_role(&self, index: usize) -> &Role {
+        &self.roles().lanes[if index == 0 { 0 } else { 1 + (index - 1) % (LANES - 1) }]
     }
 
     /// Colour of lane group `index`; 0 is the reference.
     pub fn lane(&self, index: usize) -> Color {
-        self.role(Self::lane_role(index))
+        self.role(self.lane_role(index))
     }
 
     /// The lane's colour, `strength` of the way from the ground (0 to 1).
     pub fn lane_faint(&self, index: usize, strength: f64) -> Color {
-        let role = Self::lane_role(index);
-        let colour = if self.dark { role.dark } else { role.light };
+        let colour = self.lane_role(index).colour;
         match self.tier {
             Tier::Ansi16 => Color::DarkGray,
             _ => self.map(blend(self.ground(), colour, strength)),

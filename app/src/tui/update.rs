@@ -7,11 +7,12 @@ use super::command::{self, complete::World, prompt};
 use super::compare;
 use super::editor::text::{self, Draft, Request};
 use super::editor::{self, Outcome};
+use super::export::{self, Copied};
 use super::format;
 use super::lanes::{Group, shown};
 use super::layout;
 use super::navigate;
-use super::overlay::{help, palette};
+use super::overlay::{help, menu::Menu, palette};
 use super::panes::{self, PaneId};
 use super::state::{Overlay, SMOOTHING, State, Window};
 use super::steer;
@@ -50,6 +51,10 @@ pub enum Effect {
     Evidence,
     /// Clear, and draw everything.
     Redraw,
+    /// Write what a pane shows.
+    Export(export::Request),
+    /// Put text on the clipboard.
+    Copy(Copied),
 }
 
 /// Applies `action`.
@@ -148,6 +153,13 @@ pub fn update(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
             state.overlay =
                 Some(Overlay::Command(prompt::Prompt::new(typed, World { snapshot, layouts: &state.layouts })))
         }
+        Action::ExportMenu => state.overlay = Some(Overlay::Menu(Menu::export(state.focus))),
+        Action::CopyMenu => state.overlay = Some(Overlay::Menu(Menu::copy(state.focus))),
+        Action::Export { pane, format, file, overwrite } => {
+            let pane = pane.unwrap_or(state.focus);
+            return vec![Effect::Export(export::Request { pane, format, file, overwrite })];
+        }
+        Action::Copy(what) => return vec![Effect::Copy(what)],
         Action::Palette => state.overlay = Some(Overlay::Palette { query: String::new(), chosen: 0 }),
         Action::Back => back(state),
         Action::Suspend => return vec![Effect::Suspend],
@@ -282,6 +294,17 @@ fn in_overlay(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
                 Action::Type(_) | Action::Erase | Action::Quit => state.overlay = None,
                 _ => {}
             }
+        }
+        (Overlay::Menu(_), Action::Quit) => {
+            state.overlay = None;
+            return update(state, Action::Quit, snapshot);
+        }
+        (Overlay::Menu(menu), action) => {
+            let (chosen, typed) = (menu.choose(&action), matches!(action, Action::Type(_) | Action::Erase));
+            if chosen.is_some() || typed {
+                state.overlay = None;
+            }
+            return chosen.map_or_else(Vec::new, |chosen| update(state, chosen, snapshot));
         }
         (Overlay::Command(prompt), Action::Accept) => {
             let text = prompt.line.text().to_owned();

@@ -254,7 +254,7 @@ proptest! {
             let field = fields.iter().find(|field| field.id == form.focus);
             prop_assert!(field.is_some_and(|field| form.cursor <= field.value.chars().count()), "{:?}", form.focus);
         }
-        text(&now, (width, height), &Theme { tier: Tier::Mono, dark: true, ascii: true });
+        text(&now, (width, height), &Theme { tier: Tier::Mono, ascii: true, ..Theme::default() });
         // A form that sends something sends only what is sound; one that does not points at what is wrong.
         let mut sent = opened(&now).clone();
         let faults = sent.faults();

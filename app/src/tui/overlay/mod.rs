@@ -4,6 +4,7 @@
 pub mod command;
 pub mod confirm;
 pub mod help;
+pub mod menu;
 pub mod palette;
 
 use super::browser;
@@ -19,6 +20,7 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
     match &context.state.overlay {
         Some(Overlay::Help { query, scroll }) => help::render(context, query, *scroll, area, buffer),
         Some(Overlay::Palette { query, chosen }) => palette::render(context, query, *chosen, area, buffer),
+        Some(Overlay::Menu(menu)) => menu::render(context, menu, area, buffer),
         Some(Overlay::Command(prompt)) => command::render(context, prompt, area, buffer),
         Some(Overlay::Browser(browser)) => browser::render(context, browser, area, buffer),
         Some(Overlay::Editor(text)) => editor::text::render(context, text, area, buffer),

@@ -1,4 +1,4 @@
-//! Every action by part of its name: letters in order are enough.
+//! Every action by part of its name: letters in order are enough, and those that fit are marked.
 #![forbid(unsafe_code)]
 
 use super::super::action::{ACTIONS, Action};
@@ -10,6 +10,8 @@ use super::super::ink::{clear, put, put_right, row};
 use super::super::keymap::Keymap;
 use super::super::panes::{PANES, PaneId};
 use super::panel;
+use nucleo_matcher::pattern::{AtomKind, CaseMatching, Normalization, Pattern};
+use nucleo_matcher::{Config, Matcher, Utf32Str};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -21,37 +23,12 @@ pub struct Match {
     pub keys: Vec<Chord>,
     /// What accepting does.
     pub action: Action,
-    score: i32,
+    score: u32,
+    /// Places of the letters that fit.
+    places: Vec<u32>,
 }
 
-/// How well `query` fits `name`: every letter in order; runs and beginnings of words count more. `None` when it does not fit.
-fn score(query: &str, name: &str) -> Option<i32> {
-    let name: Vec<char> = name.to_lowercase().chars().collect();
-    let mut total = 0;
-    let mut at = 0;
-    let mut last = None;
-    for letter in query.to_lowercase().chars().filter(|letter| !letter.is_whitespace()) {
-        let found = (at..name.len()).find(|&index| name[index] == letter)?;
-        let start = found == 0 || !name[found - 1].is_alphanumeric();
-        // A letter at the beginning of a word further on is worth more than the next one by chance.
-        let better = (found..name.len())
-            .find(|&index| name[index] == letter && (index == 0 || !name[index - 1].is_alphanumeric()));
-        let run = last == Some(found.wrapping_sub(1));
-        let place = if run || start { found } else { better.unwrap_or(found) };
-        total += if run {
-            8
-        } else if place == 0 || !name[place - 1].is_alphanumeric() {
-            6
-        } else {
-            1
-        };
-        at = place + 1;
-        last = Some(place);
-    }
-    Some(total)
-}
-
-/// The lines that fit `query`, best first.
+/// The lines that fit `query`, best first: its letters in order, each word anywhere.
 pub fn matches(layouts: &Layouts, keymap: &Keymap, query: &str) -> Vec<Match> {
     let actions = ACTIONS.iter().enumerate();
     let actions = actions.filter_map(|(row, entry)| {
@@ -64,13 +41,19 @@ pub fn matches(layouts: &Layouts, keymap: &Keymap, query: &str) -> Vec<Match> {
     });
     let panes = PANES.iter().filter(|pane| pane.id != PaneId::LaneLine);
     let shows = panes.map(|pane| (format!("show {}", pane.name), Vec::new(), Action::Show(pane.id)));
+    let pattern = Pattern::new(query, CaseMatching::Ignore, Normalization::Smart, AtomKind::Fuzzy);
+    let mut matcher = Matcher::new(Config::DEFAULT);
     let mut found: Vec<Match> = actions
         .chain(shows)
         .filter(|(.., action)| *action != Action::Palette)
-        .filter_map(|(name, keys, action)| Some(Match { score: score(query, &name)?, name, keys, action }))
+        .filter_map(|(name, keys, action)| {
+            let (mut letters, mut places) = (Vec::new(), Vec::new());
+            let score = pattern.indices(Utf32Str::new(&name, &mut letters), &mut matcher, &mut places)?;
+            Some(Match { score, name, keys, action, places })
+        })
         .collect();
     if !query.trim().is_empty() {
-        found.sort_by_key(|line| -line.score);
+        found.sort_by_key(|line| std::cmp::Reverse(line.score));
     }
     found
 }
@@ -93,14 +76,13 @@ pub fn render(context: &Context<'_>, query: &str, chosen: usize, area: Rect, buf
         let here = row(inner, (index - first) as u16 + 2);
         let ground = if index == chosen { theme.chosen() } else { bar };
         clear(buffer, here, ground);
-        put(
-            buffer,
-            here,
-            1,
-            0,
-            &format::fit(&line.name, usize::from(here.width.saturating_sub(14))),
-            ground.patch(theme.text()),
-        );
+        let name = format::fit(&line.name, usize::from(here.width.saturating_sub(14)));
+        let mut x = 1;
+        for (place, letter) in name.chars().enumerate() {
+            let hit = line.places.contains(&(place as u32));
+            let style = if hit { theme.accent() } else { theme.text() };
+            x = put(buffer, here, x, 0, letter.encode_utf8(&mut [0; 4]), ground.patch(style));
+        }
         let keys: Vec<String> = line.keys.iter().map(|key| key.name(theme.ascii)).collect();
         put_right(buffer, here, here.width.saturating_sub(1), 0, &keys.join(" "), ground.patch(theme.key()));
     }

@@ -7,14 +7,16 @@
 #![forbid(unsafe_code)]
 
 use super::super::chart::curve;
-use super::super::colour::diverging;
 use super::super::context::{Context, Framing, MARGIN, Target};
+use super::super::export::{self, Heat, Offered, Table, Value};
 use super::super::format;
 use super::super::ink::{put, put_right, width};
 use super::super::lanes::Group;
+use super::super::progress::Unit;
 use super::PaneId;
 use super::crosshair;
 use super::plot::{step_ticks, view_notes};
+use crate::picture::{Axis, Columns};
 use crate::record::{Key, Quantity};
 use crate::session::history::Column;
 use ratatui::buffer::Buffer;
@@ -50,6 +52,7 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
     if columns.iter().flatten().all(|extent| extent.count == 0) {
         return context.empty(context.nothing("no alignment measured yet"), inner, buffer);
     }
+    context.offer(|| offered(context, group, &title));
     let rows = layer_rows(layers, plot.height, context.theme.has_maps());
     let plot = Rect { height: rows.used, ..plot };
     for y in 0..rows.used {
@@ -74,6 +77,49 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
             }
         }
     }
+}
+
+/// The heatmap as picture and table: of each column of a picture the value furthest from zero.
+fn offered(context: &Context<'_>, group: &Group<'_>, title: &str) -> Offered {
+    const COLUMNS: u64 = 700;
+    let (steps, unit) = (context.steps(), context.state.unit);
+    let places = steps.begins((steps.last - steps.first + 1).min(COLUMNS) as usize);
+    let sites = &group.first().info.sites;
+    let row = |layer| {
+        let extents = extents(context, group, layer, &places).into_iter();
+        extents.map(|extent| (extent.count > 0).then(|| extreme(&extent))).collect()
+    };
+    let mut rows = Vec::new();
+    for lane in &group.lanes {
+        let ruler = context.ruler(lane);
+        let range = ruler.first_from(steps.first)..ruler.first_from(steps.last.saturating_add(1));
+        for (layer, site) in sites.iter().enumerate() {
+            let Some(series) = lane.history.series(Key::site(Quantity::Cosine, layer)) else { continue };
+            for (step, value) in series.range(range.clone()).filter_map(|index| series.get(index)) {
+                let (seed, step) = (Value::Whole(lane.info.seed), Value::Whole(step));
+                rows.push(vec![group.name.as_str().into(), seed, site.as_str().into(), step, Value::Number(value)]);
+            }
+        }
+    }
+    let newest = |(layer, site): (usize, &String)| {
+        Some((site.clone(), context.value(group, Key::site(Quantity::Cosine, layer))?.0))
+    };
+    let at = |place: u64| export::at_of(unit, &steps, place as f64);
+    let axis =
+        Axis::new(if unit == Unit::Steps { "step" } else { unit.name() }, at(steps.first), at(steps.last), steps.log);
+    export::heat(
+        context.theme,
+        Heat {
+            title: title.to_owned(),
+            notes: view_notes(context, PaneId::Alignment).into_iter().map(str::to_owned).collect(),
+            rows: sites.clone(),
+            columns: Columns::Along(axis),
+            cells: (0..sites.len()).map(row).collect(),
+            label: "cos(ĝ, g)",
+            table: Table { columns: vec!["lane", "seed", "layer", "step", "cosine"], rows },
+            values: sites.iter().enumerate().filter_map(newest).collect(),
+        },
+    )
 }
 
 /// The extents of a layer between each two of `places`, averaged over seeds; a value lasts until the next is measured.
@@ -174,7 +220,7 @@ fn cell(
         return;
     }
     if theme.has_maps() {
-        let colour = |value: f64| theme.map(diverging(value, theme.dark));
+        let colour = |value: f64| theme.map(theme.signed(value));
         put(buffer, plot, x, y, "▀", Style::new().fg(colour(values.0)).bg(colour(values.1)));
     } else {
         let value = if values.0.abs() >= values.1.abs() { values.0 } else { values.1 };
@@ -243,7 +289,7 @@ fn legend(context: &Context<'_>, area: Rect, title: u16, buffer: &mut Buffer) {
     for index in 0..bar {
         let value = f64::from(index) / f64::from(bar - 1) * 2.0 - 1.0;
         if theme.has_maps() {
-            let colour = theme.map(diverging(value, theme.dark));
+            let colour = theme.map(theme.signed(value));
             put(buffer, area, x + index, y, if index == bar / 2 { "0" } else { " " }, theme.dim().bg(colour));
         } else {
             put(buffer, area, x + index, y, shade(value, theme.ascii), theme.text());

@@ -1,18 +1,56 @@
 //! Alignment by lane and layer, as numbers on colour: the newest values, or those at the crosshair.
 #![forbid(unsafe_code)]
 
-use super::super::colour::{diverging, readable_on};
+use super::super::colour::readable_on;
 use super::super::context::{Context, Framing, Target};
+use super::super::export::{self, Heat, Offered, Table, Value};
 use super::super::format;
 use super::super::ink::{put, put_right, row, width};
+use super::super::lanes::Group;
 use super::alignment::shade;
 use super::{PaneId, crosshair};
+use crate::picture::Columns;
 use crate::record::{Key, Quantity};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
 const TITLE: &str = "Alignment lane × layer";
+
+/// The matrix as picture and table.
+fn offered(context: &Context<'_>, sites: &[String]) -> Offered {
+    let keys =
+        || (0..sites.len()).map(|layer| Key::site(Quantity::Cosine, layer)).chain([Key::whole(Quantity::Cosine)]);
+    let names: Vec<String> = sites.iter().cloned().chain(["all".to_owned()]).collect();
+    let value = |group: &Group<'_>, key| context.value(group, key).map(|(value, _)| value);
+    let mut rows = Vec::new();
+    for group in context.groups {
+        for (key, site) in keys().zip(&names) {
+            let Some((mean, deviation)) = context.value(group, key) else { continue };
+            let seeds = Value::Whole(group.lanes.len() as u64);
+            let [mean, deviation] = [mean, deviation].map(Value::Number);
+            rows.push(vec![group.name.as_str().into(), site.as_str().into(), seeds, mean, deviation]);
+        }
+    }
+    let whole = Key::whole(Quantity::Cosine);
+    export::heat(
+        context.theme,
+        Heat {
+            title: TITLE.to_owned(),
+            notes: vec![context.place()],
+            rows: context.groups.iter().map(|group| group.name.clone()).collect(),
+            columns: Columns::Named(names.clone()),
+            cells: context.groups.iter().map(|group| keys().map(|key| value(group, key)).collect()).collect(),
+            label: "cos(ĝ, g)",
+            table: Table { columns: vec!["lane", "layer", "seeds", "cosine", "deviation"], rows },
+            values: context
+                .groups
+                .iter()
+                .filter_map(|group| Some((group.name.clone(), value(group, whole)?)))
+                .collect(),
+        },
+    )
+}
 
 pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
     let said = crosshair::reading(context).filter(|said| width(said) + width(TITLE) + 10 <= area.width);
@@ -21,6 +59,7 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
     let inner = Rect { x: inner.x + indent, width: inner.width - indent, ..inner };
     let theme = context.theme;
     let sites = context.selected().map(|group| group.first().info.sites.as_slice()).unwrap_or_default();
+    context.offer(|| offered(context, sites));
     let longest = context.groups.iter().map(|group| width(&group.name)).max().unwrap_or(0);
     let cells = sites.len() as u16 + 1;
     let room = inner.width.saturating_sub(cells * 5);
@@ -64,7 +103,7 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
             };
             let text = if cell >= 5 { format::cosine(value) } else { String::new() };
             let (fill, ink) = if theme.has_maps() {
-                let ground = diverging(value, theme.dark);
+                let ground = theme.signed(value);
                 (" ", Style::new().bg(theme.map(ground)).fg(theme.map(readable_on(ground))))
             } else {
                 (shade(value, theme.ascii), theme.text())

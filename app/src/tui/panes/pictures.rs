@@ -50,7 +50,7 @@ fn pictures_of_the_panes() {
 
 #[test]
 fn every_pane_has_a_plain_picture() {
-    let theme = Theme { tier: Tier::Mono, dark: true, ascii: true };
+    let theme = Theme { tier: Tier::Mono, dark: true, ascii: true, ..Theme::default() };
     let state = State { layer: Some(1), crosshair: Some(400), ..State::default() };
     for id in NEW {
         for (width, height) in [(150, 24), (78, 12), (30, 6), (5, 3), (1, 1)] {

@@ -7,6 +7,7 @@
 use super::super::chart::curve::{self, Pen};
 use super::super::chart::{Canvas, Scale, Steps};
 use super::super::context::{Context, MARGIN, Target};
+use super::super::export;
 use super::super::ink::{put, put_right, width};
 use super::super::state::Window;
 use super::curves::{Curve, Traced, trace};
@@ -139,6 +140,7 @@ pub fn render(context: &Context<'_>, plot: &Plot<'_>, area: Rect, buffer: &mut B
         context.empty(context.nothing(plot.nothing), inner, buffer);
         return;
     };
+    context.offer(|| export::chart(context, plot, &scale));
     draw_axes(context, &scale, &steps, inner, canvas_area, buffer);
     draw_curves(&mut canvas, &traced, &scale);
     draw_levels(context, plot, &scale, canvas_area, buffer);

@@ -34,6 +34,7 @@ pub fn themed(id: PaneId, state: &State, snapshot: &Snapshot, size: (u16, u16), 
         framing: Framing::Boxed,
         listed: true,
         hits: &hits,
+        offered: None,
     };
     super::render(id, &context, area, &mut buffer);
     (buffer, hits.into_inner())

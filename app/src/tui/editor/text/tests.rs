@@ -165,6 +165,6 @@ proptest! {
             prop_assert!(crate::workspace::Workspace::from_text(&draft.text, "x").is_ok());
         }
         let state = State { size, overlay: Some(Overlay::Editor(Box::new(editor))), ..State::default() };
-        text(&state, size, &Theme { tier: Tier::Mono, dark: true, ascii: true });
+        text(&state, size, &Theme { tier: Tier::Mono, dark: true, ascii: true, ..Theme::default() });
     }
 }
