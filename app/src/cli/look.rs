@@ -41,7 +41,6 @@ pub(super) fn options(look: &Look) -> Result<TuiOptions, Failure> {
         },
         layout,
         config,
-        ..TuiOptions::default()
     })
 }
 

@@ -87,7 +87,7 @@ pub(super) fn short(value: f64) -> String {
     };
     minus(match size {
         0.0 => "0".to_owned(),
-        size if size < 0.001 || size >= 1e15 => format!("{value:e}"),
+        size if !(0.001..1e15).contains(&size) => format!("{value:e}"),
         size if size < 1e4 => trimmed(value, 4),
         size if size < 1e6 => trimmed(value / 1e3, 2) + "k",
         size if size < 1e9 => trimmed(value / 1e6, 2) + "M",

@@ -36,7 +36,7 @@ impl Font<'_> {
 
     /// Width of `text`.
     pub fn width(&self, text: &str) -> f64 {
-        let advance = |letter| Some(self.face.as_ref()?.glyph_hor_advance(self.glyph(letter)?)?);
+        let advance = |letter| self.face.as_ref()?.glyph_hor_advance(self.glyph(letter)?);
         text.chars().filter_map(advance).map(|units| f64::from(units) * self.scale).sum()
     }
 

@@ -165,7 +165,7 @@ fn biased() {
     // Parts along g of mean `mean` that stray by `spread` to both sides.
     let lane = |mean: f64, spread: f64, count: usize| {
         let lane = blank();
-        let part = |index: usize| mean + if index % 2 == 0 { spread } else { -spread };
+        let part = |index: usize| mean + if index.is_multiple_of(2) { spread } else { -spread };
         whole(&lane, Quantity::Cosine, std::iter::repeat_n(0.5, count));
         whole(&lane, Quantity::NormRatio, (0..count).map(|index| part(index) / 0.5));
         lane

@@ -10,7 +10,7 @@ pub fn names_at(text: &str, at: usize) -> Vec<String> {
     while let Some((place, letter)) = letters.next() {
         // A word that the place lies within is read to its end: it may be the field's name.
         let in_word = letter.is_alphanumeric() || letter == '_';
-        if place >= at && !(in_word && !word.is_empty()) {
+        if place >= at && (word.is_empty() || !in_word) {
             let named = letter == ':' || (letter == ' ' && text[place..].trim_start().starts_with(':'));
             if named && !word.is_empty() {
                 name = Some(word);
