@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod lanes;
+mod runs;
 mod screen;
 
 use guesswork::tui::terminal::Screen;

@@ -7,11 +7,14 @@
 pub mod checkpoint;
 pub mod csv;
 pub mod folder;
+pub mod follow;
 pub mod jsonl;
 pub mod log;
 pub mod number;
 pub mod observers;
 pub mod output;
+pub mod paths;
+pub mod place;
 pub mod read;
 pub mod recording;
 pub mod replace;

@@ -7,6 +7,8 @@
 use super::checkpoint;
 use super::history::LaneHistory;
 use super::lane::{Lane, LaneFailure, LanePlan, Shared};
+use super::messages::Messages;
+use super::past::Past;
 use super::peek::peek;
 use super::protocol::{Command, LaneView, Snapshot, Status};
 use super::tuning::Tuning;
@@ -28,8 +30,6 @@ use std::time::{Duration, Instant};
 const PUBLISH_EVERY: Duration = Duration::from_millis(16);
 /// Time between checkpoints of a running lane.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(20);
-/// Messages kept for the screen.
-const MESSAGES: usize = 1000;
 
 /// The state of the trainer thread.
 pub(super) struct Trainer {
@@ -45,8 +45,8 @@ pub(super) struct Trainer {
     commands: Receiver<Command>,
     snapshot: Arc<ArcSwap<Snapshot>>,
     pub(super) cancelled: Arc<AtomicBool>,
-    messages: Arc<Vec<Message>>,
-    dropped: u64,
+    messages: Messages,
+    past: Past,
     pub(super) base: Snapshot,
     /// Lanes numbered so far: no number is given twice.
     pub(super) numbered: usize,
@@ -60,6 +60,8 @@ pub(super) struct Trainer {
     failed: bool,
     /// The first checkpoint of an ended lane that could not be written.
     unsaved: Option<String>,
+    /// The checkpoints on disk are of lanes that were started anew since.
+    stale: bool,
     /// A plugin may have damaged memory: nothing that comes of it goes over what was written before.
     untrusted: bool,
 }
@@ -117,8 +119,8 @@ impl Trainer {
             commands,
             snapshot,
             cancelled,
-            messages: Arc::default(),
-            dropped: 0,
+            messages: Messages::default(),
+            past: Past::default(),
             base,
             numbered: 0,
             paused,
@@ -130,6 +132,7 @@ impl Trainer {
             interrupted: false,
             failed: false,
             unsaved: None,
+            stale: false,
             untrusted: false,
         }
     }
@@ -148,6 +151,8 @@ impl Trainer {
             let known = self.tuning.as_ref().map_or(self.waiting.len(), Tuning::lanes);
             self.waiting.extend(checkpoint::added(folder, known, self.experiment.workspace.steps)?);
         }
+        self.recall()?;
+        self.rehearse()?;
         loop {
             self.fill()?;
             if self.active.is_empty() && self.waiting.is_empty() && self.next_stage() {
@@ -172,6 +177,27 @@ impl Trainer {
         self.finish()
     }
 
+    /// Takes up the series and messages of a run that goes on.
+    fn recall(&mut self) -> Result<(), SessionError> {
+        let Some(path) = self.experiment.past.take().filter(|_| self.experiment.resume) else { return Ok(()) };
+        self.past = Past::read(&path)?;
+        self.messages = std::mem::take(&mut self.past.messages);
+        Ok(())
+    }
+
+    /// Builds once every lane that would have to wait: what cannot be is told now, not when its turn comes.
+    fn rehearse(&self) -> Result<(), SessionError> {
+        let mut built = Vec::new();
+        for plan in self.waiting.iter().filter(|_| self.waiting.len() > self.experiment.concurrent) {
+            let spec = crate::workspace::LaneSpec { name: None, optimizer: None, seeds: None, ..plan.spec.clone() };
+            if !built.contains(&spec) {
+                Lane::new(&self.shared, plan.clone(), self.cancelled.clone())?;
+                built.push(spec);
+            }
+        }
+        Ok(())
+    }
+
     /// Starts waiting lanes while there is room.
     fn fill(&mut self) -> Result<(), SessionError> {
         while self.active.len() < self.experiment.concurrent.max(1) {
@@ -182,12 +208,14 @@ impl Trainer {
                 Some(folder) if self.experiment.resume => lane.restore(folder, &self.shared, self.cancelled.clone())?,
                 _ => None,
             };
+            let past = self.past.take(lane.info().lane).filter(|_| self.experiment.resume);
             let view = LaneView {
                 info: lane.info().clone(),
                 step: lane.steps_taken(),
                 ended: ended.clone(),
                 seconds: lane.seconds(),
-                history: Arc::new(LaneHistory::after(lane.seconds().training())),
+                history: past
+                    .map_or_else(|| Arc::new(LaneHistory::after(lane.seconds().training())), |past| past.history),
             };
             let id = view.info.lane;
             match self.views.iter_mut().find(|view| view.info.lane == id) {
@@ -282,6 +310,10 @@ impl Trainer {
                         }
                     }
                 }
+                Command::Say(message) => {
+                    self.say(*message);
+                    self.publish(true);
+                }
                 Command::Stop => {
                     self.interrupted = !self.active.is_empty() || !self.waiting.is_empty();
                     return Ok(false);
@@ -305,6 +337,8 @@ impl Trainer {
         self.waiting = plans.into();
         self.experiment.resume = false;
         self.started = Instant::now();
+        // The checkpoints of before would be taken for those of the new start.
+        self.stale = true;
         self.say(Message { lane: None, step: None, level: Level::Info, text: "all lanes start anew".to_owned() });
     }
 
@@ -391,7 +425,7 @@ impl Trainer {
                 (self.paused, self.steps_left) = (true, None);
             }
         }
-        if self.checkpointed.elapsed() > CHECKPOINT_EVERY {
+        if std::mem::take(&mut self.stale) || self.checkpointed.elapsed() > CHECKPOINT_EVERY {
             self.checkpoint()?;
         }
         Ok(())
@@ -463,12 +497,7 @@ impl Trainer {
 
     pub(super) fn say(&mut self, message: Message) {
         self.observers.iter_mut().for_each(|observer| observer.message(&message));
-        let messages = Arc::make_mut(&mut self.messages);
-        if messages.len() == MESSAGES {
-            messages.remove(0);
-            self.dropped += 1;
-        }
-        messages.push(message);
+        self.messages.push(message);
     }
 
     fn publish(&mut self, now: bool) {
@@ -485,15 +514,15 @@ impl Trainer {
         };
         self.base.steps_per_second = if self.paused || finished { 0.0 } else { self.rate.value };
         self.base.lanes.clone_from(&self.views);
-        self.base.messages = self.messages.clone();
-        self.base.dropped = self.dropped;
+        self.base.messages = self.messages.list.clone();
+        self.base.dropped = self.messages.dropped;
         self.snapshot.store(Arc::new(self.base.clone()));
     }
 
     fn finish(mut self) -> Result<Summary, SessionError> {
         self.cancelled.store(true, Ordering::Relaxed);
         let reason = if self.failed { "the run was ended after a failure" } else { "stopped" };
-        if self.interrupted || self.failed {
+        if self.interrupted || self.failed || self.stale {
             self.checkpoint()?;
             for lane in &self.active {
                 let (id, steps, seconds) = (lane.info().lane, lane.steps_taken(), lane.seconds());

@@ -31,6 +31,7 @@ pub mod overlay;
 pub mod panes;
 pub mod progress;
 pub mod rank;
+mod saved;
 pub mod smooth;
 pub mod state;
 pub mod synthetic;
@@ -40,14 +41,17 @@ pub mod tree;
 pub mod update;
 mod verdict;
 pub mod view;
+mod watching;
 
 #[cfg(test)]
 mod tests;
 
 pub use context::{Hit, Target};
+pub use saved::Saved;
+pub use terminal::available;
 
-use crate::session::Session;
-use crate::session::protocol::{Command, Snapshot, Status};
+use crate::session::Source;
+use crate::session::protocol::{Command, Origin, Snapshot, Status};
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use crossterm::event::Event;
 use input::Input;
@@ -64,36 +68,8 @@ use terminal::Screen;
 use theme::{Theme, Tier};
 use update::{Effect, update};
 
-/// Where the screen gets what it shows, and where its commands go.
-pub trait Source {
-    /// The newest snapshot. Called often; must not wait.
-    fn snapshot(&self) -> Arc<Snapshot>;
-    /// Hands a command to the trainer; false when it cannot take it now.
-    fn send(&self, command: Command) -> bool;
-}
-
-impl Source for Session {
-    fn snapshot(&self) -> Arc<Snapshot> {
-        Session::snapshot(self)
-    }
-
-    fn send(&self, command: Command) -> bool {
-        Session::send(self, command)
-    }
-}
-
-impl<S: Source + ?Sized> Source for &S {
-    fn snapshot(&self) -> Arc<Snapshot> {
-        (**self).snapshot()
-    }
-
-    fn send(&self, command: Command) -> bool {
-        (**self).send(command)
-    }
-}
-
 /// What a person can choose about the screen before it starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TuiOptions {
     /// Listen to the mouse.
     pub mouse: bool,
@@ -105,11 +81,15 @@ pub struct TuiOptions {
     pub tier: Option<Tier>,
     /// The layout to start with, counted from 1.
     pub layout: u8,
+    /// How the screen looked when it was left; all at its default when `None`.
+    pub view: Option<Saved>,
+    /// Something to say until the first key.
+    pub notice: Option<String>,
 }
 
 impl Default for TuiOptions {
     fn default() -> Self {
-        Self { mouse: true, ascii: false, light: None, tier: None, layout: 1 }
+        Self { mouse: true, ascii: false, light: None, tier: None, layout: 1, view: None, notice: None }
     }
 }
 
@@ -131,10 +111,21 @@ impl TuiOptions {
 pub enum Exit {
     /// The person quit.
     Quit,
+    /// The person wants the opened run to go on training.
+    TrainOn,
     /// This signal came.
     Signal(i32),
     /// The terminal is gone.
     Lost,
+}
+
+/// How the screen ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Left {
+    /// Why.
+    pub exit: Exit,
+    /// How it looked.
+    pub view: Saved,
 }
 
 /// The share of a core that following the trainer may take: a frame is followed by fifty times its own time without one.
@@ -155,12 +146,12 @@ const SETTLE: Duration = Duration::from_millis(30);
 ///
 /// # Errors
 /// When standard output is not a terminal, or writing to it fails.
-pub fn run(source: impl Source, options: TuiOptions) -> io::Result<Exit> {
+pub fn run(source: impl Source, options: TuiOptions) -> io::Result<Left> {
     let defaults = defaults()?;
     defaults.store(false, Ordering::SeqCst);
-    let exit = run_with(source, options);
+    let left = run_with(source, options);
     defaults.store(true, Ordering::SeqCst);
-    exit
+    left
 }
 
 /// Whether the signals that this module listens to do what they do by default: outside of [`run`], so that a person can still
@@ -177,11 +168,14 @@ fn defaults() -> io::Result<&'static Arc<AtomicBool>> {
     Ok(DEFAULTS.get_or_init(|| flag))
 }
 
-fn run_with(source: impl Source, options: TuiOptions) -> io::Result<Exit> {
+fn run_with(source: impl Source, options: TuiOptions) -> io::Result<Left> {
     let signals = signals()?;
     let screen = Screen::enter(options.mouse)?;
     let (size, theme) = (screen.size()?, options.theme());
-    let state = State { size, layout: options.layout.max(1), ..State::default() };
+    let mut state = State { size, layout: options.layout.max(1), notice: options.notice, ..State::default() };
+    if let Some(view) = options.view {
+        view.restore(&mut state);
+    }
     let events = events();
     let mut face = Face {
         source,
@@ -198,22 +192,27 @@ fn run_with(source: impl Source, options: TuiOptions) -> io::Result<Exit> {
     if !matches!(exit, Ok(Exit::Quit)) {
         face.source.send(Command::Stop);
     }
-    exit
+    Ok(Left { exit: exit?, view: Saved::of(&face.state) })
 }
 
-/// The thread that waits for the terminal. It ends with the channel or with the terminal.
+/// What the thread that waits for the terminal reads. There is one for the whole process, as a second screen's would find the
+/// first's still waiting and taking a key away from it; it ends with the terminal.
 fn events() -> Receiver<io::Result<Event>> {
-    let (sender, receiver): (Sender<io::Result<Event>>, _) = bounded(1024);
-    thread::spawn(move || {
-        loop {
-            let event = crossterm::event::read();
-            let lost = event.is_err();
-            if sender.send(event).is_err() || lost {
-                break;
+    static EVENTS: OnceLock<Receiver<io::Result<Event>>> = OnceLock::new();
+    let start = || {
+        let (sender, receiver): (Sender<io::Result<Event>>, _) = bounded(1024);
+        thread::spawn(move || {
+            loop {
+                let event = crossterm::event::read();
+                let lost = event.is_err();
+                if sender.send(event).is_err() || lost {
+                    break;
+                }
             }
-        }
-    });
-    receiver
+        });
+        receiver
+    };
+    EVENTS.get_or_init(start).clone()
 }
 
 /// The thread that waits for signals.
@@ -337,9 +336,14 @@ impl<S: Source> Face<S> {
             Effect::Send(command) => {
                 let stop = command == Command::Stop;
                 if !self.source.send(command) && !stop {
-                    self.state.notice = Some("the trainer is busy and did not take that; try again".to_owned());
+                    let why = match self.source.snapshot().origin {
+                        Origin::Training => "the trainer is busy and did not take that; try again",
+                        Origin::Opened | Origin::Attached => watching::READ_ONLY,
+                    };
+                    self.state.notice = Some(why.to_owned());
                 }
             }
+            Effect::TrainOn => return Ok(Some(Exit::TrainOn)),
             Effect::Quit => return Ok(Some(Exit::Quit)),
             Effect::Suspend => {
                 terminal::leave();

@@ -36,10 +36,7 @@ pub struct Screen {
 impl Screen {
     /// Takes the terminal.
     pub fn enter(mouse: bool) -> io::Result<Self> {
-        if !io::stdout().is_terminal() {
-            let hint = "standard output is not a terminal; --batch prints records instead of drawing a screen";
-            return Err(io::Error::new(io::ErrorKind::Unsupported, hint));
-        }
+        available()?;
         install_hook();
         *OWNER.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread::current().id());
         enter(mouse)?;
@@ -82,9 +79,22 @@ impl Drop for Screen {
         leave();
         *OWNER.lock().unwrap_or_else(PoisonError::into_inner) = None;
         for said in KEPT.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
-            eprintln!("{said}");
+            // Nobody is left to tell when standard error is gone too.
+            let _ = writeln!(io::stderr(), "{said}");
         }
     }
+}
+
+/// Whether there is a terminal to draw on.
+///
+/// # Errors
+/// When standard output is none.
+pub fn available() -> io::Result<()> {
+    if io::stdout().is_terminal() {
+        return Ok(());
+    }
+    let hint = "standard output is not a terminal; --batch prints records instead of drawing a screen";
+    Err(io::Error::new(io::ErrorKind::Unsupported, hint))
 }
 
 fn enter(mouse: bool) -> io::Result<()> {

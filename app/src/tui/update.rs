@@ -13,8 +13,9 @@ use super::overlay::{help, palette};
 use super::panes::{self, PaneId};
 use super::state::{Overlay, SMOOTHING, State, Window};
 use super::view::View;
+use super::watching;
 use crate::record::LaneId;
-use crate::session::protocol::{Command, Snapshot, Status};
+use crate::session::protocol::{Command, Origin, Snapshot, Status};
 use crate::workspace::sheet::hint;
 
 /// What the loop is to do after an update.
@@ -24,6 +25,8 @@ pub enum Effect {
     Send(Command),
     /// Leave the screen.
     Quit,
+    /// Go on training the opened run.
+    TrainOn,
     /// Hand the terminal to the shell.
     Suspend,
     /// Clear, and draw everything.
@@ -41,20 +44,28 @@ pub fn update(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
     if state.overlay.is_some() {
         return in_overlay(state, action, snapshot);
     }
+    if let Some(notice) = watching::refusal(&action, snapshot) {
+        state.notice = Some(notice.to_owned());
+        return Vec::new();
+    }
     if navigate::apply(state, &action, snapshot) {
         return Vec::new();
     }
     match action {
+        Action::TogglePause if snapshot.origin == Origin::Opened => {
+            confirm(state, "Go on training this run from its checkpoints?".to_owned(), action);
+        }
         Action::TogglePause => match snapshot.status {
             Status::Running => return vec![Effect::Send(Command::Pause)],
             Status::Paused => return vec![Effect::Send(Command::Resume)],
             Status::Starting => state.notice = Some("still starting".to_owned()),
             Status::Finished => state.notice = Some("all lanes have ended; r starts them anew".to_owned()),
+            Status::Stopped => state.notice = Some("nobody trains this run".to_owned()),
             Status::Failed(_) => state.notice = Some("the trainer has failed".to_owned()),
         },
         Action::Step(rounds) => return vec![Effect::Send(Command::Step(rounds))],
         Action::Reset => confirm(state, "Start all lanes anew from step 0?".to_owned(), action),
-        Action::Quit if snapshot.status == Status::Running => {
+        Action::Quit if snapshot.status == Status::Running && snapshot.origin == Origin::Training => {
             confirm(state, "Training is under way. Stop it and quit?".to_owned(), action);
         }
         Action::Quit => return perform(state, action, snapshot),
@@ -211,7 +222,9 @@ fn perform(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Effect
             state.values.clear();
             vec![Effect::Send(Command::Reset)]
         }
-        Action::Quit => vec![Effect::Send(Command::Stop), Effect::Quit],
+        Action::TogglePause => vec![Effect::TrainOn],
+        Action::Quit if snapshot.origin == Origin::Training => vec![Effect::Send(Command::Stop), Effect::Quit],
+        Action::Quit => vec![Effect::Quit],
         Action::DropLane => {
             let lanes = groups(snapshot);
             let ids =
