@@ -1,7 +1,7 @@
 //! Runs that are kept: quit and resumed, opened again at their view, watched while another process writes them.
 
 use crate::SMALL;
-use crate::screen::{Place, Workbench, records, step_of};
+use crate::screen::{Place, Workbench, last_values, records, step_of};
 use std::path::Path;
 use std::process::Stdio;
 
@@ -95,6 +95,49 @@ fn a_finished_run_is_looked_at_again() {
     bench.press("q");
     assert_eq!(bench.exit_code(), 0);
     bench.assert_restored();
+}
+
+/// Records without what a clock decides, and without messages.
+fn timeless(records: Vec<serde_json::Value>) -> Vec<serde_json::Value> {
+    let told = |record: &serde_json::Value| !matches!(record["record"].as_str(), Some("run" | "message"));
+    let mut records: Vec<_> = records.into_iter().filter(told).collect();
+    for record in &mut records {
+        record.as_object_mut().expect("a record is an object").remove("time");
+        for lane in record["lanes"].as_array_mut().into_iter().chain(None).flatten() {
+            lane.as_object_mut().expect("a lane is an object").remove("time");
+        }
+        for group in record["groups"].as_array_mut().into_iter().flatten() {
+            group.as_object_mut().expect("a group is an object").remove("time");
+        }
+    }
+    // The order of lanes within a round, and of their ends, is the trainer's business.
+    records.sort_by_key(|record| (record["record"].to_string(), record["lane"].as_u64(), record["step"].as_u64()));
+    records
+}
+
+#[test]
+fn batch_and_screen_report_the_same_numbers() {
+    let place = Place::new(&SMALL.replace("steps: 1000000", "steps: 60"));
+    let output = place.command(&["--quiet", "--batch", "small.ron"]).output().expect("the program runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let of_batch = records(&String::from_utf8(output.stdout).expect("records are UTF-8"));
+    let mut bench = place.bench(&["small.ron", "--out", "run"], 200, 50, &[]);
+    bench.wait_for("the end", |screen| screen.contains("finished"));
+    // What is shown are the records' numbers…
+    let shown = |quantity: &str, write: fn(f64) -> String| -> Vec<String> {
+        last_values(&of_batch, quantity).into_iter().map(write).collect()
+    };
+    let expected = shown("test_accuracy", |accuracy| format!("{:.1}%", 100.0 * accuracy));
+    assert_eq!(expected.len(), 2, "two lanes");
+    bench.wait_for(&format!("the accuracies {expected:?}"), |screen| expected.iter().all(|text| screen.contains(text)));
+    bench.press("q");
+    bench.answer_yes_until_ended();
+    // … and the records of both faces are the same, to the last bit.
+    let (batch, screen) = (timeless(of_batch), timeless(records_of(&place.path("run"))));
+    assert_eq!(batch.len(), screen.len());
+    for (batch, screen) in batch.iter().zip(&screen) {
+        assert_eq!(batch, screen);
+    }
 }
 
 #[test]

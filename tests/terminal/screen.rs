@@ -15,6 +15,8 @@ pub struct Workbench {
     writer: Box<dyn Write + Send>,
     child: Box<dyn Child + Send + Sync>,
     seen: Arc<Mutex<Seen>>,
+    /// Held while nobody reads what the program writes.
+    gate: Arc<Mutex<()>>,
     _place: Option<Place>,
 }
 
@@ -120,15 +122,18 @@ impl Workbench {
         let seen =
             Arc::new(Mutex::new(Seen { parser: vt100::Parser::new(cells(rows), cells(columns), 0), raw: Vec::new() }));
         let into = Arc::clone(&seen);
+        let gate = Arc::new(Mutex::new(()));
+        let open = Arc::clone(&gate);
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(count @ 1..) = reader.read(&mut buffer) {
+                drop(open.lock().expect("nobody panics behind the gate"));
                 let mut seen = into.lock().expect("the screen is not poisoned");
                 seen.parser.process(&buffer[..count]);
                 seen.raw.extend_from_slice(&buffer[..count]);
             }
         });
-        Self { master: pair.master, writer, child, seen, _place: None }
+        Self { master: pair.master, writer, child, seen, gate, _place: None }
     }
 
     pub fn text(&self) -> String {
@@ -180,6 +185,18 @@ impl Workbench {
         self.master.resize(size(columns, rows)).expect("the terminal is resized");
     }
 
+    /// Reads nothing of what the program writes while the guard lives: the terminal takes a few kilobytes and then no more.
+    pub fn stalled(&self) -> Stalled {
+        Stalled(Arc::clone(&self.gate))
+    }
+
+    /// The state of the process, as `ps` writes it: `T` when it is stopped.
+    pub fn process_state(&self) -> String {
+        let process = self.child.process_id().expect("the workbench runs").to_string();
+        let output = std::process::Command::new("ps").args(["-o", "stat=", "-p", &process]).output().expect("ps runs");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
     pub fn signal(&self, name: &str) {
         let process = self.child.process_id().expect("the workbench runs").to_string();
         let sent = std::process::Command::new("kill").args(["-s", name, &process]).status();
@@ -229,19 +246,31 @@ impl Workbench {
     }
 }
 
+/// A reader that has stopped reading.
+pub struct Stalled(Arc<Mutex<()>>);
+
+impl Stalled {
+    /// Runs `body` while nobody reads.
+    pub fn during<T>(&self, body: impl FnOnce() -> T) -> T {
+        let _closed = self.0.lock().expect("nobody panics behind the gate");
+        body()
+    }
+}
+
+/// Waits until `is_so`, which something else makes true.
+pub fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < PATIENCE, "it never came to {what}");
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
+
 impl Drop for Workbench {
     fn drop(&mut self) {
         // A test that failed leaves it running.
         let _ = self.child.kill();
     }
-}
-
-/// The records of `workspace` run without a screen.
-pub fn batch(workspace: &str) -> Vec<serde_json::Value> {
-    let place = Place::new(workspace);
-    let output = place.command(&["--quiet", "--batch", "small.ron"]).output().expect("the program runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    records(&String::from_utf8(output.stdout).expect("records are UTF-8"))
 }
 
 /// JSON Lines. A last line without its end is still being written.

@@ -3,7 +3,7 @@
 //! What a resumed session begins with, and what an opened or watched run shows.
 #![forbid(unsafe_code)]
 
-use super::history::LaneHistory;
+use super::history::{LaneHistory, Spill};
 use super::messages::Messages;
 use super::protocol::LaneView;
 use crate::record::follow::{Follow, Next};
@@ -21,16 +21,22 @@ pub(super) struct Past {
     pub(super) messages: Messages,
     /// Whether the run was cut off, once its summary says so or the contrary.
     pub(super) interrupted: Option<bool>,
+    spill: Arc<Spill>,
 }
 
 impl Past {
+    /// Nothing yet; values that leave memory go to `spill`.
+    pub(super) fn within(spill: &Arc<Spill>) -> Self {
+        Self { spill: Arc::clone(spill), ..Self::default() }
+    }
+
     /// What the records of `path` tell; nothing of a file that is not there.
-    pub(super) fn read(path: &Path) -> Result<Self, ReadError> {
-        let (mut follow, mut past) = (Follow::new(path), Self::default());
+    pub(super) fn read(path: &Path, spill: &Arc<Spill>) -> Result<Self, ReadError> {
+        let (mut follow, mut past) = (Follow::new(path), Self::within(spill));
         loop {
             match follow.next()? {
                 Next::Record(record) => past.hear(&record),
-                Next::Anew => past = Self::default(),
+                Next::Anew => past = Self::within(spill),
                 Next::Nothing => return Ok(past),
             }
         }
@@ -64,7 +70,7 @@ impl Observer for Past {
             step: 0,
             ended: None,
             seconds: StageSeconds::default(),
-            history: Arc::new(LaneHistory::new()),
+            history: Arc::new(LaneHistory::within(&self.spill)),
         };
         match self.lane(info.lane) {
             Some(place) => *place = view,
@@ -123,7 +129,7 @@ mod tests {
         let loss = loss.map(|loss| (Key::whole(Quantity::Loss), loss));
         let values = loss.into_iter().chain([(Key::whole(Quantity::TestLoss), 0.5)]).collect();
         let seconds = StageSeconds { forward: 0.25, ..StageSeconds::default() };
-        StepReport { lane: 3, step, values, metrics: Vec::new(), seconds }
+        StepReport { lane: 3, step, values, metrics: Vec::new(), spectra: Vec::new(), seconds }
     }
 
     #[test]

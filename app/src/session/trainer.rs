@@ -5,7 +5,7 @@
 #![forbid(unsafe_code)]
 
 use super::checkpoint;
-use super::history::LaneHistory;
+use super::history::{LaneHistory, Spill};
 use super::lane::{Lane, LaneFailure, LanePlan, Shared};
 use super::messages::Messages;
 use super::past::Past;
@@ -22,6 +22,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
 use rayon::prelude::*;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -47,6 +48,9 @@ pub(super) struct Trainer {
     pub(super) cancelled: Arc<AtomicBool>,
     messages: Messages,
     past: Past,
+    /// Where values of series go when they leave memory.
+    spill: Arc<Spill>,
+    spill_failed: bool,
     pub(super) base: Snapshot,
     /// Lanes numbered so far: no number is given twice.
     pub(super) numbered: usize,
@@ -105,6 +109,8 @@ impl Trainer {
         base: Snapshot,
     ) -> Self {
         let paused = experiment.paused;
+        let run = experiment.checkpoints.as_deref().and_then(Path::parent);
+        let spill = run.map_or_else(Spill::default, Spill::within);
         let now = Instant::now();
         Self {
             batches: shared.batches.clone(),
@@ -121,6 +127,8 @@ impl Trainer {
             cancelled,
             messages: Messages::default(),
             past: Past::default(),
+            spill: Arc::new(spill),
+            spill_failed: false,
             base,
             numbered: 0,
             paused,
@@ -180,7 +188,7 @@ impl Trainer {
     /// Takes up the series and messages of a run that goes on.
     fn recall(&mut self) -> Result<(), SessionError> {
         let Some(path) = self.experiment.past.take().filter(|_| self.experiment.resume) else { return Ok(()) };
-        self.past = Past::read(&path)?;
+        self.past = Past::read(&path, &self.spill)?;
         self.messages = std::mem::take(&mut self.past.messages);
         Ok(())
     }
@@ -214,8 +222,10 @@ impl Trainer {
                 step: lane.steps_taken(),
                 ended: ended.clone(),
                 seconds: lane.seconds(),
-                history: past
-                    .map_or_else(|| Arc::new(LaneHistory::after(lane.seconds().training())), |past| past.history),
+                history: past.map_or_else(
+                    || Arc::new(LaneHistory::within(&self.spill).after(lane.seconds().training())),
+                    |past| past.history,
+                ),
             };
             let id = view.info.lane;
             match self.views.iter_mut().find(|view| view.info.lane == id) {
@@ -418,6 +428,11 @@ impl Trainer {
             self.tuning = None;
         }
         self.observers.iter_mut().for_each(|observer| observer.flush());
+        if let Some(failure) = self.spill.failure().filter(|_| !self.spill_failed) {
+            let text = failure.to_owned();
+            self.spill_failed = true;
+            self.say(Message { lane: None, step: None, level: Level::Warn, text });
+        }
         self.rate.count();
         if let Some(left) = &mut self.steps_left {
             *left = left.saturating_sub(1);

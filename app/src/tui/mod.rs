@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 pub mod action;
+mod capture;
 pub mod chart;
 pub mod chord;
 pub mod colour;
@@ -20,6 +21,7 @@ pub mod config;
 mod context;
 pub mod draw;
 pub mod editor;
+mod fault;
 pub mod format;
 mod ink;
 pub mod input;
@@ -29,6 +31,7 @@ pub mod layout;
 pub mod navigate;
 pub mod overlay;
 pub mod panes;
+pub mod perf;
 pub mod progress;
 pub mod rank;
 mod saved;
@@ -38,6 +41,7 @@ pub mod synthetic;
 pub mod terminal;
 pub mod theme;
 pub mod tree;
+mod tty;
 pub mod update;
 mod verdict;
 pub mod view;
@@ -50,11 +54,14 @@ pub use context::{Hit, Target};
 pub use saved::Saved;
 pub use terminal::available;
 
+use crate::record::{Level, Message};
 use crate::session::Source;
 use crate::session::protocol::{Command, Origin, Snapshot, Status};
+use capture::Capture;
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use crossterm::event::Event;
 use input::Input;
+use perf::Perf;
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 use smooth::Derived;
@@ -147,11 +154,16 @@ const SETTLE: Duration = Duration::from_millis(30);
 /// # Errors
 /// When standard output is not a terminal, or writing to it fails.
 pub fn run(source: impl Source, options: TuiOptions) -> io::Result<Left> {
-    let defaults = defaults()?;
-    defaults.store(false, Ordering::SeqCst);
-    let left = run_with(source, options);
-    defaults.store(true, Ordering::SeqCst);
-    left
+    /// Also after a panic, a person can interrupt what follows.
+    struct Ours(&'static AtomicBool);
+    impl Drop for Ours {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+    let ours = Ours(defaults()?);
+    ours.0.store(false, Ordering::SeqCst);
+    run_with(source, options)
 }
 
 /// Whether the signals that this module listens to do what they do by default: outside of [`run`], so that a person can still
@@ -187,6 +199,8 @@ fn run_with(source: impl Source, options: TuiOptions) -> io::Result<Left> {
         input: Input::default(),
         suspended: false,
         peeked: Instant::now(),
+        perf: Perf::default(),
+        keyed: None,
     };
     let exit = face.run(&events, &signals);
     if !matches!(exit, Ok(Exit::Quit)) {
@@ -239,19 +253,30 @@ struct Face<S: Source> {
     input: Input,
     suspended: bool,
     peeked: Instant,
+    perf: Perf,
+    /// When the oldest key that no frame has answered yet was taken.
+    keyed: Option<Instant>,
 }
 
 impl<S: Source> Face<S> {
     fn run(&mut self, events: &Receiver<io::Result<Event>>, signals: &Receiver<i32>) -> io::Result<Exit> {
+        let (tty, printed) = (self.screen.tty(), Capture::lines());
         let mut snapshot = self.source.snapshot();
         let mut cost = self.draw(&snapshot)?;
         let mut drawn = Instant::now();
+        // Something to show that no frame shows yet: the terminal was still taking the last one, or curves come in portions.
+        let mut pending = false;
         // A command's answer comes soon: until then the trainer is watched closely.
         let mut awaited = Instant::now();
         loop {
             let follow = (cost * FOLLOW).clamp(SHORTEST, LONGEST);
             let calm = !matches!(snapshot.status, Status::Running | Status::Starting) && awaited < Instant::now();
-            let wait = if calm { IDLE } else { follow.saturating_sub(drawn.elapsed()).max(Duration::from_millis(4)) };
+            let wait = match (pending, calm) {
+                (true, _) if tty.is_idle() => SHORTEST,
+                // The terminal tells when it goes on.
+                (true, _) | (false, true) => IDLE,
+                (false, false) => follow.saturating_sub(drawn.elapsed()).max(Duration::from_millis(4)),
+            };
             let mut changed = false;
             select! {
                 recv(events) -> event => match event {
@@ -260,6 +285,7 @@ impl<S: Source> Face<S> {
                         while let Some(event) = next.take() {
                             let action = self.input.action(&event, &self.state, &self.hits);
                             if let Some(action) = action {
+                                self.keyed.get_or_insert_with(Instant::now);
                                 snapshot = self.source.snapshot();
                                 for effect in update(&mut self.state, action, &snapshot) {
                                     awaited = Instant::now() + Duration::from_millis(400);
@@ -292,6 +318,12 @@ impl<S: Source> Face<S> {
                     Ok(signal) => return Ok(Exit::Signal(signal)),
                     Err(_) => return Ok(Exit::Lost),
                 },
+                recv(tty.written()) -> result => if matches!(result, Ok(Err(_))) {
+                    return Ok(Exit::Lost);
+                },
+                recv(printed) -> line => if let Ok(line) = line {
+                    self.tell_printed(line);
+                },
                 default(wait) => {}
             }
             if changed || drawn.elapsed() >= follow {
@@ -299,9 +331,12 @@ impl<S: Source> Face<S> {
                 changed |= newest.revision != snapshot.revision;
                 snapshot = newest;
             }
-            if changed {
+            if (changed || pending) && tty.is_idle() {
                 cost = self.draw(&snapshot)?;
                 drawn = Instant::now();
+                pending = self.derived.is_behind();
+            } else {
+                pending |= changed;
             }
             self.peek(&snapshot);
         }
@@ -321,14 +356,35 @@ impl<S: Source> Face<S> {
     /// Draws a frame; returns what it cost.
     fn draw(&mut self, snapshot: &Snapshot) -> io::Result<Duration> {
         let begin = Instant::now();
-        let Self { screen, state, theme, derived, hits, .. } = self;
-        derived.retain(snapshot);
-        screen.draw(|buffer| {
+        let Self { screen, state, theme, derived, hits, perf, keyed, .. } = self;
+        fault::at_frame(perf.drawn());
+        derived.begin(snapshot);
+        if let Some(figures) = &mut state.perf {
+            *figures = perf.figures();
+        }
+        let bytes = screen.draw(|buffer| {
             state.size = (buffer.area.width, buffer.area.height);
             *hits = draw::draw(state, snapshot, theme, derived, buffer);
             navigate::saw(state, hits);
         })?;
-        Ok(begin.elapsed())
+        let cost = begin.elapsed();
+        perf.frame(cost, bytes, snapshot.revision, keyed.take().map(|keyed| keyed.elapsed()));
+        Ok(cost)
+    }
+
+    /// Says in the log what a strategy printed.
+    fn tell_printed(&mut self, line: String) {
+        let say = |text: String| {
+            let message = Message { lane: None, step: None, level: Level::Info, text };
+            Command::Say(Box::new(message))
+        };
+        self.source.send(say(format!("printed: {line}")));
+        match Capture::take_dropped() {
+            0 => {}
+            lines => {
+                self.source.send(say(format!("{lines} printed lines came too fast and were left out")));
+            }
+        }
     }
 
     fn perform(&mut self, effect: Effect) -> io::Result<Option<Exit>> {

@@ -8,6 +8,7 @@ use super::config::layouts::Layouts;
 use super::editor::LaneForm;
 use super::keymap::Keymap;
 use super::panes::{self, PaneId};
+use super::perf::Figures;
 use super::progress::{Ruler, Unit};
 use super::rank::By;
 pub use super::view::Window;
@@ -106,6 +107,8 @@ pub struct State {
     pub keymap: Arc<Keymap>,
     /// Commands entered so far, oldest first.
     pub history: Vec<String>,
+    /// What the screen itself costs, when that is shown.
+    pub perf: Option<Figures>,
     /// Something to say until the next key.
     pub notice: Option<String>,
     /// Number of the last refusal that was seen.
@@ -142,6 +145,7 @@ impl Default for State {
             layouts: Arc::default(),
             keymap: Arc::default(),
             history: Vec::new(),
+            perf: None,
             notice: None,
             refusal: 0,
         }

@@ -11,6 +11,7 @@ use super::layout;
 use super::navigate;
 use super::overlay::{help, palette};
 use super::panes::{self, PaneId};
+use super::perf::Figures;
 use super::state::{Overlay, SMOOTHING, State, Window};
 use super::view::View;
 use super::watching;
@@ -127,6 +128,12 @@ pub fn update(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
         Action::Back => back(state),
         Action::Suspend => return vec![Effect::Suspend],
         Action::Redraw => return vec![Effect::Redraw],
+        Action::Perf => {
+            state.perf = match state.perf {
+                Some(_) => None,
+                None => Some(Figures::default()),
+            };
+        }
         Action::Scroll(by) if state.focus == PaneId::Log => scroll_log(state, -i64::from(by), snapshot),
         Action::Point { pane, lane, step, layer } => {
             state.focus = pane.unwrap_or(state.focus);

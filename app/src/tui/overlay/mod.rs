@@ -5,6 +5,7 @@ pub mod command;
 pub mod confirm;
 pub mod help;
 pub mod palette;
+pub mod perf;
 
 use super::context::Context;
 use super::editor;
