@@ -45,7 +45,7 @@ impl Follow {
     ///
     /// # Errors
     /// When the file cannot be read, or a whole line is no record although the file was not cut.
-    pub fn next(&mut self) -> Result<Next, ReadError> {
+    pub fn advance(&mut self) -> Result<Next, ReadError> {
         let failed = |error| ReadError::Io { path: self.path.clone(), error };
         let Some(opened) = &mut self.open else {
             let file = match File::open(&self.path) {
@@ -102,7 +102,7 @@ mod tests {
     fn drain(follow: &mut Follow) -> Vec<String> {
         let mut found = Vec::new();
         loop {
-            match follow.next().expect("readable") {
+            match follow.advance().expect("readable") {
                 Next::Anew => found.push("anew".to_owned()),
                 Next::Record(record) => match *record {
                     Record::Message(message) => found.push(message.text),
@@ -153,7 +153,7 @@ mod tests {
         fs::write(&path, line("one") + "nonsense\n").expect("written");
         let mut follow = Follow::new(&path);
         assert_eq!(drain(&mut follow), ["anew", "one"]);
-        let error = (0..3).find_map(|_| follow.next().err()).expect("not passed over twice");
+        let error = (0..3).find_map(|_| follow.advance().err()).expect("not passed over twice");
         assert!(error.to_string().contains("line 2"), "{error}");
     }
 }

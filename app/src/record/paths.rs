@@ -35,7 +35,7 @@ pub enum PathsError {
         /// The file.
         path: PathBuf,
         /// Where, and what was expected.
-        error: ron::error::SpannedError,
+        error: Box<ron::error::SpannedError>,
     },
     /// A path that RON cannot hold.
     #[error("cannot write {}: {error}", path.display())]
@@ -71,7 +71,7 @@ impl Paths {
     pub fn read(folder: &Path) -> Result<Self, PathsError> {
         let path = folder.join(FILE);
         match fs::read_to_string(&path) {
-            Ok(text) => ron::from_str(&text).map_err(|error| PathsError::Malformed { path, error }),
+            Ok(text) => ron::from_str(&text).map_err(|error| PathsError::Malformed { path, error: Box::new(error) }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(PathsError::Io { path, error }),
         }

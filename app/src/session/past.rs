@@ -34,7 +34,7 @@ impl Past {
     pub(super) fn read(path: &Path, spill: &Arc<Spill>) -> Result<Self, ReadError> {
         let (mut follow, mut past) = (Follow::new(path), Self::within(spill));
         loop {
-            match follow.next()? {
+            match follow.advance()? {
                 Next::Record(record) => past.hear(&record),
                 Next::Anew => past = Self::within(spill),
                 Next::Nothing => return Ok(past),

@@ -144,7 +144,7 @@ impl Body {
     fn read(&mut self) -> Result<Read, crate::record::read::ReadError> {
         let begin = Instant::now();
         for count in 1u64.. {
-            match self.follow.next()? {
+            match self.follow.advance()? {
                 Next::Record(record) => self.past.hear(&record),
                 Next::Anew => self.past = Past::default(),
                 Next::Nothing => break,
