@@ -23,7 +23,9 @@ fn answer(request: Request) -> Result<Exit, Failure> {
         cli::look_before_loading();
     }
     match request {
-        Request::Screen(options, look) => cli::screen(&options, &look),
+        Request::Screen(options) => cli::screen(&options),
+        Request::Open(options) => cli::open(&options),
+        Request::Attach(folder) => cli::attach(folder.as_deref()),
         Request::Batch(options) => cli::batch(&options),
         Request::Probe(library) => Ok(cli::probe(&library)),
         Request::PluginList { plugin_path } => cli::plugin_list(&plugin_path),

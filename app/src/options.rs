@@ -5,6 +5,7 @@
 
 use crate::filter::Filter;
 use crate::workspace::{Document, WorkspaceError};
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,6 +21,17 @@ pub enum DeviceChoice {
     Cuda(usize),
     /// The Metal device.
     Metal,
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(number) => write!(f, "cuda:{number}"),
+            Self::Metal => f.write_str("metal"),
+        }
+    }
 }
 
 /// What to do when a plugin fails in the middle of a run.
@@ -140,6 +152,46 @@ impl Default for Look {
             plain: None,
         }
     }
+}
+
+/// Where a run on the screen is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Keep {
+    /// In a new folder below the user's own for state.
+    #[default]
+    Default,
+    /// In this folder.
+    In(PathBuf),
+    /// Nowhere.
+    Nothing,
+}
+
+/// What the screen is asked for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ScreenOptions {
+    /// What both faces are asked for.
+    pub run: RunOptions,
+    /// Where the run is kept.
+    pub keep: Keep,
+    /// Go on with the run that lies where it is kept.
+    pub resume: bool,
+    /// How the screen looks.
+    pub look: Look,
+}
+
+/// What a run on disk is asked for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OpenOptions {
+    /// The run: its folder, or its name among those kept by default; the newest of those when left out.
+    pub folder: Option<PathBuf>,
+    /// Go on training.
+    pub resume: bool,
+    /// Where to compute.
+    pub device: DeviceChoice,
+    /// Threads of the CPU; all cores when left out.
+    pub threads: Option<usize>,
+    /// Folders and libraries in which strategies are looked for before those of the run.
+    pub plugin_path: Vec<PathBuf>,
 }
 
 /// What the headless face is asked for.

@@ -5,6 +5,8 @@
 #![forbid(unsafe_code)]
 
 mod lanes;
+mod robust;
+mod runs;
 mod screen;
 mod workspaces;
 
@@ -122,6 +124,9 @@ fn a_plugin_that_panics_ends_its_lane_and_the_rest_goes_on() {
     );
     let mut bench = Workbench::start(&workspace, 200, 50, &[("GUESSWORK_PLUGIN_PATH", &screen::faults())]);
     bench.wait_for("the message", |screen| screen.contains("panicked"));
+    bench.wait_for("the lane's own mark", |screen| {
+        screen.lines().any(|line| line.contains("fault-panic") && line.contains('✕'))
+    });
     let step = bench.step();
     bench.wait_for("the other lanes going on", |screen| screen::step_of(screen).is_some_and(|now| now > step));
     bench.press("q");
@@ -135,20 +140,4 @@ fn a_workspace_that_is_not_sound_never_opens_the_screen() {
     assert_eq!(bench.exit_code(), 4);
     assert!(bench.raw().contains("did you mean `weight-transpose`"), "{}", bench.raw());
     assert!(!bench.raw().contains("\u{1b}[?1049h"), "the alternate screen was entered");
-}
-
-#[test]
-fn the_screen_shows_the_numbers_of_the_records() {
-    let workspace = SMALL.replace("steps: 1000000", "steps: 60");
-    let records = screen::batch(&workspace);
-    let mut bench = Workbench::start(&workspace, 200, 50, &[]);
-    bench.wait_for("the end", |screen| screen.contains("finished"));
-    let expected: Vec<String> = screen::last_values(&records, "test_accuracy")
-        .into_iter()
-        .map(|accuracy| format!("{:.1}%", 100.0 * accuracy))
-        .collect();
-    assert_eq!(expected.len(), 2, "two lanes");
-    bench.wait_for(&format!("the accuracies {expected:?}"), |screen| expected.iter().all(|text| screen.contains(text)));
-    bench.press("q");
-    bench.answer_yes_until_ended();
 }

@@ -3,6 +3,7 @@
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use std::io::{Read, Write};
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,45 @@ pub struct Workbench {
     writer: Box<dyn Write + Send>,
     child: Box<dyn Child + Send + Sync>,
     seen: Arc<Mutex<Seen>>,
-    _folder: tempfile::TempDir,
+    /// Held while nobody reads what the program writes.
+    gate: Arc<Mutex<()>>,
+    _place: Option<Place>,
+}
+
+/// A folder of its own with a workspace `small.ron`, in which runs are kept too; removed at the end.
+pub struct Place(tempfile::TempDir);
+
+impl Place {
+    pub fn new(workspace: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(folder.path().join("small.ron"), workspace).expect("the workspace is written");
+        Self(folder)
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// The runs that were kept where nothing else was said.
+    pub fn runs(&self) -> Vec<PathBuf> {
+        let Ok(entries) = std::fs::read_dir(self.path("state/guesswork/runs")) else { return Vec::new() };
+        let mut runs: Vec<PathBuf> = entries.map(|entry| entry.expect("a run").path()).collect();
+        runs.sort();
+        runs
+    }
+
+    /// The program in this folder, without a terminal.
+    pub fn command(&self, arguments: &[&str]) -> std::process::Command {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_guesswork"));
+        command.args(arguments).current_dir(self.0.path()).env("XDG_STATE_HOME", self.path("state"));
+        command.stdin(std::process::Stdio::null());
+        command
+    }
+
+    /// The program in this folder on a terminal.
+    pub fn bench(&self, arguments: &[&str], columns: u16, rows: u16, environment: &[(&str, &str)]) -> Workbench {
+        Workbench::in_place(self, arguments, columns, rows, environment)
+    }
 }
 
 /// The screen model and every byte that made it.
@@ -47,26 +86,32 @@ pub fn step_of(screen: &str) -> Option<u64> {
 
 impl Workbench {
     pub fn start(workspace: &str, columns: u16, rows: u16, environment: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let file = folder.path().join("small.ron");
-        std::fs::write(&file, workspace).expect("the workspace is written");
+        let place = Place::new(workspace);
+        let mut bench = place.bench(&["small.ron"], columns, rows, environment);
+        bench._place = Some(place);
+        bench
+    }
+
+    fn in_place(place: &Place, arguments: &[&str], columns: u16, rows: u16, environment: &[(&str, &str)]) -> Self {
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_guesswork"));
-        command.arg(&file);
+        command.args(arguments);
+        command.cwd(place.0.path());
+        command.env("XDG_STATE_HOME", place.path("state"));
         command.env_remove("NO_COLOR");
         for (name, value) in environment {
             command.env(name, value);
         }
-        Self::of(command, folder, columns, rows)
+        Self::of(command, columns, rows)
     }
 
     /// A test of this very executable, which is otherwise left out, in a pseudo-terminal of its own.
     pub fn of_test(name: &str, columns: u16, rows: u16) -> Self {
         let mut command = CommandBuilder::new(std::env::current_exe().expect("the test has a path"));
         command.args(["--exact", name, "--ignored", "--nocapture", "--test-threads=1"]);
-        Self::of(command, tempfile::tempdir().expect("a temporary folder"), columns, rows)
+        Self::of(command, columns, rows)
     }
 
-    fn of(mut command: CommandBuilder, folder: tempfile::TempDir, columns: u16, rows: u16) -> Self {
+    fn of(mut command: CommandBuilder, columns: u16, rows: u16) -> Self {
         let pair = native_pty_system().openpty(size(columns, rows)).expect("a pseudo-terminal");
         command.env("TERM", "xterm-256color");
         command.env("COLORTERM", "truecolor");
@@ -77,15 +122,18 @@ impl Workbench {
         let seen =
             Arc::new(Mutex::new(Seen { parser: vt100::Parser::new(cells(rows), cells(columns), 0), raw: Vec::new() }));
         let into = Arc::clone(&seen);
+        let gate = Arc::new(Mutex::new(()));
+        let open = Arc::clone(&gate);
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(count @ 1..) = reader.read(&mut buffer) {
+                drop(open.lock().expect("nobody panics behind the gate"));
                 let mut seen = into.lock().expect("the screen is not poisoned");
                 seen.parser.process(&buffer[..count]);
                 seen.raw.extend_from_slice(&buffer[..count]);
             }
         });
-        Self { master: pair.master, writer, child, seen, _folder: folder }
+        Self { master: pair.master, writer, child, seen, gate, _place: None }
     }
 
     pub fn text(&self) -> String {
@@ -94,6 +142,11 @@ impl Workbench {
 
     pub fn raw(&self) -> String {
         String::from_utf8_lossy(&self.seen.lock().expect("the screen is not poisoned").raw).into_owned()
+    }
+
+    /// Waits until `words` have come out, on whatever screen.
+    pub fn wait_for_words(&self, words: &str) {
+        self.wait_for(words, |_| self.raw().contains(words));
     }
 
     pub fn wait_for(&self, what: &str, shown: impl Fn(&str) -> bool) {
@@ -130,6 +183,18 @@ impl Workbench {
         seen.parser.screen_mut().set_size(cells(rows), cells(columns));
         drop(seen);
         self.master.resize(size(columns, rows)).expect("the terminal is resized");
+    }
+
+    /// Reads nothing of what the program writes while the guard lives: the terminal takes a few kilobytes and then no more.
+    pub fn stalled(&self) -> Stalled {
+        Stalled(Arc::clone(&self.gate))
+    }
+
+    /// The state of the process, as `ps` writes it: `T` when it is stopped.
+    pub fn process_state(&self) -> String {
+        let process = self.child.process_id().expect("the workbench runs").to_string();
+        let output = std::process::Command::new("ps").args(["-o", "stat=", "-p", &process]).output().expect("ps runs");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
     pub fn signal(&self, name: &str) {
@@ -181,6 +246,26 @@ impl Workbench {
     }
 }
 
+/// A reader that has stopped reading.
+pub struct Stalled(Arc<Mutex<()>>);
+
+impl Stalled {
+    /// Runs `body` while nobody reads.
+    pub fn during<T>(&self, body: impl FnOnce() -> T) -> T {
+        let _closed = self.0.lock().expect("nobody panics behind the gate");
+        body()
+    }
+}
+
+/// Waits until `is_so`, which something else makes true.
+pub fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < PATIENCE, "it never came to {what}");
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
+
 impl Drop for Workbench {
     fn drop(&mut self) {
         // A test that failed leaves it running.
@@ -188,16 +273,10 @@ impl Drop for Workbench {
     }
 }
 
-/// The records of `workspace` run without a screen.
-pub fn batch(workspace: &str) -> Vec<serde_json::Value> {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let file = folder.path().join("small.ron");
-    std::fs::write(&file, workspace).expect("the workspace is written");
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_guesswork"));
-    let output = command.args(["--quiet", "--batch"]).arg(&file).output().expect("the program runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).expect("records are UTF-8");
-    text.lines().map(|line| serde_json::from_str(line).expect("a record a line")).collect()
+/// JSON Lines. A last line without its end is still being written.
+pub fn records(text: &str) -> Vec<serde_json::Value> {
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    whole.lines().map(|line| serde_json::from_str(line).expect("a record a line")).collect()
 }
 
 /// The last value of a quantity of each lane, in the order of the lanes.

@@ -23,6 +23,7 @@ use crate::filter::Filter;
 use crate::options::Format;
 use crate::record::folder::{FolderError, RunFolder};
 use crate::record::jsonl::Host;
+use crate::record::paths::PathsError;
 use crate::record::recording::{Recording, RecordingError, StreamFormat};
 use crate::record::{Observer, table};
 use crate::session::{Command, Experiment, Prepared, Session, SessionError};
@@ -146,6 +147,12 @@ impl From<FolderError> for Failure {
     }
 }
 
+impl From<PathsError> for Failure {
+    fn from(error: PathsError) -> Self {
+        Self { ended: Ended::Failed, message: error.to_string() }
+    }
+}
+
 impl From<RecordingError> for Failure {
     fn from(error: RecordingError) -> Self {
         Self { ended: Ended::Failed, message: error.to_string() }
@@ -213,15 +220,18 @@ fn attempt<R: Ready>(
     prepare: impl FnOnce(Experiment) -> Result<R, Failure>,
 ) -> Result<Ended, Failure> {
     let Batch { experiment, out, resume, format, quiet, filter, resume_command } = batch;
-    let workspace = experiment.workspace.clone();
+    let (workspace, paths) = (experiment.workspace.clone(), experiment.paths());
     // First of all: what is refused leaves no folder and no record behind.
     let mut ready = prepare(experiment)?;
     let host = ready.host();
     let folder = match (&out, resume) {
         (Some(path), true) => Some(RunFolder::open_or_create(path, &workspace)?.0),
-        (Some(path), false) => Some(RunFolder::create(Some(path), &workspace)?),
+        (Some(path), false) => Some(RunFolder::create(path, &workspace)?),
         (None, _) => None,
     };
+    if let Some(folder) = &folder {
+        paths.write(folder.path())?;
+    }
     let records = std::mem::replace(&mut around.records, Box::new(io::sink()));
     let recording = match (&folder, format) {
         (Some(folder), _) => Recording::folder(&workspace, host, folder, format == Format::Csv)?,

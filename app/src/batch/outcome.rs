@@ -45,6 +45,7 @@ impl Ended {
             SessionError::Catalog(_) | SessionError::Plugin { .. } => Self::Plugin,
             SessionError::Device(_)
             | SessionError::Checkpoint(_)
+            | SessionError::Records(_)
             | SessionError::Engine(_)
             | SessionError::Step { .. }
             | SessionError::Trainer(_) => Self::Failed,

@@ -4,7 +4,8 @@ use super::{Exit, Request, values};
 use crate::bench::{self, Bench, Method, Model};
 use crate::filter::Filter;
 use crate::options::{
-    BatchOptions, Colours, Configuration, DeviceChoice, Format, Ground, Look, OnPluginError, RunOptions,
+    BatchOptions, Colours, Configuration, DeviceChoice, Format, Ground, Keep, Look, OnPluginError, OpenOptions,
+    RunOptions, ScreenOptions,
 };
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -22,6 +23,8 @@ struct Arguments {
     run: RunArguments,
     #[command(flatten)]
     batch: BatchArguments,
+    #[command(flatten)]
+    keep: KeepArguments,
     #[command(flatten)]
     look: LookArguments,
     #[command(subcommand)]
@@ -100,15 +103,9 @@ struct BatchArguments {
     /// Run without a screen: records on standard output, progress on standard error
     #[arg(long)]
     batch: bool,
-    /// Folder of the run: records and checkpoints go there
-    #[arg(long, value_name = "DIR", requires = "batch")]
-    out: Option<PathBuf>,
     /// How records are written
     #[arg(long, value_enum, default_value = "jsonl", requires = "batch")]
     format: FormatArgument,
-    /// Go on with the run in --out
-    #[arg(long, requires_all = ["batch", "out"])]
-    resume: bool,
     /// Neither progress nor summary
     #[arg(long, requires = "batch")]
     quiet: bool,
@@ -203,6 +200,20 @@ impl LookArguments {
     }
 }
 
+#[derive(Debug, Args)]
+struct KeepArguments {
+    /// Folder of the run: records and checkpoints go there [default on the screen: a new one in
+    /// $XDG_STATE_HOME/guesswork/runs]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Go on with the run in --out
+    #[arg(long, requires = "out")]
+    resume: bool,
+    /// Keep nothing of a run on the screen
+    #[arg(long, conflicts_with_all = ["out", "batch"])]
+    no_record: bool,
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum FormatArgument {
     /// JSON Lines
@@ -229,6 +240,29 @@ enum Command {
     Workspaces {
         /// Print this one
         name: Option<String>,
+    },
+    /// Open a run at the view it was left at: a finished or stopped one, from the screen or from --batch
+    Open {
+        /// Its folder, or its name in $XDG_STATE_HOME/guesswork/runs [default: the newest there]
+        #[arg(value_name = "RUN")]
+        folder: Option<PathBuf>,
+        /// Go on training from its checkpoints
+        #[arg(long)]
+        resume: bool,
+        /// Where to compute: auto, cpu, cuda:N, metal
+        #[arg(long, default_value = "auto", value_parser = values::device, requires = "resume")]
+        device: DeviceChoice,
+        /// Threads of the CPU [default: all cores]
+        #[arg(long, value_name = "N", value_parser = values::threads, requires = "resume")]
+        threads: Option<usize>,
+        #[command(flatten)]
+        plugins: PluginArguments,
+    },
+    /// Watch a run that another process is writing, read-only
+    Attach {
+        /// Its folder, or its name in $XDG_STATE_HOME/guesswork/runs [default: the newest there]
+        #[arg(value_name = "RUN")]
+        folder: Option<PathBuf>,
     },
     /// Say whether a workspace is sound, what is wrong with it, and what it would run
     Check {
@@ -394,7 +428,8 @@ pub(super) fn nearest_command(name: &str) -> Option<String> {
 
 impl Arguments {
     fn request(self) -> Request {
-        let BatchArguments { batch, out, format, resume, quiet, filter } = self.batch;
+        let BatchArguments { batch, format, quiet, filter } = self.batch;
+        let KeepArguments { out, resume, no_record } = self.keep;
         match self.command {
             None if batch => {
                 let format = match format {
@@ -404,7 +439,18 @@ impl Arguments {
                 };
                 Request::Batch(BatchOptions { run: self.run.options(), out, format, resume, quiet, filter })
             }
-            None => Request::Screen(self.run.options(), self.look.look()),
+            None => {
+                let keep = match out {
+                    Some(folder) => Keep::In(folder),
+                    None if no_record => Keep::Nothing,
+                    None => Keep::Default,
+                };
+                Request::Screen(ScreenOptions { run: self.run.options(), keep, resume, look: self.look.look() })
+            }
+            Some(Command::Open { folder, resume, device, threads, plugins: PluginArguments { plugin_path } }) => {
+                Request::Open(OpenOptions { folder, resume, device, threads, plugin_path })
+            }
+            Some(Command::Attach { folder }) => Request::Attach(folder),
             Some(Command::Workspaces { name }) => Request::Workspaces(name),
             Some(Command::Check { workspace: WorkspaceArguments { workspace, set }, plugins }) => {
                 let plugin_path = plugins.plugin_path;
@@ -471,7 +517,7 @@ mod tests {
 
     #[test]
     fn without_a_command_a_workspace_is_opened_or_run() {
-        assert_eq!(read(""), Ok(Request::Screen(RunOptions::default(), Look::default())));
+        assert_eq!(read(""), Ok(Request::Screen(ScreenOptions::default())));
         let line = "--batch x.ron --out runs/a --set steps=3 --set lr=1 --seeds 0..3 --device cuda:1 --threads 4 \
                     --format csv --resume --steps 9 --time 10m --quiet --plugin-path a --plugin-path b \
                     --on-plugin-error abort";
@@ -500,10 +546,14 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_a_usage_error() {
         for line in [
-            "--out runs x.ron",
+            "--out runs --no-record",
+            "--batch --no-record",
+            "open a b",
+            "open a --threads 2",
             "--batch --resume",
             "--batch --filter lr>",
             "--filter diverged",
+            "--resume",
             "--nonsense",
             "a.ron b.ron",
             "plugin",
@@ -541,7 +591,7 @@ mod tests {
             plain: Some(Duration::from_secs(2)),
         };
         let run = RunOptions { workspace: Some("x.ron".into()), ..RunOptions::default() };
-        assert_eq!(read(line), Ok(Request::Screen(run, look)));
+        assert_eq!(read(line), Ok(Request::Screen(ScreenOptions { run, look, ..ScreenOptions::default() })));
         let own = Look { configuration: Configuration::In("c".into()), ..Look::default() };
         assert_eq!(read("config --config c"), Ok(Request::Config { look: own, default: None }));
         let keys = Request::Config { look: Look::default(), default: Some("keys".into()) };
@@ -552,6 +602,17 @@ mod tests {
     fn commands_are_requests() {
         assert_eq!(read("data check d"), Ok(Request::DataCheck("d".into())));
         assert_eq!(read("workspaces conv"), Ok(Request::Workspaces(Some("conv".into()))));
+        let keep = Keep::In("r".into());
+        assert_eq!(
+            read("--out r --resume"),
+            Ok(Request::Screen(ScreenOptions { keep, resume: true, ..ScreenOptions::default() }))
+        );
+        let none = ScreenOptions { keep: Keep::Nothing, ..ScreenOptions::default() };
+        assert_eq!(read("--no-record"), Ok(Request::Screen(none)));
+        assert_eq!(read("open"), Ok(Request::Open(OpenOptions::default())));
+        let on = OpenOptions { folder: Some("r".into()), resume: true, threads: Some(2), ..OpenOptions::default() };
+        assert_eq!(read("open r --resume --threads 2"), Ok(Request::Open(on)));
+        assert_eq!(read("attach r"), Ok(Request::Attach(Some("r".into()))));
         let info = Request::PluginInfo { name: "a".into(), plugin_path: vec!["p".into()] };
         assert_eq!(read("plugin info a --plugin-path p"), Ok(info));
         let bench = Request::PluginBench { strategy: "a.so".into(), plugin_path: Vec::new() };

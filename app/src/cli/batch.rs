@@ -43,7 +43,7 @@ fn resume_command(arguments: impl Iterator<Item = String>) -> String {
 }
 
 /// `word` as a shell reads it back.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
     match !word.is_empty() && word.chars().all(plain) {
         true => word.into(),

@@ -3,6 +3,10 @@
 use crate::batch::Ended;
 use crate::bench::BenchError;
 use crate::data::DataError;
+use crate::record::folder::FolderError;
+use crate::record::paths::PathsError;
+use crate::record::place::PlaceError;
+use crate::record::recording::RecordingError;
 use crate::session::SessionError;
 use crate::workspace::WorkspaceError;
 use std::process::ExitCode;
@@ -101,6 +105,31 @@ impl From<BenchError> for Failure {
             BenchError::Device(_) | BenchError::Engine(_) | BenchError::Line(_) => Exit::Failed,
         };
         Self::new(exit, message)
+    }
+}
+
+impl From<FolderError> for Failure {
+    fn from(error: FolderError) -> Self {
+        let exit = if matches!(error, FolderError::Io { .. }) { Exit::Failed } else { Exit::Invalid };
+        Self::new(exit, error.to_string())
+    }
+}
+
+impl From<PathsError> for Failure {
+    fn from(error: PathsError) -> Self {
+        Self::new(Exit::Failed, error.to_string())
+    }
+}
+
+impl From<PlaceError> for Failure {
+    fn from(error: PlaceError) -> Self {
+        Self::new(Exit::Invalid, error.to_string())
+    }
+}
+
+impl From<RecordingError> for Failure {
+    fn from(error: RecordingError) -> Self {
+        Self::new(Exit::Failed, error.to_string())
     }
 }
 

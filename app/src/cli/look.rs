@@ -41,6 +41,8 @@ pub(super) fn options(look: &Look) -> Result<TuiOptions, Failure> {
         },
         layout,
         config,
+        view: None,
+        notice: None,
     })
 }
 

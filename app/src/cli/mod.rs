@@ -10,8 +10,11 @@ mod bench;
 mod check;
 mod data;
 mod exit;
+mod kept;
 mod look;
+mod open;
 mod output;
+mod plugins;
 mod probe;
 mod screen;
 mod values;
@@ -23,12 +26,15 @@ pub use check::check;
 pub use data::{convert_cifar10, data_check, data_list};
 pub use exit::{Exit, Failure};
 pub use look::config;
+pub use open::{attach, open};
+use output::print_note;
 pub use output::{print, print_error};
+pub use plugins::{plugin_info, plugin_list};
 pub use probe::{look_before_loading, probe};
-pub use screen::{plugin_info, plugin_list, screen};
+pub use screen::screen;
 
 use crate::bench::Bench;
-use crate::options::{BatchOptions, Look, RunOptions};
+use crate::options::{BatchOptions, Look, OpenOptions, RunOptions, ScreenOptions};
 use crate::workspace::{EMBEDDED, Embedded, WorkspaceError};
 use std::path::PathBuf;
 
@@ -36,7 +42,11 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
     /// The screen.
-    Screen(RunOptions, Look),
+    Screen(ScreenOptions),
+    /// A run on disk, on the screen.
+    Open(OpenOptions),
+    /// A run that another process writes, on the screen.
+    Attach(Option<PathBuf>),
     /// A run without a screen.
     Batch(BatchOptions),
     /// Steps timed: the table, or answers to commands.

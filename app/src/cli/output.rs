@@ -19,3 +19,11 @@ pub fn print(text: &str) -> Result<Exit, Failure> {
 pub fn print_error(message: &str) {
     let _ = writeln!(std::io::stderr().lock(), "error: {message}");
 }
+
+/// Writes lines to standard error; there is no one to tell when that fails.
+pub(super) fn print_note(lines: &[String]) {
+    let mut error = std::io::stderr().lock();
+    for line in lines {
+        let _ = writeln!(error, "{line}");
+    }
+}

@@ -1,30 +1,77 @@
-//! The workbench: a session behind the screen.
+//! The workbench: a session behind the screen, kept in a run folder.
 
+use super::kept::{Kept, Recorded};
 use super::{Exit, Failure};
-use crate::options::{Look, RunOptions};
-use crate::session::{Experiment, Session, Status};
-use crate::strategy::{Catalog, list};
-use crate::tui::{self, Draft, TuiOptions};
-use crate::workspace::Document;
-use std::path::{Path, PathBuf};
+use crate::options::{Keep, RunOptions, ScreenOptions};
+use crate::record::folder::{FolderError, RunFolder};
+use crate::record::place;
+use crate::session::{Experiment, Session, Source, Status};
+use crate::tui::{self, Draft, Saved, TuiOptions};
+use crate::workspace::{Document, Workspace};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How long a session may take to fail before the screen opens: most mistakes show while data and plugins are loaded.
 const EARLY: Duration = Duration::from_millis(40);
 
-/// Opens the workbench on a workspace and stays until the person quits.
+/// Trains on the screen until the person leaves it.
 ///
 /// # Errors
-/// [`Failure`] when the workspace is invalid, the session fails, or there is no terminal.
-pub fn screen(options: &RunOptions, look: &Look) -> Result<Exit, Failure> {
-    let shown = super::look::options(look)?;
-    let mut experiment = Experiment::from_options(options)?;
+/// [`Failure`] when the workspace is invalid, the run cannot be kept where it was asked for, the session fails, or there is no
+/// terminal.
+pub fn screen(options: &ScreenOptions) -> Result<Exit, Failure> {
+    let shown = super::look::options(&options.look)?;
+    if options.look.plain.is_none() {
+        tui::available().map_err(no_screen)?;
+    }
+    let experiment = Experiment::from_options(&options.run)?;
+    let workspace = &experiment.workspace;
+    let (folder, notice) = match (&options.keep, options.resume) {
+        (Keep::In(path), true) => (Some(RunFolder::open_or_create(path, workspace)?.0), None),
+        (Keep::In(path), false) => (Some(RunFolder::create(path, workspace)?), None),
+        (Keep::Nothing, _) => (None, None),
+        (Keep::Default, _) => create_below(workspace),
+    };
+    let face = Face { shown: TuiOptions { notice, ..shown }, plain: options.look.plain };
+    train(experiment, folder, face, &options.run, options.keep != Keep::Nothing)
+}
+
+/// A new folder among those kept by default. A home that cannot be written is no reason to show nothing: then why it is not kept.
+fn create_below(workspace: &Workspace) -> (Option<RunFolder>, Option<String>) {
+    let created = place::runs().map_err(Failure::from);
+    match created.and_then(|runs| Ok(RunFolder::create_below(&runs, workspace)?)) {
+        Ok(folder) => (Some(folder), None),
+        Err(failure) => (None, Some(format!("this run is not kept: {}", failure.message))),
+    }
+}
+
+/// What a session is shown with.
+#[derive(Clone)]
+pub(super) struct Face {
+    pub(super) shown: TuiOptions,
+    /// Lines in place of the screen, a report in so much time.
+    pub(super) plain: Option<Duration>,
+}
+
+/// Trains `experiment` behind `face`, kept in `folder`, from the checkpoints that are there; then whatever workspace the person
+/// opened in its place, `keep`ing that in a folder of its own.
+pub(super) fn train(
+    mut experiment: Experiment,
+    mut folder: Option<RunFolder>,
+    mut face: Face,
+    run: &RunOptions,
+    keep: bool,
+) -> Result<Exit, Failure> {
     let mut first = true;
     loop {
-        match train(experiment, first, shown.clone(), look.plain)? {
+        let draft = match session(experiment, folder, &face, first)? {
             Next::Done(exit) => return Ok(exit),
-            Next::Open(draft) => (experiment, first) = (in_place(&draft, options)?, false),
-        }
+            Next::Open(draft) => draft,
+        };
+        (experiment, first) = (in_place(&draft, run)?, false);
+        (folder, face.shown.notice) = if keep { create_below(&experiment.workspace) } else { (None, None) };
+        face.shown.view = None;
     }
 }
 
@@ -37,20 +84,23 @@ enum Next {
 }
 
 /// The experiment of a workspace that was edited on the screen; where and how it computes is as it was asked for.
-fn in_place(draft: &Draft, options: &RunOptions) -> Result<Experiment, Failure> {
+fn in_place(draft: &Draft, run: &RunOptions) -> Result<Experiment, Failure> {
     let mut document = Document::parse(&draft.text, &draft.label)?;
     document.check()?;
-    let file = draft.path.as_deref().or(options.workspace.as_deref());
+    let file = draft.path.as_deref().or(run.workspace.as_deref());
     document.folder = file.and_then(Path::parent).map(Path::to_owned);
-    Ok(Experiment::of_document(&document, options))
+    Ok(Experiment::of_document(&document, run))
 }
 
-/// Trains on the screen until the person leaves it. A `first` session that fails at once never opens the screen; the failure of
-/// a later one is shown there.
-fn train(mut experiment: Experiment, first: bool, shown: TuiOptions, plain: Option<Duration>) -> Result<Next, Failure> {
+/// One session. A `first` one that fails at once never opens the screen; the failure of a later one is shown there.
+fn session(mut experiment: Experiment, folder: Option<RunFolder>, face: &Face, first: bool) -> Result<Next, Failure> {
     experiment.keep_open = true;
     experiment.history = true;
-    let session = Session::start(experiment, Vec::new())?;
+    let kept = Kept::begin(&mut experiment, folder)?;
+    let session = Session::start(experiment, kept.observers())?;
+    for warning in kept.warnings() {
+        session.send(warning);
+    }
     let opened = Instant::now();
     while session.snapshot().status == Status::Starting && opened.elapsed() < EARLY {
         session.wait(Duration::from_millis(1));
@@ -59,41 +109,61 @@ fn train(mut experiment: Experiment, first: bool, shown: TuiOptions, plain: Opti
         session.join()?;
         return Ok(Next::Done(Exit::Failed));
     }
-    let shown = match plain {
-        Some(every) => tui::plain::run(&session, shown, every),
-        None => tui::run(&session, shown),
+    let source = Recorded::new(&session, &kept);
+    let shown = match face.plain {
+        Some(every) => tui::plain::run(&source, face.shown.clone(), every).map(|exit| (exit, None)).map_err(no_screen),
+        None => leave(&source, face.shown.clone()).map(|(exit, view)| (exit, Some(view))),
     };
     session.send(crate::session::Command::Stop);
+    let unfinished = session.snapshot().status != Status::Finished;
+    let step = session.snapshot().lanes.iter().map(|lane| lane.step).max().unwrap_or(0);
     let ended = session.join();
-    let exit = shown.map_err(|error| {
-        let advice = "run it in a terminal, or without a screen: guesswork --batch WORKSPACE.ron";
-        Failure::new(Exit::Failed, format!("the screen: {error}; {advice}"))
-    })?;
-    if let tui::Exit::Open(draft) = exit {
-        return Ok(Next::Open(draft));
+    let view = shown.as_ref().ok().and_then(|(_, view)| view.as_ref());
+    let said = kept.end(unfinished || ended.is_err(), step, view);
+    super::print_note(&said);
+    match shown?.0 {
+        tui::Exit::Open(draft) => Ok(Next::Open(draft)),
+        exit => {
+            ended?;
+            Ok(Next::Done(code(&exit)))
+        }
     }
-    ended?;
-    Ok(Next::Done(match exit {
-        tui::Exit::Signal(signal) => Exit::Interrupted(u8::try_from(signal).unwrap_or(0)),
+}
+
+/// How the screen ended, as an exit code.
+pub(super) fn code(exit: &tui::Exit) -> Exit {
+    match exit {
+        tui::Exit::Quit | tui::Exit::TrainOn | tui::Exit::Open(_) => Exit::Done,
+        tui::Exit::Signal(signal) => Exit::Interrupted(u8::try_from(*signal).unwrap_or(0)),
         tui::Exit::Lost => Exit::Interrupted(1),
-        tui::Exit::Quit | tui::Exit::Open(_) => Exit::Done,
-    }))
+    }
 }
 
-/// The strategies that are found, and what was refused with the reason.
-///
-/// # Errors
-/// [`Failure`] when standard output cannot be written.
-pub fn plugin_list(plugin_path: &[PathBuf]) -> Result<Exit, Failure> {
-    super::print(&list::list(&Catalog::standard(plugin_path, None)))
+/// The screen on `source`: how it ended, and how it looked. A panic of the screen's own is a failure like others: what trains
+/// behind it is ended in order.
+pub(super) fn leave(source: &dyn Source, options: TuiOptions) -> Result<(tui::Exit, Saved), Failure> {
+    match catch_unwind(AssertUnwindSafe(|| tui::run(source, options))) {
+        Ok(Ok(left)) => Ok((left.exit, left.view)),
+        Ok(Err(error)) => Err(no_screen(error)),
+        Err(_) => {
+            let message = "the screen failed, which is a fault of this program; what it said stands above";
+            Err(Failure::new(Exit::Failed, message))
+        }
+    }
 }
 
-/// What one strategy says of itself.
-///
-/// # Errors
-/// [`Failure`] when there is none of that name, or standard output cannot be written.
-pub fn plugin_info(name: &str, plugin_path: &[PathBuf]) -> Result<Exit, Failure> {
-    let catalog = Catalog::standard(plugin_path, None);
-    let info = catalog.get(name).map_err(|error| Failure::new(Exit::Plugin, error.to_string()))?;
-    super::print(&list::info(info))
+/// The screen cannot be had.
+pub(super) fn no_screen(error: std::io::Error) -> Failure {
+    let advice = "run it in a terminal, or without a screen: guesswork --batch WORKSPACE.ron";
+    Failure::new(Exit::Failed, format!("the screen: {error}; {advice}"))
+}
+
+/// Why a run folder cannot be used, where another process holds it: what can be done instead.
+pub(super) fn held(error: FolderError) -> Failure {
+    let watch = match &error {
+        FolderError::Locked { path, .. } => format!("; to watch it: guesswork attach {}", path.display()),
+        _ => String::new(),
+    };
+    let failure = Failure::from(error);
+    Failure { message: failure.message + &watch, ..failure }
 }

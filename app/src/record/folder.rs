@@ -1,12 +1,14 @@
 //! A run's folder: who may write to it, and where everything is.
 //!
 //! ```text
-//! runs/quickstart-20240501-120000/
+//! runs/20240501-120000-quickstart/
 //!   workspace.ron     the workspace, overrides applied: what is compared on resume
+//!   paths.ron         folders that the workspace and its strategies are found by
 //!   records.jsonl     every record, append-only, readable while written
 //!   records.csv       the same steps as a table, where asked for
 //!   summary.json      written at the end
 //!   log.txt           messages with times, of every part of the run
+//!   view.ron          how the screen looked at it last
 //!   checkpoints/      lane-0.safetensors, …
 //!   lock              held by the process that writes; its number inside
 //! ```
@@ -23,10 +25,14 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 const WORKSPACE: &str = "workspace.ron";
 const LOCK: &str = "lock";
 const CHECKPOINTS: &str = "checkpoints";
+/// How often, and with what pauses, a lock is tried: who only looks whether a run is written holds it for a moment.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// A run folder that this process writes to. Clones share the lock; it is released with the last of them.
 #[derive(Clone, Debug)]
@@ -93,18 +99,24 @@ pub enum FolderError {
 }
 
 impl RunFolder {
-    /// A new run folder at `folder`, or at `runs/<name>-<YYYYmmdd-HHMMSS>` (UTC) below the working directory.
+    /// A new run folder at `folder`.
     ///
     /// # Errors
     /// When the folder holds a run or anything else already, is locked, or cannot be written.
-    pub fn create(folder: Option<&Path>, workspace: &Workspace) -> Result<Self, FolderError> {
-        let root = match folder {
-            Some(folder) => {
-                fs::create_dir_all(folder).map_err(at(folder))?;
-                folder.to_path_buf()
-            }
-            None => create_named(Path::new("runs"), &file_name(&workspace.name))?,
-        };
+    pub fn create(folder: &Path, workspace: &Workspace) -> Result<Self, FolderError> {
+        fs::create_dir_all(folder).map_err(at(folder))?;
+        Self::begin(folder.to_path_buf(), workspace)
+    }
+
+    /// A new run folder `<YYYYmmdd-HHMMSS>-<name>` (UTC) below `parent`.
+    ///
+    /// # Errors
+    /// As [`RunFolder::create`].
+    pub fn create_below(parent: &Path, workspace: &Workspace) -> Result<Self, FolderError> {
+        Self::begin(create_named(parent, &file_name(&workspace.name))?, workspace)
+    }
+
+    fn begin(root: PathBuf, workspace: &Workspace) -> Result<Self, FolderError> {
         check_empty(&root)?;
         let lock = Lock::take(&root)?;
         // Once more under the lock: another process may have been faster.
@@ -143,7 +155,7 @@ impl RunFolder {
     pub fn open_or_create(folder: &Path, workspace: &Workspace) -> Result<(Self, bool), FolderError> {
         match Self::open(folder, workspace) {
             Ok(found) => Ok((found, true)),
-            Err(FolderError::NoRun { .. }) => Ok((Self::create(Some(folder), workspace)?, false)),
+            Err(FolderError::NoRun { .. }) => Ok((Self::create(folder, workspace)?, false)),
             Err(error) => Err(error),
         }
     }
@@ -209,6 +221,21 @@ impl RunFolder {
     }
 }
 
+/// Whether a process writes to the run in `folder` at this moment. Where the file system cannot lock, it is taken to.
+pub fn is_written(folder: &Path) -> bool {
+    let Ok(file) = File::open(folder.join(LOCK)) else { return false };
+    match file.try_lock_shared() {
+        Ok(()) => false,
+        Err(TryLockError::WouldBlock) => true,
+        Err(TryLockError::Error(error)) => error.kind() == io::ErrorKind::Unsupported,
+    }
+}
+
+/// Where the view of the run folder `folder` is.
+pub fn view_of(folder: &Path) -> PathBuf {
+    folder.join("view.ron")
+}
+
 /// Where the records of the run folder `folder` are, for readers that do not write to it.
 pub fn records_of(folder: &Path) -> PathBuf {
     folder.join("records.jsonl")
@@ -245,7 +272,7 @@ fn file_name(name: &str) -> String {
 /// A folder of that name and this moment below `parent`, that was not there before.
 fn create_named(parent: &Path, name: &str) -> Result<PathBuf, FolderError> {
     fs::create_dir_all(parent).map_err(at(parent))?;
-    let stem = format!("{name}-{}", Utc::now().compact());
+    let stem = format!("{}-{name}", Utc::now().compact());
     let mut path = parent.join(&stem);
     for number in 2.. {
         match fs::create_dir(&path) {
@@ -287,7 +314,15 @@ impl Lock {
         // Not cut to nothing on opening: the number in it may be another process'.
         let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
         let mut file = open.map_err(at(&path))?;
-        let held = match file.try_lock() {
+        let mut locked = file.try_lock();
+        for _ in 1..TRIES {
+            if !matches!(locked, Err(TryLockError::WouldBlock)) {
+                break;
+            }
+            std::thread::sleep(PAUSE);
+            locked = file.try_lock();
+        }
+        let held = match locked {
             Ok(()) => true,
             Err(TryLockError::WouldBlock) => {
                 let mut owner = String::new();
@@ -364,9 +399,9 @@ mod tests {
     fn a_run_is_created_once_and_opened_again() {
         let parent = temporary();
         let path = parent.path().join("a/b");
-        let folder = RunFolder::create(Some(&path), &workspace()).expect("created");
+        let folder = RunFolder::create(&path, &workspace()).expect("created");
         assert!(folder.is_locked());
-        assert!(matches!(RunFolder::create(Some(&path), &workspace()), Err(FolderError::Exists { .. })));
+        assert!(matches!(RunFolder::create(&path, &workspace()), Err(FolderError::Exists { .. })));
         drop(folder);
         let folder = RunFolder::open(&path, &workspace()).expect("opened");
         assert_eq!(read_workspace(&path).expect("stored"), workspace());
@@ -376,7 +411,9 @@ mod tests {
     #[test]
     fn only_one_may_write() {
         let path = temporary();
-        let folder = RunFolder::create(Some(path.path()), &workspace()).expect("created");
+        assert!(!is_written(path.path()));
+        let folder = RunFolder::create(path.path(), &workspace()).expect("created");
+        assert!(is_written(path.path()));
         let clone = folder.clone();
         drop(folder);
         match RunFolder::open(path.path(), &workspace()) {
@@ -384,6 +421,7 @@ mod tests {
             other => panic!("expected a lock: {other:?}"),
         }
         drop(clone);
+        assert!(!is_written(path.path()));
         RunFolder::open(path.path(), &workspace()).expect("the lock went with the last clone");
     }
 
@@ -391,7 +429,7 @@ mod tests {
     fn the_lock_file_of_a_dead_process_stops_nobody() {
         let path = temporary();
         fs::write(path.path().join(LOCK), "999999999\n").expect("left over");
-        let folder = RunFolder::create(Some(path.path()), &workspace()).expect("created");
+        let folder = RunFolder::create(path.path(), &workspace()).expect("created");
         let owner = fs::read_to_string(path.path().join(LOCK)).expect("there");
         assert_eq!(owner.trim(), std::process::id().to_string());
         assert!(folder.is_locked());
@@ -401,7 +439,7 @@ mod tests {
     fn foreign_folders_are_left_alone() {
         let path = temporary();
         fs::write(path.path().join("thesis.tex"), "").expect("written");
-        assert!(matches!(RunFolder::create(Some(path.path()), &workspace()), Err(FolderError::Foreign { .. })));
+        assert!(matches!(RunFolder::create(path.path(), &workspace()), Err(FolderError::Foreign { .. })));
         assert!(matches!(RunFolder::open(path.path(), &workspace()), Err(FolderError::NoRun { .. })));
         assert_eq!(fs::read_dir(path.path()).expect("there").count(), 1);
     }
@@ -418,7 +456,7 @@ mod tests {
     #[test]
     fn what_differs_is_named() {
         let path = temporary();
-        drop(RunFolder::create(Some(path.path()), &workspace()).expect("created"));
+        drop(RunFolder::create(path.path(), &workspace()).expect("created"));
         let mut other = workspace();
         other.seconds = Some(60.0);
         other.question = "why?".into();
@@ -443,7 +481,7 @@ mod tests {
     #[test]
     fn checkpoints_tell_positions_even_from_the_one_before() {
         let path = temporary();
-        let folder = RunFolder::create(Some(path.path()), &workspace()).expect("created");
+        let folder = RunFolder::create(path.path(), &workspace()).expect("created");
         for (lane, ended) in
             [(0, None), (1, Some(crate::record::EndReason::Done)), (10, Some(crate::record::EndReason::OutOfTime))]
         {

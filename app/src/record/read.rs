@@ -1,7 +1,7 @@
 //! Reading records back: typed, in order, one at a time, whatever the size of the file.
 //!
-//! The file may still be written: a last line without its end is not there yet. What an older or newer minor version adds
-//! (records, fields, quantities) is skipped.
+//! The file may still be written: a last line without its end is not there yet, and is read once it has one. What an older or newer
+//! minor version adds (records, fields, quantities) is skipped.
 #![forbid(unsafe_code)]
 
 use super::jsonl::RunHeader;
@@ -104,19 +104,25 @@ pub fn replay(path: &Path, observer: &mut dyn Observer) -> Result<(), ReadError>
     Ok(())
 }
 
-/// An iterator over records.
+/// An iterator over records. After a `None` it may go on, when the source has grown.
 #[derive(Debug)]
 pub struct Records<R> {
     reader: R,
     path: PathBuf,
     line: u64,
     buffer: Vec<u8>,
+    consumed: u64,
 }
 
 impl<R: BufRead> Records<R> {
     /// Reads from `reader`; `path` names it in errors.
     pub fn new(reader: R, path: impl Into<PathBuf>) -> Self {
-        Self { reader, path: path.into(), line: 0, buffer: Vec::new() }
+        Self { reader, path: path.into(), line: 0, buffer: Vec::new(), consumed: 0 }
+    }
+
+    /// Bytes taken from the reader so far, those of an unfinished line included.
+    pub fn consumed(&self) -> u64 {
+        self.consumed
     }
 
     fn malformed(&self, error: serde_json::Error) -> ReadError {
@@ -162,13 +168,17 @@ impl<R: BufRead> Iterator for Records<R> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            self.buffer.clear();
-            self.line += 1;
+            if self.buffer.last() == Some(&b'\n') {
+                self.buffer.clear();
+            }
             match self.reader.read_until(b'\n', &mut self.buffer) {
                 Err(error) => return Some(Err(ReadError::Io { path: self.path.clone(), error })),
-                Ok(_) if self.buffer.last() != Some(&b'\n') => return None,
-                Ok(_) => {}
+                Ok(count) => self.consumed += count as u64,
             }
+            if self.buffer.last() != Some(&b'\n') {
+                return None;
+            }
+            self.line += 1;
             match self.parse() {
                 Ok(None) => continue,
                 Ok(Some(record)) => return Some(Ok(record)),

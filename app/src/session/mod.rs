@@ -11,8 +11,10 @@ pub mod history;
 mod lane;
 mod lanes;
 mod memory;
+mod messages;
 pub mod offer;
 mod oracle;
+mod past;
 mod peek;
 mod present;
 mod prober;
@@ -20,21 +22,27 @@ pub mod protocol;
 mod retune;
 mod shared;
 pub mod solo;
+mod source;
 mod trainer;
 mod tuning;
 mod until;
+mod watch;
 
 pub use device::DeviceError;
 pub use memory::TooLarge;
-pub use protocol::{Command, LaneView, Snapshot, Status, Until};
+pub use protocol::{Command, LaneView, Origin, Snapshot, Status, Until};
 pub use shared::{Prepared, pool};
 pub use solo::{Solo, SoloPlan};
+pub use source::Source;
+pub use watch::Watch;
 
 use crate::data::DataError;
 use crate::model::build::BuildError;
 use crate::options::{DeviceChoice, OnPluginError, RunOptions};
 use crate::record::Observer;
 use crate::record::checkpoint::CheckpointError;
+use crate::record::paths::Paths;
+use crate::record::read::ReadError;
 use crate::strategy::Unknown;
 use crate::workspace::{Document, EditError, Workspace, WorkspaceError};
 use arc_swap::ArcSwap;
@@ -71,6 +79,8 @@ pub struct Experiment {
     pub keep_open: bool,
     /// Keep series in memory for a screen.
     pub history: bool,
+    /// Records of the run so far, for a screen on a run that goes on: series and messages begin with what they tell.
+    pub past: Option<PathBuf>,
     /// Lanes that step at the same time; the others wait.
     pub concurrent: usize,
 }
@@ -96,6 +106,11 @@ impl Experiment {
         }
     }
 
+    /// What its workspace and its strategies are found by.
+    pub fn paths(&self) -> Paths {
+        Paths { beside: self.beside.clone(), plugin_paths: self.plugin_paths.clone() }
+    }
+
     /// An experiment with every choice at its default.
     pub fn new(workspace: Workspace) -> Self {
         Self {
@@ -110,6 +125,7 @@ impl Experiment {
             paused: false,
             keep_open: false,
             history: false,
+            past: None,
             concurrent: usize::MAX,
         }
     }
@@ -155,6 +171,9 @@ pub enum SessionError {
     /// A checkpoint cannot be read or written.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// The records of the run so far cannot be read.
+    #[error(transparent)]
+    Records(#[from] ReadError),
     /// The engine failed.
     #[error("the engine failed: {0}")]
     Engine(#[from] candle_core::Error),

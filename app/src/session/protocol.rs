@@ -32,6 +32,8 @@ pub enum Command {
     Retune(LaneId, Box<LaneSpec>),
     /// Copy the last batch of a lane into the next snapshot.
     Peek(LaneId),
+    /// Say something in the run's log: what came from outside of the trainer.
+    Say(Box<Message>),
     /// Write checkpoints where a run folder is there, and end.
     Stop,
 }
@@ -54,6 +56,18 @@ impl std::fmt::Display for Until {
     }
 }
 
+/// Where a snapshot comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Origin {
+    /// A trainer of this process, which takes commands.
+    #[default]
+    Training,
+    /// A run on disk that nobody writes. Read-only.
+    Opened,
+    /// A run that another process writes, or wrote a moment ago. Read-only.
+    Attached,
+}
+
 /// What the trainer is doing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Status {
@@ -66,6 +80,8 @@ pub enum Status {
     Paused,
     /// All lanes have ended.
     Finished,
+    /// Nobody trains, and not all lanes have come to their end: of a run on disk.
+    Stopped,
     /// The trainer itself failed.
     Failed(String),
 }
@@ -120,6 +136,15 @@ impl BatchView {
     }
 }
 
+impl LaneView {
+    /// Whether it shows the same as `other`: the same series, of the same length in steps.
+    pub fn is_like(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.info, &other.info)
+            && Arc::ptr_eq(&self.history, &other.history)
+            && (self.step, &self.ended, self.seconds) == (other.step, &other.ended, other.seconds)
+    }
+}
+
 /// The whole session at one moment. Published by the trainer, at most 60 times a second.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
@@ -127,6 +152,8 @@ pub struct Snapshot {
     pub revision: u64,
     /// What the trainer is doing.
     pub status: Status,
+    /// Where this comes from: whether commands mean anything.
+    pub origin: Origin,
     /// The workspace's name.
     pub name: String,
     /// `fashion-mini · mlp 784-128-128-128-10`.

@@ -14,15 +14,27 @@ use crate::model::{Extent, build};
 use crate::objective::Loss;
 use crate::record::Observer;
 use crate::strategy::Catalog;
-use crate::workspace::{LaneSpec, Precision, Problem};
+use crate::workspace::{LaneSpec, Precision, Problem, Workspace};
 use arc_swap::ArcSwap;
 use candle_core::DType;
 use crossbeam_channel::Receiver;
 use rayon::ThreadPool;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+
+/// `fashion-mini · mlp 784-128-128-128-10` of a workspace; its name alone where its data cannot be had here.
+pub(super) fn title(workspace: &Workspace, beside: Option<&Path>) -> String {
+    let Problem::Network(problem) = &workspace.problem;
+    match Dataset::load(&problem.data, beside, workspace.data_seed) {
+        Ok(data) => {
+            let images = Extent::image(data.channels, data.height, data.width);
+            format!("{} · {}", data.name, build::describe(&problem.model, images, data.classes))
+        }
+        Err(_) => problem.data.name.clone(),
+    }
+}
 
 /// Everything that lanes share, ready to train.
 pub struct Prepared {

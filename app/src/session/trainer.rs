@@ -5,8 +5,10 @@
 #![forbid(unsafe_code)]
 
 use super::checkpoint;
-use super::history::LaneHistory;
+use super::history::{LaneHistory, Spill};
 use super::lane::{Lane, LaneFailure, LanePlan, Shared};
+use super::messages::Messages;
+use super::past::Past;
 use super::peek::peek;
 use super::protocol::{Command, LaneView, Snapshot, Status, Until};
 use super::tuning::Tuning;
@@ -22,6 +24,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
 use rayon::prelude::*;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -30,8 +33,6 @@ use std::time::{Duration, Instant};
 const PUBLISH_EVERY: Duration = Duration::from_millis(16);
 /// Time between checkpoints of a running lane.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(20);
-/// Messages kept for the screen.
-const MESSAGES: usize = 1000;
 
 /// The state of the trainer thread.
 pub(super) struct Trainer {
@@ -47,8 +48,11 @@ pub(super) struct Trainer {
     commands: Receiver<Command>,
     snapshot: Arc<ArcSwap<Snapshot>>,
     pub(super) cancelled: Arc<AtomicBool>,
-    messages: Arc<Vec<Message>>,
-    dropped: u64,
+    messages: Messages,
+    past: Past,
+    /// Where values of series go when they leave memory.
+    spill: Arc<Spill>,
+    spill_failed: bool,
     pub(super) base: Snapshot,
     /// Lanes numbered so far: no number is given twice.
     pub(super) numbered: usize,
@@ -68,6 +72,8 @@ pub(super) struct Trainer {
     failed: bool,
     /// The first checkpoint of an ended lane that could not be written.
     unsaved: Option<String>,
+    /// The checkpoints on disk are of lanes that were started anew since.
+    stale: bool,
     /// A plugin may have damaged memory: nothing that comes of it goes over what was written before.
     untrusted: bool,
 }
@@ -114,6 +120,8 @@ impl Trainer {
         let observers: Vec<Box<dyn Observer>> =
             std::iter::once::<Box<dyn Observer>>(Box::new(tally.clone())).chain(observers).collect();
         let paused = experiment.paused;
+        let run = experiment.checkpoints.as_deref().and_then(Path::parent);
+        let spill = run.map_or_else(Spill::default, Spill::within);
         let now = Instant::now();
         Self {
             batches: shared.batches.clone(),
@@ -128,8 +136,10 @@ impl Trainer {
             commands,
             snapshot,
             cancelled,
-            messages: Arc::default(),
-            dropped: 0,
+            messages: Messages::default(),
+            past: Past::default(),
+            spill: Arc::new(spill),
+            spill_failed: false,
             base,
             numbered: 0,
             until: None,
@@ -144,6 +154,7 @@ impl Trainer {
             interrupted: false,
             failed: false,
             unsaved: None,
+            stale: false,
             untrusted: false,
         }
     }
@@ -162,6 +173,8 @@ impl Trainer {
             let known = self.tuning.as_ref().map_or(self.waiting.len(), Tuning::lanes);
             self.waiting.extend(checkpoint::added(folder, known, self.experiment.workspace.steps)?);
         }
+        self.recall()?;
+        self.rehearse()?;
         loop {
             self.fill()?;
             if self.active.is_empty() && self.waiting.is_empty() && self.next_stage() {
@@ -186,6 +199,27 @@ impl Trainer {
         self.finish()
     }
 
+    /// Takes up the series and messages of a run that goes on.
+    fn recall(&mut self) -> Result<(), SessionError> {
+        let Some(path) = self.experiment.past.take().filter(|_| self.experiment.resume) else { return Ok(()) };
+        self.past = Past::read(&path, &self.spill)?;
+        self.messages = std::mem::take(&mut self.past.messages);
+        Ok(())
+    }
+
+    /// Builds once every lane that would have to wait: what cannot be is told now, not when its turn comes.
+    fn rehearse(&self) -> Result<(), SessionError> {
+        let mut built = Vec::new();
+        for plan in self.waiting.iter().filter(|_| self.waiting.len() > self.experiment.concurrent) {
+            let spec = crate::workspace::LaneSpec { name: None, optimizer: None, seeds: None, ..plan.spec.clone() };
+            if !built.contains(&spec) {
+                Lane::new(&self.shared, plan.clone(), self.cancelled.clone())?;
+                built.push(spec);
+            }
+        }
+        Ok(())
+    }
+
     /// Starts waiting lanes while there is room.
     fn fill(&mut self) -> Result<(), SessionError> {
         while self.active.len() < self.experiment.concurrent.max(1) {
@@ -196,12 +230,16 @@ impl Trainer {
                 Some(folder) if self.experiment.resume => lane.restore(folder, &self.shared, self.cancelled.clone())?,
                 _ => None,
             };
+            let past = self.past.take(lane.info().lane).filter(|_| self.experiment.resume);
             let view = LaneView {
                 info: lane.info().clone(),
                 step: lane.steps_taken(),
                 ended: ended.clone(),
                 seconds: lane.seconds(),
-                history: Arc::new(LaneHistory::after(lane.seconds().training())),
+                history: past.map_or_else(
+                    || Arc::new(LaneHistory::within(&self.spill).after(lane.seconds().training())),
+                    |past| past.history,
+                ),
             };
             let id = view.info.lane;
             match self.views.iter_mut().find(|view| view.info.lane == id) {
@@ -301,6 +339,10 @@ impl Trainer {
                         }
                     }
                 }
+                Command::Say(message) => {
+                    self.say(*message);
+                    self.publish(true);
+                }
                 Command::Stop => {
                     self.interrupted = !self.active.is_empty() || !self.waiting.is_empty();
                     return Ok(false);
@@ -325,6 +367,8 @@ impl Trainer {
         self.waiting = plans.into();
         self.experiment.resume = false;
         self.started = Instant::now();
+        // The checkpoints of before would be taken for those of the new start.
+        self.stale = true;
         self.say(Message { lane: None, step: None, level: Level::Info, text: "all lanes start anew".to_owned() });
     }
 
@@ -404,6 +448,11 @@ impl Trainer {
             self.tuning = None;
         }
         self.observers.iter_mut().for_each(|observer| observer.flush());
+        if let Some(failure) = self.spill.failure().filter(|_| !self.spill_failed) {
+            let text = failure.to_owned();
+            self.spill_failed = true;
+            self.say(Message { lane: None, step: None, level: Level::Warn, text });
+        }
         self.rate.count();
         self.look_out();
         if let Some(left) = &mut self.steps_left {
@@ -412,7 +461,7 @@ impl Trainer {
                 (self.paused, self.steps_left) = (true, None);
             }
         }
-        if self.checkpointed.elapsed() > CHECKPOINT_EVERY {
+        if std::mem::take(&mut self.stale) || self.checkpointed.elapsed() > CHECKPOINT_EVERY {
             self.checkpoint()?;
         }
         Ok(())
@@ -484,12 +533,7 @@ impl Trainer {
 
     pub(super) fn say(&mut self, message: Message) {
         self.observers.iter_mut().for_each(|observer| observer.message(&message));
-        let messages = Arc::make_mut(&mut self.messages);
-        if messages.len() == MESSAGES {
-            messages.remove(0);
-            self.dropped += 1;
-        }
-        messages.push(message);
+        self.messages.push(message);
     }
 
     fn publish(&mut self, now: bool) {
@@ -506,8 +550,8 @@ impl Trainer {
         };
         self.base.steps_per_second = if self.paused || finished { 0.0 } else { self.rate.value };
         self.base.lanes.clone_from(&self.views);
-        self.base.messages = self.messages.clone();
-        self.base.dropped = self.dropped;
+        self.base.messages = self.messages.list.clone();
+        self.base.dropped = self.messages.dropped;
         self.base.until = self.until.clone().filter(|_| !finished);
         self.snapshot.store(Arc::new(self.base.clone()));
     }
@@ -515,7 +559,7 @@ impl Trainer {
     fn finish(mut self) -> Result<Summary, SessionError> {
         self.cancelled.store(true, Ordering::Relaxed);
         let reason = if self.failed { "the run was ended after a failure" } else { "stopped" };
-        if self.interrupted || self.failed {
+        if self.interrupted || self.failed || self.stale {
             self.checkpoint()?;
             for lane in &self.active {
                 let (id, steps, seconds) = (lane.info().lane, lane.steps_taken(), lane.seconds());

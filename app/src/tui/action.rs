@@ -175,6 +175,8 @@ pub enum Action {
     Suspend,
     /// Draw everything anew.
     Redraw,
+    /// Show what the screen itself costs, or hide it.
+    Perf,
     /// Type a character into the open overlay.
     Type(char),
     /// Erase the character before the cursor.
@@ -741,6 +743,15 @@ pub static ACTIONS: &[Entry] = &[
         "",
         "Close what is open; leave the zoom; hide the crosshair; show the whole run.",
     ),
+    entry(
+        Action::Perf,
+        "Program",
+        &[key(KeyCode::F(3))],
+        "performance of the screen",
+        "",
+        "Time and bytes of a frame, from key to frame, snapshots that were never drawn.",
+    )
+    .command("perf"),
     entry(Action::Redraw, "Program", &[ctrl('l')], "redraw", "", "Draw the whole screen anew."),
     entry(Action::Suspend, "Program", &[ctrl('z')], "suspend", "", "Hand the terminal to the shell; `fg` comes back."),
     entry(Action::Quit, "Program", &[ch('q'), ctrl('c')], "quit", "quit", "Leave. Asks first while training."),

@@ -15,7 +15,7 @@ use super::update;
 use super::verdict::Evidence;
 use crate::record::{Key, LaneId};
 use crate::session::history::Series;
-use crate::session::protocol::{LaneView, Snapshot, Status};
+use crate::session::protocol::{LaneView, Origin, Snapshot, Status};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
@@ -212,8 +212,9 @@ impl Context<'_> {
     pub fn nothing(&self, otherwise: &'static str) -> &'static str {
         match self.snapshot.status {
             _ if self.snapshot.lanes.iter().any(|lane| lane.step > 0) => otherwise,
+            Status::Starting if self.snapshot.origin != Origin::Training => "reading the records",
             Status::Starting => "starting: data, plugins, models",
-            Status::Failed(_) => "nothing to show: the trainer failed",
+            Status::Failed(_) => "nothing to show: the run failed",
             _ => "no step has been taken yet",
         }
     }

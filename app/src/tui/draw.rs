@@ -89,6 +89,9 @@ pub fn draw(state: &State, snapshot: &Snapshot, theme: &Theme, derived: &Derived
             }
         }
     }
+    if let Some(figures) = &state.perf {
+        overlay::perf::render(&context, figures, area, buffer);
+    }
     overlay::render(&context, area, buffer);
     if theme.ascii {
         ink::to_ascii(buffer);

@@ -12,6 +12,7 @@
 
 pub mod action;
 pub mod browser;
+mod capture;
 pub mod chart;
 pub mod chord;
 pub mod colour;
@@ -23,6 +24,7 @@ mod desk;
 pub mod draw;
 pub mod editor;
 pub mod export;
+mod fault;
 pub mod format;
 mod ink;
 pub mod input;
@@ -32,10 +34,12 @@ pub mod layout;
 pub mod navigate;
 pub mod overlay;
 pub mod panes;
+pub mod perf;
 pub mod plain;
 pub mod progress;
 pub mod rank;
 pub mod roles;
+mod saved;
 pub mod smooth;
 pub mod state;
 mod steer;
@@ -43,24 +47,31 @@ pub mod synthetic;
 pub mod terminal;
 pub mod theme;
 pub mod tree;
+mod tty;
 pub mod update;
 pub mod verdict;
 pub mod view;
+mod watching;
 
 #[cfg(test)]
 mod tests;
 
 pub use context::{Hit, Target};
 pub use editor::text::Draft;
+pub use saved::Saved;
+pub use terminal::available;
 
-use crate::session::Session;
-use crate::session::protocol::{Command, Snapshot, Status};
+use crate::record::{Level, Message};
+use crate::session::Source;
+use crate::session::protocol::{Command, Origin, Snapshot, Status};
 use action::Action;
+use capture::Capture;
 use config::Config;
 use config::theme::{Glyphs, Ground};
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use crossterm::event::Event;
 use input::Input;
+use perf::Perf;
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 use smooth::Derived;
@@ -75,36 +86,8 @@ use theme::{Theme, Tier};
 use update::{Effect, update};
 use verdict::Evidence;
 
-/// Where the screen gets what it shows, and where its commands go.
-pub trait Source {
-    /// The newest snapshot. Called often; must not wait.
-    fn snapshot(&self) -> Arc<Snapshot>;
-    /// Hands a command to the trainer; false when it cannot take it now.
-    fn send(&self, command: Command) -> bool;
-}
-
-impl Source for Session {
-    fn snapshot(&self) -> Arc<Snapshot> {
-        Session::snapshot(self)
-    }
-
-    fn send(&self, command: Command) -> bool {
-        Session::send(self, command)
-    }
-}
-
-impl<S: Source + ?Sized> Source for &S {
-    fn snapshot(&self) -> Arc<Snapshot> {
-        (**self).snapshot()
-    }
-
-    fn send(&self, command: Command) -> bool {
-        (**self).send(command)
-    }
-}
-
 /// What a person can choose about the screen before it starts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TuiOptions {
     /// Listen to the mouse.
     pub mouse: bool,
@@ -118,11 +101,24 @@ pub struct TuiOptions {
     pub layout: u8,
     /// Keys, layouts and colours.
     pub config: Config,
+    /// How the screen looked when it was left; all at its default when `None`.
+    pub view: Option<Saved>,
+    /// Something to say until the first key.
+    pub notice: Option<String>,
 }
 
 impl Default for TuiOptions {
     fn default() -> Self {
-        Self { mouse: true, ascii: false, light: None, tier: None, layout: 1, config: Config::default() }
+        Self {
+            mouse: true,
+            ascii: false,
+            light: None,
+            tier: None,
+            layout: 1,
+            config: Config::default(),
+            view: None,
+            notice: None,
+        }
     }
 }
 
@@ -158,10 +154,21 @@ pub enum Exit {
     Quit,
     /// The person wants this to run in the place of what runs.
     Open(Box<Draft>),
+    /// The person wants the opened run to go on training.
+    TrainOn,
     /// This signal came.
     Signal(i32),
     /// The terminal is gone.
     Lost,
+}
+
+/// How the screen ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Left {
+    /// Why.
+    pub exit: Exit,
+    /// How it looked.
+    pub view: Saved,
 }
 
 /// The share of a core that following the trainer may take: a frame is followed by fifty times its own time without one.
@@ -182,12 +189,17 @@ const SETTLE: Duration = Duration::from_millis(30);
 ///
 /// # Errors
 /// When standard output is not a terminal, or writing to it fails.
-pub fn run(source: impl Source, options: TuiOptions) -> io::Result<Exit> {
-    let defaults = defaults()?;
-    defaults.store(false, Ordering::SeqCst);
-    let exit = run_with(source, options);
-    defaults.store(true, Ordering::SeqCst);
-    exit
+pub fn run(source: impl Source, options: TuiOptions) -> io::Result<Left> {
+    /// Also after a panic, a person can interrupt what follows.
+    struct Ours(&'static AtomicBool);
+    impl Drop for Ours {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+    let ours = Ours(defaults()?);
+    ours.0.store(false, Ordering::SeqCst);
+    run_with(source, options)
 }
 
 /// Whether the signals that this module listens to do what they do by default: outside of [`run`], so that a person can still
@@ -204,11 +216,14 @@ fn defaults() -> io::Result<&'static Arc<AtomicBool>> {
     Ok(DEFAULTS.get_or_init(|| flag))
 }
 
-fn run_with(source: impl Source, options: TuiOptions) -> io::Result<Exit> {
+fn run_with(source: impl Source, options: TuiOptions) -> io::Result<Left> {
     let signals = signals()?;
     let screen = Screen::enter(options.mouse)?;
     let (size, theme) = (screen.size()?, options.theme());
-    let state = State { size, ..options.state() };
+    let mut state = State { size, notice: options.notice.clone(), ..options.state() };
+    if let Some(view) = options.view {
+        view.restore(&mut state);
+    }
     let events = events();
     let mut face = Face {
         source,
@@ -220,12 +235,14 @@ fn run_with(source: impl Source, options: TuiOptions) -> io::Result<Exit> {
         input: Input::default(),
         suspended: false,
         peeked: Instant::now(),
+        perf: Perf::default(),
+        keyed: None,
     };
     let exit = face.run(&events, &signals);
     if !matches!(exit, Ok(Exit::Quit)) {
         face.source.send(Command::Stop);
     }
-    exit
+    Ok(Left { exit: exit?, view: Saved::of(&face.state) })
 }
 
 /// What the thread that waits for the terminal reads. There is one for the whole process, as a second screen's would find the
@@ -272,19 +289,30 @@ struct Face<S: Source> {
     input: Input,
     suspended: bool,
     peeked: Instant,
+    perf: Perf,
+    /// When the oldest key that no frame has answered yet was taken.
+    keyed: Option<Instant>,
 }
 
 impl<S: Source> Face<S> {
     fn run(&mut self, events: &Receiver<io::Result<Event>>, signals: &Receiver<i32>) -> io::Result<Exit> {
+        let (tty, printed) = (self.screen.tty(), Capture::lines());
         let mut snapshot = self.source.snapshot();
         let mut cost = self.draw(&snapshot)?;
         let mut drawn = Instant::now();
+        // Something to show that no frame shows yet: the terminal was still taking the last one, or curves come in portions.
+        let mut pending = false;
         // A command's answer comes soon: until then the trainer is watched closely.
         let mut awaited = Instant::now();
         loop {
             let follow = (cost * FOLLOW).clamp(SHORTEST, LONGEST);
             let calm = !matches!(snapshot.status, Status::Running | Status::Starting) && awaited < Instant::now();
-            let wait = if calm { IDLE } else { follow.saturating_sub(drawn.elapsed()).max(Duration::from_millis(4)) };
+            let wait = match (pending, calm) {
+                (true, _) if tty.is_idle() => SHORTEST,
+                // The terminal tells when it goes on.
+                (true, _) | (false, true) => IDLE,
+                (false, false) => follow.saturating_sub(drawn.elapsed()).max(Duration::from_millis(4)),
+            };
             let mut changed = false;
             select! {
                 recv(events) -> event => match event {
@@ -293,6 +321,7 @@ impl<S: Source> Face<S> {
                         while let Some(event) = next.take() {
                             let action = self.input.action(&event, &self.state, &self.hits);
                             if let Some(action) = action {
+                                self.keyed.get_or_insert_with(Instant::now);
                                 snapshot = self.source.snapshot();
                                 for effect in update(&mut self.state, action, &snapshot) {
                                     awaited = Instant::now() + Duration::from_millis(400);
@@ -325,6 +354,12 @@ impl<S: Source> Face<S> {
                     Ok(signal) => return Ok(Exit::Signal(signal)),
                     Err(_) => return Ok(Exit::Lost),
                 },
+                recv(tty.written()) -> result => if matches!(result, Ok(Err(_))) {
+                    return Ok(Exit::Lost);
+                },
+                recv(printed) -> line => if let Ok(line) = line {
+                    self.tell_printed(line);
+                },
                 default(wait) => {}
             }
             if changed || drawn.elapsed() >= follow {
@@ -332,9 +367,12 @@ impl<S: Source> Face<S> {
                 changed |= newest.revision != snapshot.revision;
                 snapshot = newest;
             }
-            if changed {
+            if (changed || pending) && tty.is_idle() {
                 cost = self.draw(&snapshot)?;
                 drawn = Instant::now();
+                pending = self.derived.is_behind();
+            } else {
+                pending |= changed;
             }
             self.peek(&snapshot);
         }
@@ -354,14 +392,35 @@ impl<S: Source> Face<S> {
     /// Draws a frame; returns what it cost.
     fn draw(&mut self, snapshot: &Snapshot) -> io::Result<Duration> {
         let begin = Instant::now();
-        let Self { screen, state, theme, derived, hits, .. } = self;
-        derived.retain(snapshot);
-        screen.draw(|buffer| {
+        let Self { screen, state, theme, derived, hits, perf, keyed, .. } = self;
+        fault::at_frame(perf.drawn());
+        derived.begin(snapshot);
+        if let Some(figures) = &mut state.perf {
+            *figures = perf.figures();
+        }
+        let bytes = screen.draw(|buffer| {
             state.size = (buffer.area.width, buffer.area.height);
             *hits = draw::draw(state, snapshot, theme, derived, buffer);
             navigate::saw(state, hits);
         })?;
-        Ok(begin.elapsed())
+        let cost = begin.elapsed();
+        perf.frame(cost, bytes, snapshot.revision, keyed.take().map(|keyed| keyed.elapsed()));
+        Ok(cost)
+    }
+
+    /// Says in the log what a strategy printed.
+    fn tell_printed(&mut self, line: String) {
+        let say = |text: String| {
+            let message = Message { lane: None, step: None, level: Level::Info, text };
+            Command::Say(Box::new(message))
+        };
+        self.source.send(say(format!("printed: {line}")));
+        match Capture::take_dropped() {
+            0 => {}
+            lines => {
+                self.source.send(say(format!("{lines} printed lines came too fast and were left out")));
+            }
+        }
     }
 
     fn scene<'a>(&'a self, snapshot: &'a Snapshot) -> export::Scene<'a> {
@@ -373,9 +432,14 @@ impl<S: Source> Face<S> {
             Effect::Send(command) => {
                 let stop = command == Command::Stop;
                 if !self.source.send(command) && !stop {
-                    self.state.notice = Some("the trainer is busy and did not take that; try again".to_owned());
+                    let why = match self.source.snapshot().origin {
+                        Origin::Training => "the trainer is busy and did not take that; try again",
+                        Origin::Opened | Origin::Attached => watching::READ_ONLY,
+                    };
+                    self.state.notice = Some(why.to_owned());
                 }
             }
+            Effect::TrainOn => return Ok(Some(Exit::TrainOn)),
             Effect::Quit => return Ok(Some(Exit::Quit)),
             Effect::Suspend => {
                 terminal::leave();

@@ -97,7 +97,7 @@ impl<W: Write> Lines<W> {
                 default(LOOK) => {}
             }
             let snapshot = source.snapshot();
-            self.derived.retain(&snapshot);
+            self.derived.begin(&snapshot);
             seen = self.messages(&snapshot, seen)?;
             let due = said.is_none_or(|said: Instant| said.elapsed() >= every);
             let running = snapshot.status == Status::Running && last_step(&snapshot) > 0;
@@ -224,6 +224,7 @@ impl<W: Write> Lines<W> {
                     }
                 }
                 Effect::Quit => return Ok(Some(Exit::Quit)),
+                Effect::TrainOn => return Ok(Some(Exit::TrainOn)),
                 Effect::Export(request) => {
                     let written = self.scene(snapshot).export(&request);
                     self.say(&written.unwrap_or_else(|error| error))?;

@@ -5,9 +5,10 @@
 use super::format;
 use crate::session::history::Series;
 use crate::session::protocol::LaneView;
+use serde::{Deserialize, Serialize};
 
 /// The unit of the x axis of every chart over the run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Unit {
     /// Steps.
     #[default]

@@ -3,14 +3,15 @@
 //! With weight β a step, m ← β^Δ m + (1 − β^Δ) x and w ← β^Δ w + (1 − β^Δ), Δ the steps since the last value; shown is m/w, which
 //! does not lean towards zero at the start (Kingma & Ba, *Adam*, 2015, section 3). The mean passes over values that are not finite;
 //! without smoothing they stay.
-//! Each derived series is kept and only extended, so that a frame costs what is new.
+//! Each derived series is kept and only extended, so that a frame costs what is new; where much is new, as after a change of β in a
+//! long run, it comes in portions over several frames.
 #![forbid(unsafe_code)]
 
 use super::progress::{Ruler, Unit};
 use crate::record::{Key, LaneId};
 use crate::session::history::Series;
 use crate::session::protocol::{LaneView, Snapshot};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -31,27 +32,38 @@ const KEPT: u32 = 300;
 
 impl Entry {
     fn new(source: Arc<Series>, beta: f64) -> Self {
-        Self { source, beta, read: 0, mean: 0.0, weight: 0.0, step: 0, result: Arc::new(Series::new()), idle: 0 }
+        let result = Arc::new(source.sibling());
+        Self { source, beta, read: 0, mean: 0.0, weight: 0.0, step: 0, result, idle: 0 }
     }
 
-    fn extend(&mut self, magnitude: bool) {
-        while let Some((step, value)) = self.source.get(self.read) {
-            let value = if magnitude { value.abs() } else { value };
-            self.read += 1;
-            if self.beta == 0.0 {
-                self.result.push(step, value);
-                continue;
-            }
-            if !value.is_finite() {
-                continue;
-            }
-            let gap = if self.weight == 0.0 { 1 } else { step.saturating_sub(self.step).max(1) };
-            let keep = if gap == 1 { self.beta } else { self.beta.powi(gap.min(1 << 20) as i32) };
-            self.mean = keep * self.mean + (1.0 - keep) * value;
-            self.weight = keep * self.weight + (1.0 - keep);
-            self.step = step;
-            self.result.push(step, self.mean / self.weight);
+    /// Takes in at most `most` new values; returns how many it took.
+    fn extend(&mut self, magnitude: bool, most: usize) -> usize {
+        let from = self.read;
+        let source = Arc::clone(&self.source);
+        source.visit(from..from.saturating_add(most), |step, value| self.take(step, value, magnitude));
+        self.read - from
+    }
+
+    fn take(&mut self, step: u64, value: f64, magnitude: bool) {
+        let value = if magnitude { value.abs() } else { value };
+        self.read += 1;
+        if self.beta == 0.0 {
+            self.result.push(step, value);
+            return;
         }
+        if !value.is_finite() {
+            return;
+        }
+        let gap = if self.weight == 0.0 { 1 } else { step.saturating_sub(self.step).max(1) };
+        let keep = if gap == 1 { self.beta } else { self.beta.powi(gap.min(1 << 20) as i32) };
+        self.mean = keep * self.mean + (1.0 - keep) * value;
+        self.weight = keep * self.weight + (1.0 - keep);
+        self.step = step;
+        self.result.push(step, self.mean / self.weight);
+    }
+
+    fn is_behind(&self) -> bool {
+        self.read < self.source.len()
     }
 }
 
@@ -65,7 +77,8 @@ struct Difference {
 
 impl Difference {
     fn new(source: Arc<Series>, base: Arc<Series>) -> Self {
-        Self { source, base, read: 0, result: Arc::new(Series::new()) }
+        let result = Arc::new(source.sibling());
+        Self { source, base, read: 0, result }
     }
 
     /// Goes on as far as the baseline has come: what is appended never changes.
@@ -84,11 +97,25 @@ impl Difference {
 type Pair = (LaneId, LaneId, Key, bool, bool, Unit);
 
 /// The derived series of all lanes.
-#[derive(Default)]
 pub struct Derived {
     differences: RefCell<HashMap<Pair, Difference>>,
     /// By lane, quantity, whether of the magnitude, and weight of the past: charts and verdicts smooth each in their way.
     entries: RefCell<HashMap<(LaneId, Key, bool, u64), Entry>>,
+    /// Values that may still be taken in for this frame.
+    left: Cell<usize>,
+    /// Whether a series asked for in this frame could not be brought up to date.
+    behind: Cell<bool>,
+}
+
+/// Values taken in for one frame: a few milliseconds' worth.
+const PORTION: usize = 200_000;
+
+impl Default for Derived {
+    /// Nothing yet; all that is asked for is brought up to date, until [`Derived::begin`] sets bounds.
+    fn default() -> Self {
+        let (left, behind) = (Cell::new(usize::MAX), Cell::new(false));
+        Self { entries: RefCell::default(), differences: RefCell::default(), left, behind }
+    }
 }
 
 impl Derived {
@@ -106,7 +133,10 @@ impl Derived {
             *entry = Entry::new(source, beta);
         }
         entry.idle = 0;
-        entry.extend(magnitude);
+        // Every series takes in what a running trainer adds between two frames, whatever the others need.
+        let taken = entry.extend(magnitude, self.left.get().max(PORTION / 100));
+        self.left.set(self.left.get().saturating_sub(taken));
+        self.behind.set(self.behind.get() || entry.is_behind());
         Some(Arc::clone(&entry.result))
     }
 
@@ -132,8 +162,15 @@ impl Derived {
         Some(Arc::clone(&entry.result))
     }
 
-    /// Forgets lanes that are gone, and series that no frame asks for any more. Called once a frame.
-    pub fn retain(&self, snapshot: &Snapshot) {
+    /// Whether the last frame showed series that are not up to date, so that another should follow.
+    pub fn is_behind(&self) -> bool {
+        self.behind.get()
+    }
+
+    /// Begins a frame: forgets lanes that are gone, and series that no frame asks for any more.
+    pub fn begin(&self, snapshot: &Snapshot) {
+        self.left.set(PORTION);
+        self.behind.set(false);
         let here = |id: &LaneId| snapshot.lanes.iter().any(|view| view.info.lane == *id);
         self.differences.borrow_mut().retain(|(lane, base, ..), _| here(lane) && here(base));
         self.entries.borrow_mut().retain(|(lane, ..), entry| {
@@ -152,7 +189,7 @@ mod tests {
         let mut entry = Entry::new(Arc::clone(&source), beta);
         for (step, value) in values {
             source.push(*step, *value);
-            entry.extend(magnitude);
+            entry.extend(magnitude, 10);
         }
         (0..entry.result.len()).filter_map(|index| entry.result.get(index)).collect()
     }
@@ -177,5 +214,17 @@ mod tests {
         assert_eq!(entry(&values, 0.5, true), [(0, 1.0), (2, 1.0)]);
         let raw = entry(&values, 0.0, true);
         assert!(raw.len() == 3 && raw[0] == (0, 1.0) && raw[1].1.is_nan());
+    }
+
+    #[test]
+    fn much_that_is_new_comes_in_portions() {
+        let source = Arc::new(Series::new());
+        for step in 0..1000 {
+            source.push(step, 1.0);
+        }
+        let mut entry = Entry::new(source, 0.9);
+        assert_eq!((entry.extend(false, 600), entry.is_behind()), (600, true));
+        assert_eq!((entry.extend(false, 600), entry.is_behind()), (400, false));
+        assert_eq!(entry.result.len(), 1000);
     }
 }

@@ -11,6 +11,7 @@ use super::editor::text::TextEditor;
 use super::keymap::Keymap;
 use super::overlay::menu::Menu;
 use super::panes::{self, PaneId};
+use super::perf::Figures;
 use super::progress::{Ruler, Unit};
 use super::rank::By;
 pub use super::view::Window;
@@ -120,6 +121,8 @@ pub struct State {
     pub verdict: usize,
     /// The lanes that are shown; all of them when `None`.
     pub filter: Option<Arc<Filter>>,
+    /// What the screen itself costs, when that is shown.
+    pub perf: Option<Figures>,
     /// Something to say until the next key.
     pub notice: Option<String>,
     /// Number of the last refusal that was seen.
@@ -158,6 +161,7 @@ impl Default for State {
             history: Vec::new(),
             verdict: 0,
             filter: None,
+            perf: None,
             notice: None,
             refusal: 0,
         }

@@ -2,14 +2,14 @@
 //! the look of the screen draw.
 #![forbid(unsafe_code)]
 
-use super::Source;
 use crate::estimate::GuessKind;
 use crate::record::{
     EndReason, Key, LaneId, LaneInfo, Level, Message, Quantity, StageSeconds, StepReport, StrategyCard,
 };
+use crate::session::Source;
 use crate::session::history::LaneHistory;
 use crate::session::offer::{Offer, Offers};
-use crate::session::protocol::{BatchView, Command, LaneView, Snapshot, Status};
+use crate::session::protocol::{BatchView, Command, LaneView, Origin, Snapshot, Status};
 use crate::strategy::{ParamKind, ParamSpec};
 use crate::workspace::{LaneSpec, OptimizerSpec, Scope};
 use std::collections::BTreeMap;
@@ -360,6 +360,7 @@ impl Inner {
         Snapshot {
             revision: self.revision,
             status: self.status.clone(),
+            origin: Origin::Training,
             name: "quickstart".to_owned(),
             title: "fashion-mini · mlp 784-128-128-128-10".to_owned(),
             device: "cpu×2".to_owned(),
@@ -461,6 +462,7 @@ impl Source for Synthetic {
                 inner.batch = Some(Arc::new(made_up_batch(id, step.saturating_sub(1))));
             }
             Command::Drop(id) => inner.lanes.retain(|lane| lane.info.lane != id),
+            Command::Say(message) => Arc::make_mut(&mut inner.messages).push(*message),
             Command::Add(_) | Command::LearningRate(..) | Command::Retune(..) | Command::Stop => {}
         }
         inner.revision += 1;

@@ -4,22 +4,25 @@
 //! number of times: from the end of the screen, from the panic hook, before the process is stopped.
 #![forbid(unsafe_code)]
 
+use super::capture::Capture;
+use super::tty::Tty;
 use crossterm::clipboard::CopyToClipboard;
 use crossterm::cursor::Show;
 use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
+use crossterm::queue;
 use crossterm::terminal::{
     self, BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
 };
-use crossterm::{execute, queue};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+use std::io::{self, IsTerminal, Write};
 use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::thread::{self, ThreadId};
+use std::time::Duration;
 
 /// Whether the terminal is in our hands.
 static HELD: AtomicBool = AtomicBool::new(false);
@@ -28,25 +31,54 @@ static OWNER: Mutex<Option<ThreadId>> = Mutex::new(None);
 /// What panics of other threads said while the screen was up.
 static KEPT: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
+/// How long a terminal that takes no bytes is waited for on the way out.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// The bytes of the frame being made.
+#[derive(Clone, Default)]
+struct Frame(Arc<Mutex<Vec<u8>>>);
+
+impl Frame {
+    fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Write for Frame {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// The terminal, held until dropped.
 pub struct Screen {
-    terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+    terminal: Terminal<CrosstermBackend<Frame>>,
+    frame: Frame,
+    tty: &'static Tty,
     mouse: bool,
 }
 
 impl Screen {
     /// Takes the terminal.
     pub fn enter(mouse: bool) -> io::Result<Self> {
-        if !io::stdout().is_terminal() {
-            let hint = "standard output is not a terminal; --batch prints records instead of drawing a screen";
-            return Err(io::Error::new(io::ErrorKind::Unsupported, hint));
-        }
+        available()?;
         install_hook();
         *OWNER.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread::current().id());
-        enter(mouse)?;
-        let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, io::stdout()));
-        let terminal = Terminal::new(backend).inspect_err(|_| leave())?;
-        Ok(Self { terminal, mouse })
+        let tty = Tty::get()?;
+        enter(tty, mouse)?;
+        let frame = Frame::default();
+        let terminal = Terminal::new(CrosstermBackend::new(frame.clone())).inspect_err(|_| leave())?;
+        Ok(Self { terminal, frame, tty, mouse })
+    }
+
+    /// Where the frames go.
+    pub fn tty(&self) -> &'static Tty {
+        self.tty
     }
 
     /// Columns and rows.
@@ -54,13 +86,15 @@ impl Screen {
         terminal::size()
     }
 
-    /// Draws one frame, which the terminal shows at once.
-    pub fn draw(&mut self, draw: impl FnOnce(&mut Buffer)) -> io::Result<()> {
-        queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
-        let drawn = self.terminal.draw(|frame| draw(frame.buffer_mut())).map(drop);
-        queue!(self.terminal.backend_mut(), EndSynchronizedUpdate)?;
-        self.terminal.backend_mut().flush()?;
-        drawn
+    /// Draws one frame, which the terminal shows at once, and hands it to the terminal without waiting. Returns its bytes.
+    pub fn draw(&mut self, draw: impl FnOnce(&mut Buffer)) -> io::Result<usize> {
+        queue!(self.frame, BeginSynchronizedUpdate)?;
+        self.terminal.draw(|frame| draw(frame.buffer_mut()))?;
+        queue!(self.frame, EndSynchronizedUpdate)?;
+        let bytes = self.frame.take();
+        let count = bytes.len();
+        self.tty.write(bytes);
+        Ok(count)
     }
 
     /// Forgets what is on the screen, so that the next frame draws everything.
@@ -72,13 +106,15 @@ impl Screen {
 
     /// Puts `text` on the clipboard of whoever looks at the terminal, by OSC 52: also through SSH, where the terminal allows it.
     pub fn copy(&mut self, text: &str) -> io::Result<()> {
-        execute!(self.terminal.backend_mut(), CopyToClipboard::to_clipboard_from(text))
+        queue!(self.frame, CopyToClipboard::to_clipboard_from(text))?;
+        self.tty.write(self.frame.take());
+        Ok(())
     }
 
     /// Takes the terminal again after [`leave`], or after the process was stopped without a word.
     pub fn resume(&mut self) -> io::Result<()> {
         leave();
-        enter(self.mouse)?;
+        enter(self.tty, self.mouse)?;
         self.clear()
     }
 }
@@ -88,37 +124,61 @@ impl Drop for Screen {
         leave();
         *OWNER.lock().unwrap_or_else(PoisonError::into_inner) = None;
         for said in KEPT.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
-            eprintln!("{said}");
+            // Nobody is left to tell when standard error is gone too.
+            let _ = writeln!(io::stderr(), "{said}");
         }
     }
 }
 
-fn enter(mouse: bool) -> io::Result<()> {
+/// Whether there is a terminal to draw on.
+///
+/// # Errors
+/// When standard output is none.
+pub fn available() -> io::Result<()> {
+    if io::stdout().is_terminal() {
+        return Ok(());
+    }
+    let hint = "standard output is not a terminal; --batch prints records instead of drawing a screen";
+    Err(io::Error::new(io::ErrorKind::Unsupported, hint))
+}
+
+fn enter(tty: &Tty, mouse: bool) -> io::Result<()> {
     HELD.store(true, Ordering::SeqCst);
     let enter = || {
         terminal::enable_raw_mode()?;
+        let mut bytes = Vec::new();
         // Bracketed, so that what is pasted by mistake is not taken for keys.
-        execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste)?;
-        if mouse { execute!(io::stdout(), EnableMouseCapture) } else { Ok(()) }
+        queue!(bytes, EnterAlternateScreen, EnableBracketedPaste)?;
+        if mouse {
+            queue!(bytes, EnableMouseCapture)?;
+        }
+        tty.write(bytes);
+        Capture::hold()
     };
     enter().inspect_err(|_| leave())
 }
 
-/// Gives the terminal back as it was found. Failures are passed over: there is nobody left to tell.
+/// Gives the terminal back as it was found. Failures are passed over: there is nobody left to tell. A terminal that takes no bytes is
+/// waited for a moment only.
 pub fn leave() {
-    if HELD.swap(false, Ordering::SeqCst) {
-        let mut out = io::stdout();
-        let _ = execute!(
-            out,
+    if !HELD.swap(false, Ordering::SeqCst) {
+        return;
+    }
+    Capture::release();
+    if let Some(tty) = Tty::existing() {
+        let mut bytes = Vec::new();
+        let _ = queue!(
+            bytes,
             EndSynchronizedUpdate,
             DisableMouseCapture,
             DisableBracketedPaste,
             LeaveAlternateScreen,
             Show
         );
-        let _ = terminal::disable_raw_mode();
-        let _ = out.flush();
+        tty.write(bytes);
+        tty.wait(PATIENCE);
     }
+    let _ = terminal::disable_raw_mode();
 }
 
 /// A panic of the drawing thread gives the terminal back before its message is printed; what other threads' panics say while the

@@ -14,11 +14,13 @@ use super::layout;
 use super::navigate;
 use super::overlay::{help, menu::Menu, palette};
 use super::panes::{self, PaneId};
+use super::perf::Figures;
 use super::state::{Overlay, SMOOTHING, State, Window};
 use super::steer;
 use super::view::View;
+use super::watching;
 use crate::record::LaneId;
-use crate::session::protocol::{Command, Snapshot, Status};
+use crate::session::protocol::{Command, Origin, Snapshot, Status};
 use crate::workspace::Shelved;
 use crate::workspace::sheet::hint;
 use std::path::PathBuf;
@@ -30,6 +32,8 @@ pub enum Effect {
     Send(Command),
     /// Leave the screen.
     Quit,
+    /// Go on training the opened run.
+    TrainOn,
     /// Hand the terminal to the shell.
     Suspend,
     /// Open the browser of workspaces.
@@ -68,15 +72,23 @@ pub fn update(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
     if state.overlay.is_some() {
         return in_overlay(state, action, snapshot);
     }
+    if let Some(notice) = watching::refusal(&action, snapshot) {
+        state.notice = Some(notice.to_owned());
+        return Vec::new();
+    }
     if navigate::apply(state, &action, snapshot) {
         return Vec::new();
     }
     match action {
+        Action::TogglePause if snapshot.origin == Origin::Opened => {
+            confirm(state, "Go on training this run from its checkpoints?".to_owned(), action);
+        }
         Action::TogglePause => match snapshot.status {
             Status::Running => return vec![Effect::Send(Command::Pause)],
             Status::Paused => return vec![Effect::Send(Command::Resume)],
             Status::Starting => state.notice = Some("still starting".to_owned()),
             Status::Finished => state.notice = Some("all lanes have ended; r starts them anew".to_owned()),
+            Status::Stopped => state.notice = Some("nobody trains this run".to_owned()),
             Status::Failed(_) => state.notice = Some("the trainer has failed".to_owned()),
         },
         Action::Step(rounds) => return vec![Effect::Send(Command::Step(rounds))],
@@ -91,7 +103,7 @@ pub fn update(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
             confirm(state, "Stop training? Lanes end where they stand, their curves stay.".to_owned(), action)
         }
         Action::Reset => confirm(state, "Start all lanes anew from step 0?".to_owned(), action),
-        Action::Quit if snapshot.status == Status::Running => {
+        Action::Quit if snapshot.status == Status::Running && snapshot.origin == Origin::Training => {
             confirm(state, "Training is under way. Stop it and quit?".to_owned(), action);
         }
         Action::Quit => return perform(state, action, snapshot),
@@ -164,6 +176,12 @@ pub fn update(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
         Action::Back => back(state),
         Action::Suspend => return vec![Effect::Suspend],
         Action::Redraw => return vec![Effect::Redraw],
+        Action::Perf => {
+            state.perf = match state.perf {
+                Some(_) => None,
+                None => Some(Figures::default()),
+            };
+        }
         Action::Scroll(by) if state.focus == PaneId::Log => scroll_log(state, -i64::from(by), snapshot),
         Action::Point { pane, lane, step, layer } => {
             state.focus = pane.unwrap_or(state.focus);
@@ -228,8 +246,10 @@ fn perform(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Effect
             state.values.clear();
             vec![Effect::Send(Command::Reset)]
         }
-        Action::Quit => vec![Effect::Send(Command::Stop), Effect::Quit],
         Action::Stop => vec![Effect::Send(Command::Stop)],
+        Action::TogglePause => vec![Effect::TrainOn],
+        Action::Quit if snapshot.origin == Origin::Training => vec![Effect::Send(Command::Stop), Effect::Quit],
+        Action::Quit => vec![Effect::Quit],
         Action::DropLane => {
             let lanes = shown(state, snapshot);
             let ids =

@@ -4,9 +4,10 @@
 use super::chart::Scale;
 use super::panes::PaneId;
 use super::progress::Unit;
+use serde::{Deserialize, Serialize};
 
 /// Which part of the run is shown, in units of the x axis.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Window {
     /// All there is.
     #[default]
@@ -18,7 +19,7 @@ pub enum Window {
 }
 
 /// Least and greatest value that a chart shows, where a person chose them.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Values {
     /// The chart.
     pub pane: PaneId,

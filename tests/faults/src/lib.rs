@@ -11,6 +11,7 @@
 //! | `fault-unwritten` | leaves the signals as they came | 0 |
 //! | `fault-overrun` | writes one element past the end of each signal | 0 |
 //! | `fault-writes-input` | writes to the activation derivative, an input | 0 |
+//! | `fault-chatter` | prints to standard output and error, which breaks no rule | 0 |
 //! | `fault-hold` | changes its state, then waits to be cancelled, where the environment asks for it | 7 |
 //! | `fault-unknown-need` | needs a role that no host knows: must be refused before any step | |
 
@@ -88,6 +89,14 @@ faults! {
             DType::F32 => overrun(step, signal, 1.0_f32),
             _ => overrun(step, signal, 1.0_f64),
         }
+    };
+    /// Prints.
+    Chatters, "fault-chatter", 0, |step, site, guess| {
+        if site == 0 {
+            println!("chatter on standard output at step {}", step.step());
+            eprintln!("chatter on standard error at step {}", step.step());
+        }
+        noise(step, site, guess)
     };
     /// Writes to an input.
     WritesInput, "fault-writes-input", 0, |step, site, guess| {

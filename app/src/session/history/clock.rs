@@ -1,6 +1,7 @@
 //! How many seconds of training a lane had taken before each of its steps: a mark now and then, straight lines between.
 
-use super::Series;
+use super::{Series, Spill};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Steps between marks, after the first so many.
@@ -15,6 +16,11 @@ pub(super) struct Clock {
 }
 
 impl Clock {
+    /// Marks that leave memory go to `spill`.
+    pub(super) fn within(spill: &Arc<Spill>) -> Self {
+        Self { marks: Series::within(spill), ..Self::default() }
+    }
+
     /// The seconds taken before the first step pushed: those of the run that is resumed.
     pub(super) fn begin(&self, seconds: f64) {
         self.total.store(seconds.to_bits(), Ordering::Relaxed);

@@ -4,6 +4,7 @@ use super::*;
 use crate::record::{Quantity, StageSeconds};
 use proptest::prelude::*;
 
+/// Equal, or the infinities of no value.
 fn same(left: f64, right: f64) -> bool {
     left.to_bits() == right.to_bits() || left == right
 }
@@ -34,27 +35,6 @@ proptest! {
             prop_assert_eq!(quick.non_finite, run.iter().any(|value| !value.is_finite()));
         }
     }
-
-    #[test]
-    fn steps_come_back_whatever_their_cadence(gaps in prop::collection::vec(prop_oneof![8 => Just(5u64), 1 => 0..40u64], 1..400)) {
-        let series = Series::new();
-        let mut steps = Vec::new();
-        let mut step = 3;
-        for (index, gap) in gaps.iter().enumerate() {
-            series.push(step, index as f64);
-            steps.push(step);
-            step += gap;
-        }
-        for (index, step) in steps.iter().enumerate() {
-            prop_assert_eq!(series.get(index), Some((*step, index as f64)));
-        }
-        for (low, high) in [(0, 10), (3, 4), (17, 600), (900, 20)] {
-            let expected = steps.partition_point(|&s| s < low)..steps.partition_point(|&s| s < high);
-            let found = series.range(low..high);
-            prop_assert_eq!(found.start, expected.start);
-            prop_assert_eq!(found.len(), expected.len());
-        }
-    }
 }
 
 #[test]
@@ -80,23 +60,107 @@ fn a_spike_and_a_nan_survive_at_any_zoom() {
     }
 }
 
-#[test]
-fn a_regular_series_pays_only_for_its_values() {
-    let (regular, ragged) = (Series::new(), Series::new());
-    for step in 0..50_000u64 {
-        regular.push(step * 10, 1.0);
-        ragged.push(step * 10 + step % 2, 1.0);
+/// A million values of no pattern, with a spike and a hole.
+fn million(spike: usize, hole: usize) -> (Series, Vec<f64>) {
+    let noise = |index: usize| (index as f64 * 0.618_033_988_75).fract();
+    let mut values: Vec<f64> = (0..1_000_000).map(noise).collect();
+    (values[spike], values[hole]) = (1e9, f64::NAN);
+    let series = Series::new();
+    for (step, value) in values.iter().enumerate() {
+        series.push(10 * step as u64, *value);
     }
-    assert_eq!(regular.steps.bytes(), 0);
-    assert!(regular.bytes() < ragged.bytes());
-    assert!(regular.bytes() < 50_000 * 24 && ragged.bytes() < 50_000 * 48);
+    (series, values)
+}
+
+#[test]
+fn a_million_values_come_back_exactly_and_take_a_megabyte() {
+    let (series, values) = million(17, 999_990);
+    assert!(series.bytes() < 1_000_000, "{} bytes", series.bytes());
+    for index in [0, 1, 17, 2047, 2048, 123_456, 960_000, 983_039, 983_616, 999_990, 999_999] {
+        let (step, value) = series.get(index).unwrap();
+        assert!(step == 10 * index as u64 && same(value, values[index]) || value.is_nan() && values[index].is_nan());
+    }
+    let mut seen = 0;
+    series.visit(5..1_000_000, |step, value| {
+        let index = seen + 5;
+        assert!(step == 10 * index as u64 && value.to_bits() == values[index].to_bits(), "{index}");
+        seen += 1;
+    });
+    assert_eq!(seen, 999_995);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(6))]
+
+    /// At any zoom and any place, also where columns end on blocks to spare the disk: nothing is lost, nothing is told twice, and
+    /// spike and hole show in the column they belong to or the one beside it.
+    #[test]
+    fn spikes_and_holes_show_at_any_zoom(
+        spike in 0..1_000_000usize,
+        hole in 0..1_000_000usize,
+        windows in prop::collection::vec((0..1_000_000usize, 10..1_000_000usize, 2..500usize), 12),
+    ) {
+        prop_assume!(spike != hole);
+        let (series, values) = million(spike, hole);
+        for (start, span, columns) in windows {
+            let end = (start + span).min(values.len());
+            let mut from = start;
+            let mut found = Vec::new();
+            for column in 1..=columns {
+                let exact = start + (end - start) * column / columns;
+                let to = if column == columns { exact } else { series.edge(from, exact) };
+                prop_assert!(to >= from && exact - to < 128);
+                found.push(series.column(from..to));
+                from = to;
+            }
+            let run = &values[start..end];
+            prop_assert_eq!(found.iter().map(|column| column.count).sum::<usize>(), run.len());
+            let spikes = found.iter().filter(|column| column.max == 1e9).count();
+            prop_assert_eq!(spikes, usize::from((start..end).contains(&spike)));
+            let holes = found.iter().filter(|column| column.non_finite).count();
+            prop_assert_eq!(holes, usize::from((start..end).contains(&hole)));
+            let all = found.into_iter().fold(Column::EMPTY, Column::then);
+            let plain = Column::of_all(run);
+            prop_assert!(same(all.min, plain.min) && same(all.max, plain.max));
+            prop_assert!(run.is_empty() || all.first.to_bits() == plain.first.to_bits());
+        }
+    }
+}
+
+#[test]
+fn wide_columns_read_nothing_from_disk() {
+    let (series, _) = million(3, 4);
+    let mut from = 0;
+    for column in 1..=400 {
+        let to = series.edge(from, 2_000 * column);
+        // A column of whole blocks needs no value.
+        assert!(from.is_multiple_of(128) && to.is_multiple_of(128));
+        from = to;
+    }
+    assert_eq!(series.edge(300_000, 300_100), 300_100, "where columns are narrow they are exact");
+    assert_eq!(series.edge(0, 999_999), 999_999, "what memory holds is exact");
+}
+
+#[test]
+fn without_a_disk_extents_remain() {
+    let folder = tempfile::tempdir().unwrap();
+    let spill = Arc::new(Spill::within(folder.path()));
+    let series = Series::within(&spill);
+    for step in 0..100_000u64 {
+        series.push(step, if step == 5_000 { 50.0 } else { 1.0 });
+    }
+    series.lose_pages();
+    assert!(series.get(5_000).unwrap().1.is_nan(), "lost");
+    let column = series.column(4_990..5_010);
+    assert_eq!((column.max, column.count), (50.0, 20));
+    assert_eq!(series.get(99_000).unwrap().1, 1.0);
 }
 
 #[test]
 fn a_reader_beside_the_writer_sees_a_whole_prefix() {
     let series = Arc::new(Series::new());
     let writer = Arc::clone(&series);
-    let total = 200_000u64;
+    let total = 400_000u64;
     let handle = std::thread::spawn(move || {
         for step in 0..total {
             writer.push(step, step as f64);

@@ -18,12 +18,15 @@ pub struct Pen {
 }
 
 /// The extent of `series` between each two of `begins`, steps that do not fall; columns without a value are [`Column::EMPTY`].
+/// Wide columns of values long past end up to 127 values early, and the next ones begin there: see [`Series::edge`].
 pub fn columns(series: &Series, begins: &[u64]) -> Vec<Column> {
     let Some((first, ends)) = begins.split_first() else { return Vec::new() };
     let mut from = series.before(*first);
     ends.iter()
-        .map(|end| {
-            let before = series.before(*end);
+        .enumerate()
+        .map(|(column, end)| {
+            let exact = series.before(*end);
+            let before = if column + 1 < ends.len() { series.edge(from, exact) } else { exact };
             let extent = series.column(from..before);
             from = from.max(before);
             extent

@@ -6,6 +6,7 @@ pub mod confirm;
 pub mod help;
 pub mod menu;
 pub mod palette;
+pub mod perf;
 
 use super::browser;
 use super::context::Context;

@@ -5,19 +5,33 @@ use super::super::context::Context;
 use super::super::ink::{clear, put, put_right, row, width};
 use super::super::state::last_step;
 use super::super::{format, layout};
-use crate::session::protocol::Status;
+use crate::session::protocol::{Origin, Status};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-/// Glyph, word and style of a status.
+/// Glyph, word and style of a status, and where the run comes from unless it is trained here.
 pub fn status(context: &Context<'_>) -> (String, Style) {
     let theme = context.theme;
+    let (word, style) = of_status(context);
+    match context.snapshot.origin {
+        Origin::Training => (word, style),
+        Origin::Opened => (word + theme.glyph(" · opened", ", opened"), style),
+        Origin::Attached => (word + theme.glyph(" · attached", ", attached"), style),
+    }
+}
+
+fn of_status(context: &Context<'_>) -> (String, Style) {
+    let theme = context.theme;
     match &context.snapshot.status {
+        Status::Starting if context.snapshot.origin != Origin::Training => {
+            (format!("{} reading", theme.glyph("◌", "~")), theme.dim())
+        }
         Status::Starting => (format!("{} starting", theme.glyph("◌", "~")), theme.dim()),
         Status::Running => (format!("{} running", theme.glyph("▶", ">")), theme.good()),
         Status::Paused => (format!("{} paused", theme.glyph("‖", "=")), theme.warn()),
         Status::Finished => (format!("{} finished", theme.glyph("✓", "*")), theme.good()),
+        Status::Stopped => (format!("{} stopped", theme.glyph("■", "#")), theme.warn()),
         Status::Failed(_) => (format!("{} failed", theme.glyph("✕", "!")), theme.bad()),
     }
 }

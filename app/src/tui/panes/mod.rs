@@ -9,7 +9,7 @@ use crate::record::LaneId;
 use crate::session::protocol::Snapshot;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 mod accuracy;
 mod alignment;
@@ -41,7 +41,7 @@ mod table;
 pub mod verdict;
 
 /// Name of a pane, for layouts and the focus.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PaneId {
     /// The lanes with their newest values, and the settings of the selected one.

@@ -1,0 +1,134 @@
+//! What strategies print while the screen is up: standard output and error are turned into a pipe, and its lines go to the log.
+//!
+//! Only what is a terminal is turned: an output that was redirected to a file stays there. Nobody who prints ever waits for the
+//! screen: lines that nobody takes are counted and dropped.
+#![forbid(unsafe_code)]
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use std::io::{self, BufRead, BufReader, IsTerminal, PipeReader, PipeWriter};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+/// Lines that wait to be taken.
+const WAITING: usize = 256;
+/// Bytes kept of a line.
+const LONGEST: usize = 400;
+
+static CAPTURE: OnceLock<Capture> = OnceLock::new();
+static DROPPED: AtomicU64 = AtomicU64::new(0);
+
+/// The pipe, and the streams as they were.
+pub struct Capture {
+    pipe: PipeWriter,
+    out: OwnedFd,
+    error: Option<OwnedFd>,
+    lines: Receiver<String>,
+}
+
+impl Capture {
+    fn get() -> io::Result<&'static Self> {
+        if let Some(capture) = CAPTURE.get() {
+            return Ok(capture);
+        }
+        let (reader, pipe) = io::pipe()?;
+        let out = io::stdout().as_fd().try_clone_to_owned()?;
+        let error = io::stderr();
+        let error = if error.is_terminal() { Some(error.as_fd().try_clone_to_owned()?) } else { None };
+        let (sender, lines) = bounded(WAITING);
+        let capture = CAPTURE.get_or_init(|| Self { pipe, out, error, lines });
+        thread::Builder::new().name("printed".to_owned()).spawn(move || read(reader, &sender))?;
+        Ok(capture)
+    }
+
+    /// Turns the streams into the pipe.
+    ///
+    /// # Errors
+    /// When the system has no more handles.
+    pub fn hold() -> io::Result<()> {
+        let capture = Self::get()?;
+        rustix::stdio::dup2_stdout(&capture.pipe)?;
+        if capture.error.is_some() {
+            rustix::stdio::dup2_stderr(&capture.pipe)?;
+        }
+        Ok(())
+    }
+
+    /// Gives the streams back as they were.
+    pub fn release() {
+        let Some(capture) = CAPTURE.get() else { return };
+        // There is nobody left to tell of a failure but through these very streams.
+        let _ = rustix::stdio::dup2_stdout(&capture.out);
+        if let Some(error) = &capture.error {
+            let _ = rustix::stdio::dup2_stderr(error);
+        }
+    }
+
+    /// The lines, once the streams have been held.
+    pub fn lines() -> Receiver<String> {
+        CAPTURE.get().map_or_else(crossbeam_channel::never, |capture| capture.lines.clone())
+    }
+
+    /// Lines dropped since the last call.
+    pub fn take_dropped() -> u64 {
+        DROPPED.swap(0, Ordering::Relaxed)
+    }
+}
+
+fn read(pipe: PipeReader, lines: &Sender<String>) {
+    let mut pipe = BufReader::new(pipe);
+    let mut bytes = Vec::new();
+    while let Ok(1..) = pipe.read_until(b'\n', &mut bytes) {
+        let line = plain(&bytes);
+        bytes.clear();
+        if line.is_empty() {
+            continue;
+        }
+        match lines.try_send(line) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => {
+                DROPPED.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(TrySendError::Disconnected(_)) => return,
+        }
+    }
+}
+
+/// A line without what would move a cursor: escape sequences and control characters go, and what is too long is cut.
+fn plain(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(LONGEST)]);
+    let mut line = String::new();
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '\u{1b}' => {
+                // `ESC [ … letter`, or a single character.
+                if characters.next_if_eq(&'[').is_some() {
+                    while characters.next_if(|c| !c.is_ascii_alphabetic()).is_some() {}
+                }
+                characters.next();
+            }
+            '\t' => line.push(' '),
+            character if character.is_control() => {}
+            character => line.push(character),
+        }
+    }
+    let line = line.trim_end();
+    if bytes.len() > LONGEST { format!("{line}…") } else { line.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_come_out_plain() {
+        assert_eq!(plain(b"a\tb\r\n"), "a b");
+        assert_eq!(plain(b"\x1b[1;31mred\x1b[0m \x1b7x\x07\n"), "red x");
+        assert_eq!(plain(b"\n"), "");
+        assert_eq!(plain("é\u{fffd}".as_bytes()), "é\u{fffd}");
+        let long = plain(&vec![b'x'; 5000]);
+        assert!(long.ends_with('…') && long.len() < LONGEST + 4);
+    }
+}
