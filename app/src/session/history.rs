@@ -19,7 +19,7 @@ pub use series::Series;
 pub use spectra::Moment;
 pub use spill::Spill;
 
-use crate::record::{Key, StepReport};
+use crate::record::{Key, LaneInfo, StepReport};
 use clock::Clock;
 use spectra::Spectra;
 use std::collections::BTreeMap;
@@ -33,7 +33,21 @@ pub struct LaneHistory {
     clock: Clock,
     spectra: Spectra,
     marks: RwLock<Arc<Vec<Mark>>>,
+    paces: RwLock<Arc<Vec<Pace>>>,
     spill: Arc<Spill>,
+}
+
+/// What each step cost until a change of the lane's settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// The first step after the change.
+    pub until: u64,
+    /// Examples of a step before it.
+    pub examples: u64,
+    /// Directional derivatives of a step before it.
+    pub derivatives: u64,
+    /// Floating-point operations of a step before it.
+    pub flop: u64,
 }
 
 /// A step at which a person changed something.
@@ -94,6 +108,18 @@ impl LaneHistory {
                 }
             }
         }
+    }
+
+    /// Keeps what a step has cost up to `step`, from which the lane has other settings than `before`.
+    pub fn changed(&self, step: u64, before: &LaneInfo) {
+        let (examples, derivatives, flop) = (before.batch as u64, before.derivatives(), before.flop);
+        let pace = Pace { until: step, examples, derivatives, flop };
+        Arc::make_mut(&mut self.paces.write().unwrap_or_else(PoisonError::into_inner)).push(pace);
+    }
+
+    /// What steps cost before each change of the settings, oldest first.
+    pub fn paces(&self) -> Arc<Vec<Pace>> {
+        Arc::clone(&self.paces.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Marks a step.

@@ -74,6 +74,7 @@ impl Trainer {
                 let text = words.join(", ");
                 if let Some(view) = self.views.iter_mut().find(|view| view.info.lane == id) {
                     view.history.mark(step, text.clone());
+                    view.history.changed(step, &view.info);
                     view.info = info.clone();
                 }
                 self.observers.iter_mut().for_each(|observer| observer.lane_changed(&change));

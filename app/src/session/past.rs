@@ -97,6 +97,7 @@ impl Observer for Past {
         if let Some(view) = self.lane(change.lane) {
             let words: Vec<String> = change.changes.iter().map(ToString::to_string).collect();
             view.history.mark(change.step, words.join(", "));
+            view.history.changed(change.step, &view.info);
             view.info = Arc::new(LaneInfo {
                 spec: change.spec.clone(),
                 scope: change.scope,

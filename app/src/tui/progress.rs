@@ -112,7 +112,7 @@ impl<'a> Ruler<'a> {
         self.lane
     }
 
-    /// Units a step; `None` for seconds, which differ from step to step.
+    /// Units a step in the lane's settings of now; `None` for seconds, which differ from step to step.
     fn pace(&self) -> Option<u64> {
         let info = &self.lane.info;
         match self.unit {
@@ -124,30 +124,68 @@ impl<'a> Ruler<'a> {
         }
     }
 
+    /// Whether the pace has been the same from the start.
+    fn steady(&self) -> bool {
+        self.unit == Unit::Steps || self.lane.history.paces().is_empty()
+    }
+
+    /// The stretches of equal pace: first step, where it begins, units a step. One, unless settings were changed on the way.
+    fn stretches(&self, now: u64) -> Vec<(u64, u64, u64)> {
+        let (mut step, mut at) = (0, 0);
+        let mut stretches = Vec::with_capacity(1);
+        for past in self.lane.history.paces().iter() {
+            let pace = match self.unit {
+                Unit::Examples => past.examples,
+                Unit::Derivatives => past.derivatives,
+                Unit::Flop => past.flop,
+                Unit::Steps | Unit::Seconds => now,
+            };
+            stretches.push((step, at, pace));
+            at += past.until.saturating_sub(step).saturating_mul(pace);
+            step = past.until;
+        }
+        stretches.push((step, at, now));
+        stretches
+    }
+
     /// Whether the lane gets on at all in this unit.
     pub fn moves(&self) -> bool {
-        self.pace() != Some(0)
+        self.pace().is_none_or(|now| now > 0 || self.stretches(now).iter().any(|(.., pace)| *pace > 0))
     }
 
     /// Where `step` begins: what had been spent before it.
     pub fn at(&self, step: u64) -> u64 {
-        match self.pace() {
-            Some(pace) => step.saturating_mul(pace),
-            None => (self.lane.history.seconds_before(step) * 1e6).round() as u64,
+        let Some(now) = self.pace() else {
+            return (self.lane.history.seconds_before(step) * 1e6).round() as u64;
+        };
+        if self.steady() {
+            return step.saturating_mul(now);
         }
+        let stretches = self.stretches(now);
+        let (from, at, pace) = stretches.iter().rfind(|(from, ..)| *from <= step).copied().unwrap_or((0, 0, now));
+        at.saturating_add((step - from).saturating_mul(pace))
     }
 
     /// The first step that begins at or after `at`; past the last where none does.
     pub fn first_from(&self, at: u64) -> u64 {
-        match self.pace() {
-            Some(0) => u64::MAX,
-            Some(pace) => at.div_ceil(pace),
-            None => {
-                let step = self.lane.history.step_after(at as f64 / 1e6);
-                // Positions are rounded to whole units; the step must not slip over by that.
-                if step > 0 && self.at(step - 1) >= at { step - 1 } else { step }
+        let Some(now) = self.pace() else {
+            let step = self.lane.history.step_after(at as f64 / 1e6);
+            // Positions are rounded to whole units; the step must not slip over by that.
+            return if step > 0 && self.at(step - 1) >= at { step - 1 } else { step };
+        };
+        if self.steady() {
+            return if now > 0 { at.div_ceil(now) } else { u64::MAX };
+        }
+        let stretches = self.stretches(now);
+        for (index, (from, begin, pace)) in stretches.iter().enumerate() {
+            let inside = stretches.get(index + 1).is_none_or(|(_, next, _)| at <= *next);
+            match (inside, at.saturating_sub(*begin)) {
+                (true, 0) => return *from,
+                (true, rest) if *pace > 0 => return from + rest.div_ceil(*pace),
+                _ => {}
             }
         }
+        u64::MAX
     }
 
     /// The newest step that begins at or before `at`; `None` where the lane has not come so far.
@@ -155,10 +193,7 @@ impl<'a> Ruler<'a> {
         if !self.moves() || at > self.reach() {
             return None;
         }
-        match self.pace() {
-            Some(pace) => Some(at / pace),
-            None => Some(self.first_from(at.saturating_add(1)).saturating_sub(1)),
-        }
+        Some(self.first_from(at.saturating_add(1)).saturating_sub(1).min(self.lane.step))
     }
 
     /// The same, where that step is over, so that what was measured at it is known.
@@ -185,7 +220,10 @@ mod tests {
     use super::super::Source;
     use super::super::synthetic::Synthetic;
     use super::*;
+    use crate::record::LaneInfo;
+    use crate::session::protocol::Snapshot;
     use proptest::prelude::*;
+    use std::sync::Arc;
 
     #[test]
     fn derivatives_follow_scope_and_guesses() {
@@ -208,6 +246,24 @@ mod tests {
             unit = unit.next();
         }
         assert_eq!(unit, Unit::Steps);
+    }
+
+    #[test]
+    fn a_lane_whose_settings_changed_has_spent_what_each_step_cost_then() {
+        let mut snapshot = Snapshot::clone(&Synthetic::new(1, 300, 5000, false).snapshot());
+        let lane = &mut snapshot.lanes[4];
+        // Weight perturbation with one derivative a step; from step 100 on with eight.
+        lane.history.changed(100, &lane.info);
+        let mut info = LaneInfo::clone(&lane.info);
+        info.spec.guesses = Some(8);
+        lane.info = Arc::new(info);
+        let ruler = Ruler::new(Unit::Derivatives, lane);
+        assert_eq!([0, 40, 100, 101, 300].map(|step| ruler.at(step)), [0, 40, 100, 108, 100 + 200 * 8]);
+        for step in [0, 1, 99, 100, 101, 250] {
+            assert_eq!((ruler.step(ruler.at(step)), ruler.first_from(ruler.at(step))), (Some(step), step));
+        }
+        assert_eq!((ruler.step(107), ruler.first_from(107)), (Some(100), 101));
+        assert_eq!(Ruler::new(Unit::Steps, lane).at(250), 250);
     }
 
     proptest! {
