@@ -144,6 +144,11 @@ fn another_optimizer_begins_with_moments_at_zero() {
     live.stop();
 }
 
+/// Steps of a lane that were told of.
+fn taken(live: &Live, lane: usize) -> usize {
+    live.losses.get(&lane).map_or(0, Vec::len)
+}
+
 #[test]
 fn a_resumed_run_has_its_added_and_changed_lanes_to_the_bit() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -154,6 +159,9 @@ fn a_resumed_run_has_its_added_and_changed_lanes_to_the_bit() {
         live.send(Command::Add(Box::new(added)));
         live.step(4, 0);
         live.send(Command::Retune(0, Box::new(LaneSpec { scope: Some(Scope::Layer), ..with_rate(&spec, 1e-5) })));
+        live.until("all steps so far", |live| {
+            [(0, 9), (1, 9), (2, 4)].iter().all(|(lane, steps)| taken(live, *lane) == *steps)
+        });
         if cut {
             live.until("the change", |live| live.changes.len() == 1);
         }
@@ -161,6 +169,9 @@ fn a_resumed_run_has_its_added_and_changed_lanes_to_the_bit() {
     let mut whole = Live::start(SMALL);
     script(&mut whole, false);
     whole.step(6, 0);
+    whole.until("all steps", |live| {
+        [(0, 15), (1, 15), (2, 10)].iter().all(|(lane, steps)| taken(live, *lane) == *steps)
+    });
     let whole_losses = whole.losses.clone();
     whole.stop();
 
@@ -170,7 +181,7 @@ fn a_resumed_run_has_its_added_and_changed_lanes_to_the_bit() {
     assert!(first.stop().interrupted);
     let mut second = Live::with(SMALL, Some(folder.path()), true);
     second.step(6, 0);
-    second.until("the added lane", |live| live.losses.get(&2).is_some_and(|losses| losses.len() == 6));
+    second.until("all lanes", |live| (0..3).all(|lane| taken(live, lane) == 6));
     for (lane, more) in &second.losses {
         losses.entry(*lane).or_default().extend(more);
     }

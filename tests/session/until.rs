@@ -21,7 +21,15 @@ fn wait_for(live: &Live, status: Status) {
 
 /// Steps that every lane has taken, once the session pauses.
 fn paused_at(live: &Live) -> Vec<u64> {
-    wait_for(live, Status::Paused);
+    let start = Instant::now();
+    // A snapshot may be older than the steps that were told of.
+    let told = |lane: u64| live.losses.values().map(Vec::len).max().is_some_and(|most| lane >= most as u64);
+    while live.session.snapshot().status != Status::Paused
+        || !live.session.snapshot().lanes.iter().any(|lane| told(lane.step))
+    {
+        assert!(start.elapsed() < Duration::from_secs(60), "{:?}", live.session.snapshot().status);
+        std::thread::yield_now();
+    }
     live.session.snapshot().lanes.iter().map(|lane| lane.step).collect()
 }
 

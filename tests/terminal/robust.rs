@@ -129,8 +129,8 @@ fn a_terminal_that_takes_nothing_does_not_keep_it_from_ending() {
 
 #[test]
 fn what_a_strategy_prints_goes_to_the_log() {
-    let chatter = r#"optimizer: sgd(lr: 0.001)), (strategy: "fault-chatter", params: {"at": 5})"#;
-    let place = Place::new(&SMALL.replace("optimizer: sgd(lr: 0.001))", chatter).replace("1000000", "40"));
+    let chatter = r#"optimizer: sgd(lr: 0.001)), (strategy: "fault-chatter", params: {"at": 3000})"#;
+    let place = Place::new(&SMALL.replace("optimizer: sgd(lr: 0.001))", chatter).replace("1000000", "3010"));
     let mut bench = place.bench(&["small.ron", "--out", "run"], 200, 50, &[("GUESSWORK_PLUGIN_PATH", &faults())]);
     bench.wait_for("the end", |screen| screen.contains("finished"));
     bench.wait_for("the last lines in the log pane", |screen| screen.contains("chatter on standard"));
@@ -139,7 +139,7 @@ fn what_a_strategy_prints_goes_to_the_log() {
     bench.assert_restored();
     let log = std::fs::read_to_string(place.path("run/log.txt")).expect("there is a log");
     for stream in ["output", "error"] {
-        assert!(log.contains(&format!("printed: chatter on standard {stream} at step 5")), "{log}");
+        assert!(log.contains(&format!("printed: chatter on standard {stream} at step 3000")), "{log}");
     }
     // On the terminal itself nothing was printed but through the screen.
     let raw = bench.raw();

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How long a session may take to fail before the screen opens: most mistakes show while data and plugins are loaded.
-const EARLY: Duration = Duration::from_millis(40);
+const EARLY: Duration = Duration::from_millis(300);
 
 /// Trains on the screen until the person leaves it.
 ///
@@ -115,11 +115,11 @@ fn session(mut experiment: Experiment, folder: Option<RunFolder>, face: &Face, f
         None => leave(&source, face.shown.clone()).map(|(exit, view)| (exit, Some(view))),
     };
     session.send(crate::session::Command::Stop);
-    let unfinished = session.snapshot().status != Status::Finished;
     let step = session.snapshot().lanes.iter().map(|lane| lane.step).max().unwrap_or(0);
     let ended = session.join();
+    let unfinished = ended.as_ref().map_or(true, |summary| summary.interrupted);
     let view = shown.as_ref().ok().and_then(|(_, view)| view.as_ref());
-    let said = kept.end(unfinished || ended.is_err(), step, view);
+    let said = kept.end(unfinished, step, view);
     super::print_note(&said);
     match shown?.0 {
         tui::Exit::Open(draft) => Ok(Next::Open(draft)),

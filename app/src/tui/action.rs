@@ -444,7 +444,10 @@ pub static ACTIONS: &[Entry] = &[
         "Show the lanes that meet a filter, as strategy=weight* lr>0.001 !diverged; all again when nothing is typed.",
     )
     .command("filter")
-    .takes(&[Argument::Text("FILTER")], 0, |words| filter(words[0]).map(Action::Filter)),
+    .takes(&[Argument::Text("FILTER")], 0, |words| match words.first() {
+        Some(text) if !text.trim().is_empty() => filter(text).map(Action::Filter),
+        _ => Ok(Action::Filter(String::new())),
+    }),
     entry(
         Action::RateUp,
         "Lanes",

@@ -450,7 +450,9 @@ proptest! {
             let effects = update(&mut now, action, &snapshot);
             prop_assert!(now.layout >= 1 && now.layout <= now.layouts.count());
             prop_assert!(now.values.iter().all(|values| values.low.is_finite() && values.low < values.high));
-            prop_assert!(now.selected.is_some_and(|id| snapshot.lanes.iter().any(|lane| lane.info.lane == id)));
+            // A filter may leave no lane to select.
+            let chosen = now.selected.is_some_and(|id| snapshot.lanes.iter().any(|lane| lane.info.lane == id));
+            prop_assert!(chosen || now.filter.is_some());
             prop_assert!(now.layer.is_none_or(|layer| layer < 4));
             let steps = now.steps(&snapshot);
             prop_assert!(steps.first < steps.last);

@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_preset_and_single_keys() {
-        let text = r#"(preset: vim, bind: {"pause": ["p", "space"], "step": ["ctrl-n"], "redraw": []})"#;
+        let text = r#"(preset: vim, bind: {"pause": ["p", "space"], "step": ["ctrl-n"], "redraw": [], "pin": []})"#;
         let keymap = read("keys.ron", text).unwrap();
         assert_eq!(keymap.shown(&Action::TogglePause, false), "p");
         assert_eq!(keymap.shown(&Action::Step(1), false), "^N");
