@@ -58,7 +58,9 @@ fn lanes_that_were_changed_are_saved_as_a_workspace() {
     let rates: Vec<f64> =
         workspace.lanes.iter().filter_map(|lane| lane.optimizer).map(|optimizer| optimizer.lr()).collect();
     assert_eq!(rates, [0.1, 0.00316]);
-    bench.press("\u{1b}q");
+    bench.press("\u{1b}");
+    bench.wait_for("the panes", |screen| !screen.contains("saved as") && screen.contains("Loss"));
+    bench.press("q");
     bench.answer_yes_until_ended();
     bench.assert_restored();
 }
@@ -74,6 +76,7 @@ fn lanes_are_filtered_and_runs_go_to_a_target() {
     bench.press("/lr>\r");
     bench.wait_for("the place of the error", |screen| screen.contains("column 4"));
     bench.press("\u{1b}");
+    bench.wait_for("the key line", |screen| !screen.contains("column 4"));
     bench.press(" ");
     bench.wait_for("the pause", |screen| screen.contains("paused"));
     let step = bench.settled_step();

@@ -316,6 +316,8 @@ impl Entry {
             }
             _ if words.len() < self.least => Err(format!("something is missing: {}", self.usage())),
             Some(read) if !words.is_empty() => read(words),
+            // By its key it asks for what may be left out; entered without, it is left out.
+            Some(read) if self.least == 0 && matches!(self.action, Action::Command(_)) => read(words),
             _ => Ok(self.action.clone()),
         }
     }
