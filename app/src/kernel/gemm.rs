@@ -226,7 +226,8 @@ pub fn affine(
 /// width n and x of width m), θ ← θ − η(g + λθ). Returns ‖g‖²; `None`, with nothing done, where the
 /// gradient must be formed: no tiles for this processor, another device, or more rows than are summed at once.
 ///
-/// Squares are summed in the element type down the columns of a tile, then in double precision. The weight becomes bit for bit what [`gemm`] and [`super::sgd`] make of it.
+/// Squares are summed in the element type down the columns of a tile, then in double precision. The weight becomes bit for
+/// bit what [`gemm()`] and [`super::sgd`] make of it.
 ///
 /// # Errors
 /// When the extents do not fit, or `weight` shares its storage with a factor.
