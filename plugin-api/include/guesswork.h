@@ -381,6 +381,9 @@ typedef struct gw_context gw_context;
 // Normalisation with scale and shift.
 #define GW_LAYER_NORM 3
 
+// Dense layers side by side on groups of columns: the weight's columns are those of one group.
+#define GW_LAYER_GROUPED_LINEAR 4
+
 // A matrix of the call under way, by handle: rows × columns, row-major. 0 is no tensor.
 typedef uint64_t gw_tensor;
 

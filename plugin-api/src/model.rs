@@ -72,6 +72,8 @@ words! {
         Conv2d = abi::GW_LAYER_CONV2D,
         /// Normalisation with scale and shift.
         Norm = abi::GW_LAYER_NORM,
+        /// Dense layers side by side on groups of columns; the weight's columns are those of one group.
+        GroupedLinear = abi::GW_LAYER_GROUPED_LINEAR,
     }
 }
 

@@ -24,7 +24,17 @@ fn architectures() -> Vec<(&'static str, Extent)> {
             "conv((layers: [(channels: 4, pool: max(2)), (channels: 3, stride: 2, pool: average(2))]))",
             Extent::image(3, 9, 8),
         ),
+        (
+            "conv((layers: [(channels: 4), (channels: 6)], groups: 2, hidden: [5, 4], activation: leaky_relu))",
+            Extent::image(2, 5, 4),
+        ),
+        (
+            "resnet((stages: [(channels: 4, blocks: 2), (channels: 6, blocks: 1, stride: 2)], groups: 2))",
+            Extent::image(3, 6, 5),
+        ),
         ("mixer((patch: 2, width: 6, blocks: 2, token_hidden: 5, channel_hidden: 7))", Extent::image(3, 4, 6)),
+        ("local_mixer((patch: 2, width: 6, groups: 3, blocks: 2))", Extent::image(3, 4, 6)),
+        ("transformer((patch: 2, width: 6, blocks: 2, heads: 3, hidden: 7))", Extent::image(3, 4, 6)),
     ]
 }
 
@@ -300,6 +310,39 @@ fn descriptions_name_the_widths() {
         describe(&model(text), data, 10),
         "mixer 1×28×28 → 4×4 patches → 2 blocks of 64 (token 32, channel 128) → 10"
     );
+    let text = "resnet((stages: [(channels: 16, blocks: 2), (channels: 32, blocks: 2, stride: 2)]))";
+    assert_eq!(describe(&model(text), data, 10), "resnet 1×28×28 → 2×16 → 2×32/2 → 10 (group norm 8)");
+    let text = "transformer((patch: 7, width: 64, blocks: 2, heads: 4, hidden: 128))";
+    assert_eq!(
+        describe(&model(text), data, 10),
+        "transformer 1×28×28 → 7×7 patches → 2 blocks of 64 (4 heads, hidden 128) → 10"
+    );
+}
+
+/// Parameters of a model by hand.
+#[test]
+fn parameter_counts_are_those_of_the_literature() {
+    let count = |text: &str, data: Extent| {
+        let graph = build(&model(text), data, 10).unwrap();
+        let shapes = graph.nodes.iter().flat_map(|node| node.layer.parameters());
+        shapes.map(|spec| spec.shape.iter().product::<usize>()).sum::<usize>()
+    };
+    let cifar = Extent::image(3, 32, 32);
+    // Ren et al.'s M/8/16 has 918 770 with its four local heads of 512·10 + 10.
+    let mixer = count("local_mixer((patch: 4, width: 512, groups: 16, blocks: 4))", cifar);
+    assert_eq!(mixer + 4 * (512 * 10 + 10), 918_770);
+    // He et al.'s ResNet-20, each convolution with a bias and a norm, and 1×1 convolutions where the extent changes.
+    let resnet = "resnet((stages: [(channels: 16, blocks: 3), (channels: 32, blocks: 3, stride: 2), \
+                  (channels: 64, blocks: 3, stride: 2)]))";
+    let weights = 27 * 16 + 6 * 9 * 16 * 16 + 9 * 16 * 32 + 5 * 9 * 32 * 32 + 9 * 32 * 64 + 5 * 9 * 64 * 64;
+    let shortcuts = 16 * 32 + 32 * 64;
+    let channels = 7 * 16 + 7 * 32 + 7 * 64;
+    assert_eq!(count(resnet, cifar), weights + shortcuts + 3 * channels + 64 * 10 + 10);
+    // A block: norms 4n, queries, keys and values 3n² + 3n, output n² + n, dense layers 2nh + h + n.
+    let (n, h) = (64, 128);
+    let block = 4 * n + 4 * n * n + 4 * n + 2 * n * h + h + n;
+    let transformer = count("transformer((patch: 4, width: 64, blocks: 2, heads: 4, hidden: 128))", cifar);
+    assert_eq!(transformer, (48 * n + n) + 2 * block + 2 * n + 10 * n + 10);
 }
 
 #[test]
@@ -315,6 +358,15 @@ fn impossible_architectures_are_refused() {
     assert!(matches!(refusal("conv((layers: [(channels: 2, pool: max(9))]))", image), BuildError::Window { .. }));
     assert!(matches!(refusal("conv((layers: [(channels: 2, stride: 0)]))", image), BuildError::Zero { .. }));
     assert!(matches!(refusal("mlp((hidden: [4, 0]))", image), BuildError::Zero { .. }));
+    let groups = [
+        "conv((layers: [(channels: 4)], groups: 3))",
+        "resnet((stages: [(channels: 4, blocks: 1)], groups: 3))",
+        "local_mixer((patch: 2, width: 4, groups: 3, blocks: 1))",
+        "transformer((patch: 2, width: 4, blocks: 1, heads: 3, hidden: 4))",
+    ];
+    for text in groups {
+        assert!(matches!(refusal(text, image), BuildError::Groups { groups: 3, width: 4, .. }), "{text}");
+    }
 }
 
 #[test]

@@ -80,7 +80,7 @@ fn an_affine_map_is_its_parts_alone_and_with_tangents() {
 
 #[test]
 fn an_activation_in_the_same_pass_is_the_one_after_it() {
-    for kind in [Activation::Relu, Activation::Tanh, Activation::Gelu, Activation::Identity] {
+    for kind in [Activation::Relu, Activation::LeakyRelu, Activation::Tanh, Activation::Gelu, Activation::Identity] {
         for dtype in [DType::F32, DType::F64] {
             let make = |rows, columns, seed| random(rows, columns, seed).to_dtype(dtype).unwrap();
             // One part of the inner dimension, and several.
@@ -296,7 +296,9 @@ const RUNS: &[(&str, Run)] = &[
     ("activations", || {
         let s = (random(7, 5, 1) * 2.0)?;
         let mut all = Vec::new();
-        for function in [Activation::Relu, Activation::Tanh, Activation::Gelu, Activation::Identity] {
+        for function in
+            [Activation::Relu, Activation::LeakyRelu, Activation::Tanh, Activation::Gelu, Activation::Identity]
+        {
             let (x, m) = (zeros(7, 5), zeros(7, 5));
             kernel::activation(function, &s, &x, &m)?;
             all.extend([x, m]);
@@ -478,7 +480,8 @@ fn the_first_number_that_is_not_finite_is_found() {
 fn a_nan_is_never_lost() {
     let s = random(3, 4, 1);
     kernel::fill(&s.narrow(0, 1, 1).unwrap(), f64::NAN).unwrap();
-    for function in [Activation::Relu, Activation::Tanh, Activation::Gelu, Activation::Identity] {
+    for function in [Activation::Relu, Activation::LeakyRelu, Activation::Tanh, Activation::Gelu, Activation::Identity]
+    {
         let (x, m) = (zeros(3, 4), zeros(3, 4));
         kernel::activation(function, &s, &x, &m).unwrap();
         assert_eq!(kernel::first_non_finite(&x).unwrap(), Some((1, 0)), "{function:?}");

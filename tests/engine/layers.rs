@@ -7,8 +7,8 @@ use candle_core::{DType, Device, Result, Tensor, Var};
 use guesswork::kernel::{self, Activation, Arena};
 use guesswork::model::layer::{At, Start};
 use guesswork::model::layers::{
-    ActivationLayer, Add, AveragePool, Conv2d, Flatten, LayerNorm, Linear, MaxPool, MeanTokens, Patches,
-    TransposeTokens,
+    ActivationLayer, Add, Attention, AveragePool, Conv2d, Flatten, GroupNorm, GroupedLinear, LayerNorm, Linear,
+    MaxPool, MeanTokens, Patches, Position, Standardise, TransposeTokens,
 };
 use guesswork::model::{Extent, Layer};
 
@@ -55,9 +55,35 @@ fn convolution(name: &'static str, image: Extent, side: usize, stride: usize, pa
 fn activation(name: &'static str, function: Activation) -> Case {
     case(name, ActivationLayer { function }, &[Extent::tokens(2, 5)], move |_, x| match function {
         Activation::Relu => x[0].relu(),
+        Activation::LeakyRelu => x[0].relu()? - (x[0].neg()?.relu()? * 0.01)?,
         Activation::Tanh => x[0].tanh(),
         Activation::Gelu => x[0].gelu_erf(),
         Activation::Identity => x[0].affine(1.0, 0.0),
+    })
+}
+
+/// (x − mean)/√(variance + ε) along rows.
+fn standardised(x: &Tensor) -> Result<Tensor> {
+    let centred = x.broadcast_sub(&x.mean_keepdim(1)?)?;
+    centred.broadcast_div(&(centred.sqr()?.mean_keepdim(1)? + 1e-5)?.sqrt()?)
+}
+
+fn group_norm(name: &'static str, image: Extent, groups: usize) -> Case {
+    case(name, GroupNorm::new(image, groups).unwrap(), &[image], move |theta, x| {
+        let planes = nchw(&x[0], image)?;
+        let normal = standardised(&planes.reshape((BATCH * groups, ()))?)?.reshape(planes.dims())?;
+        rows(&normal)?.broadcast_mul(&theta[0])?.broadcast_add(&theta[1])
+    })
+}
+
+fn attention(name: &'static str, tokens: usize, width: usize, heads: usize) -> Case {
+    let layer = Attention::new(tokens, width, heads).unwrap();
+    case(name, layer, &[Extent::tokens(tokens, 3 * width)], move |_, x| {
+        let all =
+            x[0].reshape(&[BATCH, tokens, 3, heads, width / heads])?.permute(vec![2, 0, 3, 1, 4])?.contiguous()?;
+        let scores = (all.get(0)?.matmul(&all.get(1)?.t()?)? * (heads as f64 / width as f64).sqrt())?;
+        let weights = candle_nn::ops::softmax(&scores, 3)?;
+        weights.matmul(&all.get(2)?)?.transpose(1, 2)?.contiguous()?.reshape(((), width))
     })
 }
 
@@ -80,6 +106,7 @@ fn cases() -> Vec<Case> {
             centred.broadcast_div(&deviation)?.broadcast_mul(&theta[0])?.broadcast_add(&theta[1])
         }),
         activation("relu", Activation::Relu),
+        activation("leaky relu", Activation::LeakyRelu),
         activation("tanh", Activation::Tanh),
         activation("gelu", Activation::Gelu),
         activation("identity", Activation::Identity),
@@ -106,6 +133,29 @@ fn cases() -> Vec<Case> {
         case("patches", Patches::new(image, 2).unwrap(), &[image], |_, x| {
             let x = x[0].reshape(&[BATCH, 3, 2, 2, 2, 3])?.permute(vec![0, 1, 3, 5, 2, 4])?;
             x.contiguous()?.reshape(((), 12))
+        }),
+        case("norm without parameters", Standardise, &[Extent::tokens(2, 6)], |_, x| standardised(&x[0])),
+        group_norm("group norm", Extent::image(6, 3, 2), 3),
+        group_norm("group norm of one group", Extent::image(4, 2, 5), 1),
+        case(
+            "grouped linear",
+            GroupedLinear { groups: 3, inputs: 2, outputs: 4, weight: START, bias: START },
+            &[Extent::tokens(2, 6)],
+            |theta, x| {
+                let parts: Vec<Tensor> = (0..3)
+                    .map(|group| x[0].narrow(1, 2 * group, 2)?.matmul(&theta[0].narrow(0, 4 * group, 4)?.t()?))
+                    .collect::<Result<_>>()?;
+                Tensor::cat(&parts, 1)?.broadcast_add(&theta[1])
+            },
+        ),
+        attention("attention in one head", 3, 5, 1),
+        attention("attention in heads", 4, 6, 3),
+        attention("attention wider than a vector", 3, 38, 2),
+        case("position", Position::new(4, 3), &[tokens], |_, x| {
+            let place = |token: f64| [token.sin(), token.cos(), (token / 10_000f64.powf(2.0 / 3.0)).sin()];
+            let table: Vec<f64> = (0..4).flat_map(|token| place(f64::from(token))).collect();
+            let table = Tensor::from_vec(table, (1, 4, 3), &Device::Cpu)?.to_dtype(x[0].dtype())?;
+            x[0].reshape(((), 4, 3))?.broadcast_add(&table)?.reshape(((), 3))
         }),
         case("add", Add, &[tokens, tokens], |_, x| &x[0] + &x[1]),
     ]

@@ -168,7 +168,8 @@ impl Golden {
             let stride = if number == 1 { 1 } else { 2 };
             layers.push(ConvLayerSpec { channels, kernel, stride, padding: kernel / 2, pool: PoolSpec::None });
         }
-        let spec = ConvSpec { layers, activation: ActivationSpec::Relu, init: InitSpec::He };
+        let (hidden, groups) = (Vec::new(), 0);
+        let spec = ConvSpec { layers, hidden, groups, activation: ActivationSpec::Relu, init: InitSpec::He };
         Self::image_model(reference, ModelSpec::Conv(spec), "param.fc.weight")
     }
 

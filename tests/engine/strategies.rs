@@ -145,8 +145,17 @@ pub fn weight_perturbation_reproduces_the_golden_scalars_and_estimates() {
 }
 
 #[test]
-fn all_seven_strategies_run_on_conv_and_mixer_with_exact_scalars() {
-    for (model, image) in [(CONV, Extent::image(2, 8, 8)), (MIXER, Extent::image(2, 4, 4))] {
+fn all_seven_strategies_run_on_every_architecture_with_exact_scalars() {
+    let image = Extent::image(2, 4, 4);
+    let models = [
+        (CONV, Extent::image(2, 8, 8)),
+        (MIXER, image),
+        ("conv((layers: [(channels: 4)], groups: 2, hidden: [5], activation: leaky_relu))", image),
+        ("resnet((stages: [(channels: 4, blocks: 1), (channels: 6, blocks: 1, stride: 2)], groups: 2))", image),
+        ("local_mixer((patch: 2, width: 6, groups: 3, blocks: 2))", image),
+        ("transformer((patch: 2, width: 6, blocks: 1, heads: 3, hidden: 7))", image),
+    ];
+    for (model, image) in models {
         let f = Fixture::new(model, image, 3, 6, 50).unwrap();
         for strategy in SIGNAL.iter().chain(&["weight-perturbation"]) {
             let weight = *strategy == "weight-perturbation";

@@ -7,11 +7,16 @@ use super::real::{Real, on_real};
 use super::wide::wide;
 use candle_core::{Result, Tensor};
 
+/// Slope of the leaky ReLU where s ≤ 0 (Maas, Hannun and Ng, 2013).
+pub const LEAK: f64 = 0.01;
+
 /// φ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
     /// max(0, s), with derivative 1 for s > 0 and else 0.
     Relu,
+    /// s for s > 0, else [`LEAK`]·s, with derivative 1 or [`LEAK`].
+    LeakyRelu,
     /// tanh s.
     Tanh,
     /// s·Φ(s), exact.
@@ -31,6 +36,14 @@ pub(super) fn activate<T: Real>(kind: Activation, s: &[T], x: &mut [T], m: &mut 
                 // A NaN goes through, so that it is seen.
                 *x = if *s <= T::ZERO { T::ZERO } else { *s };
                 *m = if positive { T::ONE } else { T::ZERO };
+            }
+        }
+        Activation::LeakyRelu => {
+            let leak = T::of(LEAK);
+            for ((s, x), m) in places {
+                let slope = if *s > T::ZERO { T::ONE } else { leak };
+                *x = slope * *s;
+                *m = slope;
             }
         }
         Activation::Tanh => {

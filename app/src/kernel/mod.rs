@@ -11,7 +11,9 @@
 mod access;
 mod activation;
 mod arena;
+mod attention;
 mod classes;
+mod columns;
 mod decompose;
 mod draw;
 mod elementwise;
@@ -31,9 +33,11 @@ mod transpose;
 mod wide;
 
 pub use access::cpu_pointer;
-pub use activation::{Activation, activation};
+pub use activation::{Activation, LEAK, activation};
 pub use arena::{Arena, Scratch};
+pub use attention::{Heads, attention, attention_adjoint, attention_tangent};
 pub use classes::{Scores, categorical, cross_entropy, one_hot, softmax, squared_error};
+pub use columns::{add_table, gather_columns, scatter_columns};
 pub use decompose::{orthonormalise, singular_values, svd};
 pub use draw::{Draw, DrawKey, draws, fill_draws, fill_draws_at};
 pub use elementwise::{

@@ -86,8 +86,10 @@ pub enum LayerKind {
     Linear,
     /// Two-dimensional convolution.
     Conv2d,
-    /// Layer normalisation with scale and shift.
-    LayerNorm,
+    /// Dense layers side by side on groups of columns.
+    GroupedLinear,
+    /// Layer or group normalisation with scale and shift.
+    Norm,
     /// Element-wise activation: its derivative is what math.md calls M_l.
     Activation,
     /// Anything else without parameters (pooling, transposition, flattening, sum).

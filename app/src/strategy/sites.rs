@@ -44,7 +44,8 @@ pub(super) fn sites(graph: &Graph) -> Result<Vec<SiteView>> {
         let layer = match node.layer.kind() {
             LayerKind::Linear => abi::GW_LAYER_LINEAR,
             LayerKind::Conv2d => abi::GW_LAYER_CONV2D,
-            LayerKind::LayerNorm => abi::GW_LAYER_NORM,
+            LayerKind::GroupedLinear => abi::GW_LAYER_GROUPED_LINEAR,
+            LayerKind::Norm => abi::GW_LAYER_NORM,
             kind => bail!("layer `{}` is of kind {kind:?}, which plugins cannot be told of", node.name),
         };
         let shapes: Vec<Vec<usize>> = node.layer.parameters().into_iter().map(|spec| spec.shape).collect();

@@ -5,8 +5,8 @@ use super::diagnostic::{Place, nearest};
 use super::outline::Node;
 use super::rules::check_lane;
 use super::{
-    ConvSpec, Diagnostic, Document, LaneDefaults, LaneSpec, MixerSpec, MlpSpec, ModelSpec, NetworkProblem, PoolSpec,
-    Problem, apply_axis, path,
+    ConvSpec, Diagnostic, Document, LaneDefaults, LaneSpec, LocalMixerSpec, MixerSpec, MlpSpec, ModelSpec,
+    NetworkProblem, PoolSpec, Problem, ResnetSpec, TransformerSpec, apply_axis, path,
 };
 use std::collections::BTreeMap;
 
@@ -85,12 +85,10 @@ impl Check<'_> {
         self.need(share, "problem.data.validation", "expected a share from 0 to 0.9");
         self.need(data.limit != Some(0), "problem.data.limit", "expected at least 1 training example");
         match &problem.model {
-            ModelSpec::Mlp(MlpSpec { hidden, .. }) => {
-                for (index, &width) in hidden.iter().enumerate() {
-                    self.size(width, &format!("problem.model.hidden[{index}]"), "a width");
-                }
-            }
-            ModelSpec::Conv(ConvSpec { layers, .. }) => {
+            ModelSpec::Mlp(MlpSpec { hidden, .. }) => self.widths(hidden),
+            ModelSpec::Conv(ConvSpec { layers, hidden, groups, .. }) => {
+                self.widths(hidden);
+                self.need(*groups <= LARGEST, "problem.model.groups", format!("expected at most {LARGEST}"));
                 self.need(!layers.is_empty(), "problem.model.layers", "expected at least one convolution");
                 for (index, layer) in layers.iter().enumerate() {
                     let pool = match layer.pool {
@@ -105,18 +103,49 @@ impl Check<'_> {
                     self.need(layer.padding <= LARGEST, &at, format!("expected at most {LARGEST}"));
                 }
             }
+            ModelSpec::Resnet(ResnetSpec { stages, groups, .. }) => {
+                self.need(!stages.is_empty(), "problem.model.stages", "expected at least one stage");
+                for (index, stage) in stages.iter().enumerate() {
+                    let sizes = [("channels", stage.channels), ("blocks", stage.blocks), ("stride", stage.stride)];
+                    for (field, size) in sizes {
+                        self.size(size, &format!("problem.model.stages[{index}].{field}"), "a number");
+                    }
+                }
+                self.sizes(&[("groups", groups)]);
+            }
             ModelSpec::Mixer(MixerSpec { patch, width, blocks, token_hidden, channel_hidden, .. }) => {
-                let sizes = [
+                self.sizes(&[
                     ("patch", patch),
                     ("width", width),
                     ("blocks", blocks),
                     ("token_hidden", token_hidden),
                     ("channel_hidden", channel_hidden),
-                ];
-                for (field, &size) in sizes {
-                    self.size(size, &format!("problem.model.{field}"), "a number");
-                }
+                ]);
             }
+            ModelSpec::LocalMixer(LocalMixerSpec { patch, width, groups, blocks, .. }) => {
+                self.sizes(&[("patch", patch), ("width", width), ("groups", groups), ("blocks", blocks)]);
+            }
+            ModelSpec::Transformer(TransformerSpec { patch, width, blocks, heads, hidden, .. }) => {
+                self.sizes(&[
+                    ("patch", patch),
+                    ("width", width),
+                    ("blocks", blocks),
+                    ("heads", heads),
+                    ("hidden", hidden),
+                ]);
+            }
+        }
+    }
+
+    fn sizes(&mut self, sizes: &[(&str, &usize)]) {
+        for (field, size) in sizes {
+            self.size(**size, &format!("problem.model.{field}"), "a number");
+        }
+    }
+
+    fn widths(&mut self, hidden: &[usize]) {
+        for (index, &width) in hidden.iter().enumerate() {
+            self.size(width, &format!("problem.model.hidden[{index}]"), "a width");
         }
     }
 

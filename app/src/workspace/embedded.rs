@@ -18,7 +18,7 @@ macro_rules! shipped {
 }
 
 /// The shipped workspaces; the first is what the program opens when nothing is named.
-pub const EMBEDDED: [Embedded; 5] = shipped!["quickstart", "conv", "mixer", "scopes", "table"];
+pub const EMBEDDED: [Embedded; 6] = shipped!["quickstart", "conv", "mixer", "transformer", "scopes", "table"];
 
 impl Embedded {
     /// The one called `name` (or `name.ron`, or `workspaces/name.ron`).

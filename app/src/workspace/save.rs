@@ -171,7 +171,35 @@ mod tests {
                 norm,
                 residual: !norm
             })),
-            vec(layer, 0..3).prop_map(move |layers| ModelSpec::Conv(ConvSpec { layers, activation, init })),
+            vec(layer, 0..3).prop_map(move |layers| ModelSpec::Conv(ConvSpec {
+                layers,
+                hidden: vec![7],
+                groups: 2,
+                activation,
+                init
+            })),
+            (vec((1..9usize, 1..3usize, 1..3usize), 0..3), 1..4usize).prop_map(move |(stages, groups)| {
+                let stage = |(channels, blocks, stride)| StageSpec { channels, blocks, stride };
+                let stages = stages.into_iter().map(stage).collect();
+                ModelSpec::Resnet(ResnetSpec { stages, groups, activation, init })
+            }),
+            (1..9usize, 1..9usize).prop_map(move |(width, groups)| ModelSpec::LocalMixer(LocalMixerSpec {
+                patch: 4,
+                width,
+                groups,
+                blocks: 2,
+                activation,
+                init
+            })),
+            (1..9usize, 1..9usize).prop_map(move |(width, heads)| ModelSpec::Transformer(TransformerSpec {
+                patch: 4,
+                width,
+                blocks: 1,
+                heads,
+                hidden: 5,
+                activation: ActivationSpec::LeakyRelu,
+                init
+            })),
             (1..9usize).prop_map(move |patch| ModelSpec::Mixer(MixerSpec {
                 patch,
                 width: 3,

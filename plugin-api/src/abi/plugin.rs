@@ -211,6 +211,8 @@ pub const GW_LAYER_LINEAR: u32 = 1;
 pub const GW_LAYER_CONV2D: u32 = 2;
 /// Normalisation with scale and shift.
 pub const GW_LAYER_NORM: u32 = 3;
+/// Dense layers side by side on groups of columns: the weight's columns are those of one group.
+pub const GW_LAYER_GROUPED_LINEAR: u32 = 4;
 
 /// A site: the output of a parametric layer, in execution order.
 #[repr(C)]

@@ -2,14 +2,18 @@
 //! computes a fresh tensor that is then copied into the destination. What has no counterpart in Candle goes through the
 //! host's memory ([`on_host`]).
 
+mod attention;
+mod columns;
 mod image;
 mod rows;
 
+pub(super) use attention::*;
+pub(super) use columns::*;
 pub(super) use image::*;
 pub(super) use rows::*;
 
 use super::access::shape;
-use super::activation::Activation;
+use super::activation::{Activation, LEAK};
 use super::optimizer::{Adam, Sgd};
 use candle_core::{DType, Device, Result, Tensor};
 use std::cell::Cell;
@@ -149,6 +153,10 @@ pub(super) fn activation(kind: Activation, s: &Tensor, x: &Tensor, m: &Tensor) -
     let s = s.detach();
     let (activation, derivative) = match kind {
         Activation::Relu => (s.relu()?, s.gt(0.0)?.to_dtype(s.dtype())?),
+        Activation::LeakyRelu => {
+            let derivative = s.gt(0.0)?.to_dtype(s.dtype())?.affine(1.0 - LEAK, LEAK)?;
+            ((&s * &derivative)?, derivative)
+        }
         Activation::Tanh => {
             let tanh = s.tanh()?;
             let derivative = tanh.sqr()?.affine(-1.0, 1.0)?;

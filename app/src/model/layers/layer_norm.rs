@@ -18,7 +18,7 @@ pub struct LayerNorm {
 
 impl Layer for LayerNorm {
     fn kind(&self) -> LayerKind {
-        LayerKind::LayerNorm
+        LayerKind::Norm
     }
 
     fn parameters(&self) -> Vec<ParameterSpec> {

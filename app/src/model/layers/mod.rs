@@ -2,26 +2,36 @@
 
 mod activation;
 mod add;
+mod attention;
 mod average_pool;
 mod conv2d;
 mod flatten;
+mod group_norm;
+mod grouped_linear;
 mod layer_norm;
 mod linear;
 mod max_pool;
 mod mean;
 mod patches;
+mod position;
+mod standardise;
 mod transpose;
 
 pub use activation::ActivationLayer;
 pub use add::Add;
+pub use attention::Attention;
 pub use average_pool::AveragePool;
 pub use conv2d::Conv2d;
 pub use flatten::Flatten;
+pub use group_norm::GroupNorm;
+pub use grouped_linear::GroupedLinear;
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 pub use max_pool::MaxPool;
 pub use mean::MeanTokens;
 pub use patches::Patches;
+pub use position::Position;
+pub use standardise::Standardise;
 pub use transpose::TransposeTokens;
 
 use super::layer::Extent;

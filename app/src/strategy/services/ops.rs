@@ -206,9 +206,9 @@ fn passable(state: &State<'_>, site: usize) -> Reply<()> {
     for &index in graph.sites[site].region.iter().filter(|&&index| index > ready) {
         let node = &graph.nodes[index];
         let keeps_nothing = match node.layer.kind() {
-            LayerKind::Linear | LayerKind::Conv2d => true,
+            LayerKind::Linear | LayerKind::Conv2d | LayerKind::GroupedLinear => true,
             LayerKind::Shape => state.tape.saved(index).is_empty(),
-            LayerKind::LayerNorm | LayerKind::Activation => false,
+            LayerKind::Norm | LayerKind::Activation => false,
         };
         if !keeps_nothing {
             let (name, through) = (&state.prepared.sites[site].name, &node.name);

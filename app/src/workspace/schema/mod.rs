@@ -2,11 +2,13 @@
 //! field docs are what the editor and `guesswork schema` show.
 
 mod lane;
+mod model;
 mod problem;
 mod runs;
 mod workspace;
 
 pub use lane::*;
+pub use model::*;
 pub use problem::*;
 pub use runs::*;
 pub use workspace::*;
@@ -15,6 +17,7 @@ pub use workspace::*;
 pub(super) const SOURCE: &str = concat!(
     include_str!("workspace.rs"),
     include_str!("problem.rs"),
+    include_str!("model.rs"),
     include_str!("lane.rs"),
     include_str!("runs.rs"),
 );
