@@ -50,6 +50,19 @@ fn damaged_memory_ends_the_run() {
 }
 
 #[test]
+fn an_input_written_when_told_of_a_step_is_seen_at_every_hundredth() {
+    let run = |at: u64| {
+        let params = format!("\"at\": {at}");
+        batch(&beside("fault-observe-writes-input", &params), &["--steps", "102"])
+    };
+    let ran = run(100).expect(4).says(&["fault-observe-writes-input", "observe", "no longer trusted", "step 100"]);
+    let ended = end(&ran.records(), 0)["reason"]["plugin"].as_str().map(str::to_owned);
+    assert!(ended.is_some_and(|reason| reason.contains("derivative of site `fc1`")));
+    // A step that is not looked at: the activation's derivative is written anew by the next forward pass.
+    assert_eq!(end(&run(50).expect(0).records(), 0)["reason"], "done");
+}
+
+#[test]
 fn an_unknown_need_is_refused_before_training() {
     let ran = batch(&beside("fault-unknown-need", ""), &[]).expect(4).says(&["fault-unknown-need", "60"]);
     assert!(kind(&ran.records(), "step").is_empty());

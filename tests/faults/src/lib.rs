@@ -11,6 +11,7 @@
 //! | `fault-unwritten` | leaves the signals as they came | 0 |
 //! | `fault-overrun` | writes one element past the end of each signal | 0 |
 //! | `fault-writes-input` | writes to the activation derivative, an input | 0 |
+//! | `fault-observe-writes-input` | writes to the same in `observe` of that step alone | 100 |
 //! | `fault-chatter` | prints to standard output and error, which breaks no rule | 0 |
 //! | `fault-hold` | changes its state, then waits to be cancelled, where the environment asks for it | 7 |
 //! | `fault-unknown-need` | needs a role that no host knows: must be refused before any step | |
@@ -18,6 +19,7 @@
 #![allow(unsafe_code)]
 
 mod hold;
+mod observe;
 
 use guesswork_plugin::{
     DType, Element, Error, Info, Input, Kind, Matrix, Param, Result, Role, Service, Step, Strategy,
@@ -64,7 +66,7 @@ macro_rules! faults {
             }
         )+
 
-        guesswork_plugin::export!($($name,)+ hold::Holds, UnknownNeed);
+        guesswork_plugin::export!($($name,)+ hold::Holds, observe::WritesInputWhenToldOfStep, UnknownNeed);
     };
 }
 

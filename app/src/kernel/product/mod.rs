@@ -21,14 +21,13 @@ use super::wide::{Width, width};
 use pack::Factor;
 use scratch::with_scratch;
 use std::ops::Range;
-use tile::Unit;
+use std::sync::OnceLock;
+use tile::{Soon, Unit};
 
 /// Most places of the inner dimension that are packed at once.
-const INNER: usize = 512;
+const INNER: usize = 1024;
 /// Inner lengths up to this are packed whole, so that a tile is finished when it is made.
-pub(super) const WHOLE: usize = 768;
-/// Bytes of packed rows that are worked through for one packed part of B.
-const ROWS_BYTES: usize = 768 << 10;
+pub(super) const WHOLE: usize = 1024;
 /// Work, in multiply-adds, that a thread is worth.
 const PIECE: usize = 1 << 20;
 /// Panels of B that are packed at once: their lines in memory are read whole.
@@ -115,6 +114,17 @@ pub(super) fn available() -> bool {
     cfg!(target_arch = "aarch64")
 }
 
+/// Bytes of packed rows that are worked through for one packed part of B: most of the second-level cache. The bits of a
+/// result do not depend on it.
+fn rows_bytes() -> usize {
+    static BYTES: OnceLock<usize> = OnceLock::new();
+    *BYTES.get_or_init(|| {
+        let cache = std::fs::read_to_string("/sys/devices/system/cpu/cpu0/cache/index2/size").unwrap_or_default();
+        let kib = cache.trim().strip_suffix('K').and_then(|kib| kib.parse().ok()).unwrap_or(1024usize);
+        (kib.clamp(256, 4096) << 10) / 4 * 3
+    })
+}
+
 /// Whether the processor has the wide tiles.
 fn is_wide() -> bool {
     #[cfg(target_arch = "x86_64")]
@@ -126,6 +136,17 @@ fn is_wide() -> bool {
 /// Rows and columns of a tile of `T`.
 pub(super) fn tile_extent<T: Tiled>() -> (usize, usize) {
     if is_wide() { (T::Wide::MR, T::Wide::NR) } else { (T::Narrow::MR, T::Narrow::NR) }
+}
+
+/// How a part of a product is worked through.
+#[derive(Clone, Copy)]
+struct Plan {
+    /// Places of the inner dimension that are packed at once.
+    length: usize,
+    /// Panels that are packed at once.
+    group: usize,
+    /// Numbers of scratch.
+    scratch: usize,
 }
 
 struct Product<'a, T, F> {
@@ -172,67 +193,92 @@ impl<T: Tiled, F: Finish<T>> Product<'_, T, F> {
             rayon::join(|| self.cut(p0, s0, by_panels, left), || self.cut(p1, s1, by_panels, pieces - left));
             return;
         }
-        // SAFETY: `is_wide` says what the processor has; the part lies within the product.
-        unsafe { if is_wide() { self.wide(panels, strips) } else { self.narrow(panels, strips) } }
+        // The scratch is taken out here: a closure does not inherit what the compiler may assume of the processor.
+        if is_wide() {
+            let plan = self.plan::<T::Wide>(panels.len());
+            // SAFETY: `is_wide` says what the processor has; the part lies within the product.
+            with_scratch::<T, _>(plan.scratch, |scratch| unsafe { self.wide(panels, strips, plan, scratch) });
+        } else {
+            let plan = self.plan::<T::Narrow>(panels.len());
+            // SAFETY: the caller of `product` promises that the processor has tiles; the part lies within the product.
+            with_scratch::<T, _>(plan.scratch, |scratch| unsafe { self.narrow(panels, strips, plan, scratch) });
+        }
     }
 
     #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))]
-    unsafe fn wide(&self, panels: Range<usize>, strips: Range<usize>) {
+    unsafe fn wide(&self, panels: Range<usize>, strips: Range<usize>, plan: Plan, scratch: &mut [T]) {
         // SAFETY: as the caller promises.
-        unsafe { self.part::<T::Wide>(panels, strips) }
+        unsafe { self.part::<T::Wide>(panels, strips, plan, scratch) }
     }
 
     #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma"))]
-    unsafe fn narrow(&self, panels: Range<usize>, strips: Range<usize>) {
+    unsafe fn narrow(&self, panels: Range<usize>, strips: Range<usize>, plan: Plan, scratch: &mut [T]) {
         // SAFETY: as the caller promises.
-        unsafe { self.part::<T::Narrow>(panels, strips) }
+        unsafe { self.part::<T::Narrow>(panels, strips, plan, scratch) }
+    }
+
+    /// How a part of `panels` panels is worked through.
+    fn plan<U: Unit<T = T>>(&self, panels: usize) -> Plan {
+        let inner = self.columns.inner;
+        let blocks = if inner <= WHOLE { 1 } else { inner.div_ceil(INNER) };
+        let length = inner.div_ceil(blocks).next_multiple_of(U::SIDE);
+        let most = (rows_bytes() / (U::MR * length * size_of::<T>())).max(1);
+        // Groups of equal size.
+        let group = panels.div_ceil(panels.div_ceil(most).max(1)).max(1);
+        let scratch = group * U::MR * length + PANELS * U::NR * length + U::MR * U::NR + 4 * U::SIDE;
+        Plan { length, group, scratch }
     }
 
     /// Computes the tiles of `panels` × `strips`.
     ///
     /// # Safety
-    /// The processor must have the unit's width, and nobody else may write this part.
+    /// The processor must have the unit's width, and nobody else may write this part; the scratch is as `plan` says.
     #[inline(always)]
-    unsafe fn part<U: Unit<T = T>>(&self, panels: Range<usize>, strips: Range<usize>) {
+    unsafe fn part<U: Unit<T = T>>(&self, panels: Range<usize>, strips: Range<usize>, plan: Plan, scratch: &mut [T]) {
         let inner = self.columns.inner;
-        let blocks = if inner <= WHOLE { 1 } else { inner.div_ceil(INNER) };
-        let length = inner.div_ceil(blocks).next_multiple_of(U::SIDE);
-        let panel_length = U::MR * length;
-        let group = (ROWS_BYTES / (panel_length * size_of::<T>())).max(1);
-        // Groups of equal size.
-        let groups = panels.len().div_ceil(group).max(1);
-        let group = panels.len().div_ceil(groups).max(1);
-        let strip_length = U::NR * length;
-        let need = group * panel_length + PANELS * strip_length + U::MR * U::NR + 4 * U::SIDE;
-        with_scratch::<T, _>(need, |scratch| {
-            let (sums, rest) = scratch.split_at_mut(U::MR * U::NR);
-            let (strip_pack, row_pack) = rest.split_at_mut(PANELS * strip_length + U::SIDE.next_multiple_of(16));
-            for start in panels.clone().step_by(group) {
-                let group = start..(start + group).min(panels.end);
-                for place in (0..inner).step_by(length) {
-                    let places = (place, length.min(inner - place));
-                    // SAFETY: panels, strips and places lie within the product; the scratch was sized for them.
-                    unsafe {
-                        for (index, panel) in group.clone().enumerate() {
-                            let (block, row) = self.panel(panel);
-                            let rows = &self.rows[block];
-                            let factor = Factor {
-                                data: rows.a,
-                                stride: if rows.transposed { rows.rows } else { inner },
-                                inner_first: !rows.transposed,
-                            };
-                            let count = U::MR.min(rows.rows - row);
-                            let to = row_pack.as_mut_ptr().add(index * U::MR * places.1);
-                            pack::panel::<U>(factor, (row, count), places, U::MR, to);
-                        }
-                        for first in strips.clone().step_by(PANELS) {
-                            let now = first..(first + PANELS).min(strips.end);
-                            self.strips::<U>(now, group.clone(), places, row_pack, strip_pack, sums);
-                        }
+        let Plan { length, group, .. } = plan;
+        let (sums, rest) = scratch.split_at_mut(U::MR * U::NR);
+        let (strip_pack, row_pack) = rest.split_at_mut(PANELS * U::NR * length + U::SIDE.next_multiple_of(16));
+        for start in panels.clone().step_by(group) {
+            let group = start..(start + group).min(panels.end);
+            for place in (0..inner).step_by(length) {
+                let places = (place, length.min(inner - place));
+                // SAFETY: panels, strips and places lie within the product; the scratch was sized for them.
+                unsafe {
+                    self.rows::<U>(group.clone(), places, row_pack);
+                    for first in strips.clone().step_by(PANELS) {
+                        let now = first..(first + PANELS).min(strips.end);
+                        self.strips::<U>(now, group.clone(), places, row_pack, strip_pack, sums);
                     }
                 }
             }
-        });
+        }
+    }
+
+    /// Packs panels of A.
+    ///
+    /// # Safety
+    /// As [`Product::part`].
+    #[inline(always)]
+    unsafe fn rows<U: Unit<T = T>>(&self, panels: Range<usize>, places: (usize, usize), row_pack: &mut [T]) {
+        let mut next = panels.start;
+        while next < panels.end {
+            // The panels that belong to one matrix.
+            let (block, row) = self.panel(next);
+            let rows = &self.rows[block];
+            let count = (rows.rows - row).min((panels.end - next) * U::MR);
+            let factor = Factor {
+                data: rows.a,
+                stride: if rows.transposed { rows.rows } else { self.columns.inner },
+                inner_first: !rows.transposed,
+            };
+            // SAFETY: as the caller promises.
+            unsafe {
+                let to = row_pack.as_mut_ptr().add((next - panels.start) * U::MR * places.1);
+                pack::panels::<U>(factor, (row, count), places, U::MR, to);
+            }
+            next += count.div_ceil(U::MR);
+        }
     }
 
     /// Packs some strips of B and computes their tiles in the packed panels.
@@ -254,11 +300,9 @@ impl<T: Tiled, F: Finish<T>> Product<'_, T, F> {
         let (first, last) = (places.0 == 0, places.0 + places.1 == inner);
         // SAFETY: as the caller promises.
         unsafe {
-            for (index, strip) in strips.clone().enumerate() {
-                let column = strip * U::NR;
-                let to = strip_pack.as_mut_ptr().add(index * U::NR * places.1);
-                pack::panel::<U>(factor, (column, U::NR.min(columns - column)), places, U::NR, to);
-            }
+            let column = strips.start * U::NR;
+            let count = (strips.len() * U::NR).min(columns - column);
+            pack::panels::<U>(factor, (column, count), places, U::NR, strip_pack.as_mut_ptr());
             for (index, strip) in strips.enumerate() {
                 let column = strip * U::NR;
                 let width = U::NR.min(columns - column);
@@ -269,13 +313,11 @@ impl<T: Tiled, F: Finish<T>> Product<'_, T, F> {
                     let rows = &self.rows[block];
                     let count = U::MR.min(rows.rows - row);
                     let c = rows.c.add(row * columns + column);
-                    for i in 0..count {
-                        U::prefetch(c.wrapping_add(i * columns), width);
-                    }
+                    let soon = Soon { start: c.cast_const(), stride: columns };
                     if width > U::NR / 2 {
-                        U::tile(places.1, from, packed, sums.as_mut_ptr());
+                        U::tile(places.1, from, packed, sums.as_mut_ptr(), soon);
                     } else {
-                        U::half(places.1, from, packed, sums.as_mut_ptr());
+                        U::half(places.1, from, packed, sums.as_mut_ptr(), soon);
                     }
                     for i in 0..count {
                         let place = Place { block, row: row + i, column, first, last };

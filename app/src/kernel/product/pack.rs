@@ -26,13 +26,58 @@ impl<T: Tiled> Factor<T> {
     }
 }
 
-/// Packs `rows` rows from `row` on (at most `width`) and `inner` places from `place` on: place k holds `width` numbers at
-/// `dst + k·width`. Up to SIDE − 1 numbers past the end are written too.
+/// Packs `rows` rows from `row` on and `inner` places from `place` on in panels of `width` rows, one after the other: place k
+/// of a panel holds `width` numbers at k·width. Up to SIDE − 1 numbers past the end are written too.
 ///
 /// # Safety
-/// The processor must have the unit's width; the factor must reach that far, and `dst` hold `inner`·`width` + SIDE numbers.
+/// The processor must have the unit's width; the factor must reach that far, and `dst` hold a whole number of panels and
+/// SIDE numbers more.
 #[inline(always)]
-pub(super) unsafe fn panel<U: Unit>(
+pub(super) unsafe fn panels<U: Unit>(
+    factor: Factor<U::T>,
+    (row, rows): (usize, usize),
+    (place, inner): (usize, usize),
+    width: usize,
+    dst: *mut U::T,
+) {
+    // SAFETY: every access stays within `rows` × `inner` of the factor and the panels at `dst`.
+    unsafe {
+        if factor.inner_first {
+            for first in (0..rows).step_by(width) {
+                let count = width.min(rows - first);
+                transposed::<U>(factor, (row + first, count), (place, inner), width, dst.add(first * inner));
+            }
+            return;
+        }
+        let src = factor.from(row, place);
+        for k in 0..inner {
+            let line = src.add(k * factor.stride);
+            // The lines lie far apart: nothing else sees which is next.
+            U::prefetch(line.wrapping_add(AHEAD * factor.stride), rows);
+            for first in (0..rows).step_by(width) {
+                let (from, to) = (line.add(first), dst.add(first * inner + k * width));
+                if rows - first >= width {
+                    copy::<U>(from, to, width);
+                } else {
+                    let rows = rows - first;
+                    for i in 0..width {
+                        *to.add(i) = if i < rows { *from.add(i) } else { <U::T as crate::kernel::real::Real>::ZERO };
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Lines of a factor that are asked for before they are copied.
+const AHEAD: usize = 8;
+
+/// One panel of [`panels`], of lines along the inner dimension.
+///
+/// # Safety
+/// As [`panels`].
+#[inline(always)]
+unsafe fn transposed<U: Unit>(
     factor: Factor<U::T>,
     (row, rows): (usize, usize),
     (place, inner): (usize, usize),
@@ -42,19 +87,6 @@ pub(super) unsafe fn panel<U: Unit>(
     // SAFETY: every access stays within `rows` × `inner` of the factor and `inner`·`width` + SIDE of `dst`.
     unsafe {
         let src = factor.from(row, place);
-        if !factor.inner_first {
-            for k in 0..inner {
-                let (from, to) = (src.add(k * factor.stride), dst.add(k * width));
-                if rows == width {
-                    copy::<U>(from, to, width);
-                } else {
-                    for i in 0..width {
-                        *to.add(i) = if i < rows { *from.add(i) } else { <U::T as crate::kernel::real::Real>::ZERO };
-                    }
-                }
-            }
-            return;
-        }
         let whole = inner / U::SIDE * U::SIDE;
         for first in (0..width).step_by(U::SIDE) {
             let lines = rows.saturating_sub(first).min(U::SIDE);

@@ -17,6 +17,23 @@ pub(in crate::kernel) use portable::{
     Portable32 as Wide32, Portable32 as Narrow32, Portable64 as Wide64, Portable64 as Narrow64,
 };
 
+/// Rows of the result that are needed when a tile is done.
+#[derive(Clone, Copy)]
+pub(in crate::kernel) struct Soon<T> {
+    /// The first.
+    pub start: *const T,
+    /// Numbers from one to the next.
+    pub stride: usize,
+}
+
+impl<T> Soon<T> {
+    /// Where row `row` starts; it may lie outside the result.
+    #[inline(always)]
+    fn row(self, row: usize) -> *const T {
+        self.start.wrapping_add(row * self.stride)
+    }
+}
+
 /// One element type on one vector width.
 pub(in crate::kernel) trait Unit: 'static {
     /// The element type.
@@ -26,18 +43,19 @@ pub(in crate::kernel) trait Unit: 'static {
     /// Columns of a tile: two vectors.
     const NR: usize;
 
-    /// `out ← Σ_k a_k b_kᵀ`, MR × NR row-major, from `inner` places of packed factors.
+    /// `out ← Σ_k a_k b_kᵀ`, MR × NR row-major, from `inner` places of packed factors. The rows of `soon` are asked for
+    /// meanwhile.
     ///
     /// # Safety
     /// The processor must have the width; `a` holds `inner`·MR, `b` `inner`·NR and `out` MR·NR numbers, `b` and `out`
     /// aligned to a vector.
-    unsafe fn tile(inner: usize, a: *const Self::T, b: *const Self::T, out: *mut Self::T);
+    unsafe fn tile(inner: usize, a: *const Self::T, b: *const Self::T, out: *mut Self::T, soon: Soon<Self::T>);
 
     /// The same for the first NR/2 columns: `b` still steps by NR, and `out` keeps rows of NR.
     ///
     /// # Safety
     /// As [`Unit::tile`].
-    unsafe fn half(inner: usize, a: *const Self::T, b: *const Self::T, out: *mut Self::T);
+    unsafe fn half(inner: usize, a: *const Self::T, b: *const Self::T, out: *mut Self::T, soon: Soon<Self::T>);
 
     /// Transposes `rows` ≤ [`Unit::SIDE`] rows of [`Unit::SIDE`] numbers, `stride` apart, into columns `step` apart of
     /// [`Unit::SIDE`] numbers each, written in order, so that columns may overlap the ones before; missing rows count as

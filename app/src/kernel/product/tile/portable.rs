@@ -1,7 +1,7 @@
 //! Tiles without intrinsics, for processors whose baseline has fused multiply-adds: the compiler makes the vectors.
 #![allow(unsafe_code)]
 
-use super::{Unit, transpose_block};
+use super::{Soon, Unit, transpose_block};
 
 const MR: usize = 8;
 const NR: usize = 8;
@@ -17,7 +17,7 @@ macro_rules! unit {
             const NR: usize = NR;
             const SIDE: usize = 16;
 
-            unsafe fn tile(inner: usize, a: *const $t, b: *const $t, out: *mut $t) {
+            unsafe fn tile(inner: usize, a: *const $t, b: *const $t, out: *mut $t, _: Soon<$t>) {
                 let mut sums = [[0.0; NR]; MR];
                 for k in 0..inner {
                     // SAFETY: the callers pass `inner` places of packed factors.
@@ -32,9 +32,9 @@ macro_rules! unit {
                 unsafe { *out.cast::<[[$t; NR]; MR]>() = sums };
             }
 
-            unsafe fn half(inner: usize, a: *const $t, b: *const $t, out: *mut $t) {
+            unsafe fn half(inner: usize, a: *const $t, b: *const $t, out: *mut $t, soon: Soon<$t>) {
                 // SAFETY: as the caller promises.
-                unsafe { Self::tile(inner, a, b, out) }
+                unsafe { Self::tile(inner, a, b, out, soon) }
             }
 
             unsafe fn transpose(src: *const $t, stride: usize, rows: usize, dst: *mut $t, step: usize) {

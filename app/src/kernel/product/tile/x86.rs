@@ -1,7 +1,7 @@
 //! Tiles on the vectors of x86-64: AVX-512, or AVX2 with FMA.
 #![allow(unsafe_code)]
 
-use super::{Unit, transpose_block};
+use super::{Soon, Unit, prefetch, transpose_block};
 use core::arch::x86_64::*;
 
 // The rows are written out, not looped over: sums stay in registers at any level of optimisation.
@@ -13,11 +13,32 @@ macro_rules! unit {
         pub(in crate::kernel) struct $name;
 
         impl $name {
+            /// Numbers in a cache line.
+            const LINE: usize = 64 / size_of::<$t>();
+            /// Cache lines that a row of the tile takes.
+            const LINES: usize = (2 * $lanes as usize).div_ceil(Self::LINE);
+
             #[target_feature(enable = $features)]
-            fn both(inner: usize, mut a: *const $t, mut b: *const $t, out: *mut $t) {
+            fn both(inner: usize, mut a: *const $t, mut b: *const $t, out: *mut $t, soon: Soon<$t>) {
                 $(let (mut $left, mut $right) = ($zero(), $zero());)*
-                for _ in 0..inner {
+                let asked = inner.min($mr * Self::LINES);
+                for step in 0..asked {
+                    let (row, line) = (step / Self::LINES, step % Self::LINES);
+                    prefetch(soon.row(row).wrapping_add(line * Self::LINE).cast(), 1);
                     // SAFETY: the callers pass `inner` places of packed factors; `b` is aligned and steps by two vectors.
+                    unsafe {
+                        let (left, right) = ($load(b), $load(b.add($lanes)));
+                        $(
+                            let factor = $splat(*a.add($row));
+                            $left = $fma(factor, left, $left);
+                            $right = $fma(factor, right, $right);
+                        )*
+                        a = a.add($mr);
+                        b = b.add(2 * $lanes);
+                    }
+                }
+                for _ in asked..inner {
+                    // SAFETY: as above.
                     unsafe {
                         let (left, right) = ($load(b), $load(b.add($lanes)));
                         $(
@@ -39,8 +60,11 @@ macro_rules! unit {
             }
 
             #[target_feature(enable = $features)]
-            fn left(inner: usize, mut a: *const $t, mut b: *const $t, out: *mut $t) {
+            fn left(inner: usize, mut a: *const $t, mut b: *const $t, out: *mut $t, soon: Soon<$t>) {
                 $(let mut $left = $zero();)*
+                for row in 0..$mr {
+                    prefetch(soon.row(row).cast(), $lanes * size_of::<$t>());
+                }
                 for _ in 0..inner {
                     // SAFETY: the callers pass `inner` places of packed factors; `b` is aligned and steps by two vectors.
                     unsafe {
@@ -61,14 +85,14 @@ macro_rules! unit {
             const NR: usize = 2 * $lanes;
             const SIDE: usize = 16;
 
-            unsafe fn tile(inner: usize, a: *const $t, b: *const $t, out: *mut $t) {
+            unsafe fn tile(inner: usize, a: *const $t, b: *const $t, out: *mut $t, soon: Soon<$t>) {
                 // SAFETY: as the caller promises.
-                unsafe { Self::both(inner, a, b, out) }
+                unsafe { Self::both(inner, a, b, out, soon) }
             }
 
-            unsafe fn half(inner: usize, a: *const $t, b: *const $t, out: *mut $t) {
+            unsafe fn half(inner: usize, a: *const $t, b: *const $t, out: *mut $t, soon: Soon<$t>) {
                 // SAFETY: as the caller promises.
-                unsafe { Self::left(inner, a, b, out) }
+                unsafe { Self::left(inner, a, b, out, soon) }
             }
 
             unsafe fn transpose(src: *const $t, stride: usize, rows: usize, dst: *mut $t, step: usize) {
