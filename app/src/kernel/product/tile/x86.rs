@@ -23,7 +23,8 @@ macro_rules! unit {
                 $(let (mut $left, mut $right) = ($zero(), $zero());)*
                 let asked = inner.min($mr * Self::LINES);
                 for step in 0..asked {
-                    let (row, line) = (step / Self::LINES, step % Self::LINES);
+                    let row = step / Self::LINES;
+                    let line = step - row * Self::LINES;
                     prefetch(soon.row(row).wrapping_add(line * Self::LINE).cast(), 1);
                     // SAFETY: the callers pass `inner` places of packed factors; `b` is aligned and steps by two vectors.
                     unsafe {
