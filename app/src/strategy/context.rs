@@ -96,7 +96,7 @@ impl<'a> State<'a> {
         call: &'a mut Call<'_>,
         phase: Phase,
         prepared: &'a Prepared,
-        generation: u32,
+        handles: Handles,
         context: &'a Context,
     ) -> Self {
         let ready = call.site.map(|site| {
@@ -118,7 +118,7 @@ impl<'a> State<'a> {
                 None => None,
             },
             oracle_left: prepared.plan.oracle_budget,
-            handles: Handles::new(generation, &prepared.sites),
+            handles,
             scratch: Vec::new(),
             scratch_taken: 0,
             draws: None,

@@ -99,9 +99,16 @@ pub(super) struct Handles {
 }
 
 impl Handles {
-    /// An empty table; `generation` differs from call to call and is not 0.
-    pub fn new(generation: u32, sites: &Arc<[SiteView]>) -> Self {
-        Self { generation, sites: Arc::clone(sites), entries: Vec::new() }
+    /// An empty table in the memory of `entries`; `generation` differs from call to call and is not 0.
+    pub fn new(generation: u32, sites: &Arc<[SiteView]>, mut entries: Vec<Entry>) -> Self {
+        entries.clear();
+        Self { generation, sites: Arc::clone(sites), entries }
+    }
+
+    /// The memory, for the next call.
+    pub fn into_entries(mut self) -> Vec<Entry> {
+        self.entries.clear();
+        self.entries
     }
 
     /// A matrix in words: `derivative of site `fc1``.

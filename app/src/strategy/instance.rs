@@ -15,6 +15,7 @@ use super::fit::{sensible, target};
 use super::fpmode::FpMode;
 use super::grants::Offer;
 use super::guarded::Guarded;
+use super::handles::{Entry, Handles};
 use super::host;
 use super::info::{Kind, StrategyInfo};
 use super::outputs::Outputs;
@@ -64,6 +65,10 @@ pub struct Instance {
     untrusted: bool,
     generation: u32,
     draws: Option<Draws>,
+    /// The sites of the last model that it was prepared for, for their names.
+    sites: Arc<[SiteView]>,
+    /// The memory of a call's handles.
+    entries: Vec<Entry>,
 }
 
 // SAFETY: the interface: calls of one instance may come from changing threads, one at a time; `&mut self` sees to that.
@@ -91,6 +96,8 @@ impl Instance {
             untrusted: false,
             generation: 0,
             draws: None,
+            sites: Arc::new([]),
+            entries: Vec::new(),
         };
         let mut raw = ptr::null_mut();
         let pointer = info.callable.pointer;
@@ -185,6 +192,7 @@ impl Instance {
         let persistent = self.persistent(&plan, tape).map_err(broken)?;
         let ones = ones(&views, &plan, tape).map_err(broken)?;
         self.context.set_cancelled(&run.cancelled);
+        self.sites = Arc::clone(&views);
         self.prepared = Some(Prepared {
             plan: plan.clone(),
             sites: views,
@@ -235,14 +243,13 @@ impl Instance {
     /// The plugin's own failure, and what the guards find. See [`PluginError::fatal_for_run`].
     pub fn propose(&mut self, call: &mut Call<'_>) -> Result<(), PluginError> {
         let (site, step) = (call.site, call.step);
-        let name = self.site_name(site);
-        let failed = |this: &Self, failure| this.error("propose", name.clone(), Some(step), failure);
-        self.check_call(call, "propose", &name)?;
+        let failed = |this: &Self, failure| this.error("propose", site, Some(step), failure);
+        self.check_call(call, "propose")?;
         let scan = step < 3 || step.is_multiple_of(100);
         if let Some(outputs) = call.outputs.as_deref_mut() {
             outputs.begin(site, scan).map_err(|error| failed(self, host_failure(&error)))?;
         }
-        let (status, found) = self.run(call, Phase::Propose, None, scan, name.clone())?;
+        let (status, found) = self.run(call, Phase::Propose, None, scan)?;
         // What damaged memory comes first: it stops the run whatever the plugin says.
         if let Some(failure) = found {
             self.untrusted = true;
@@ -268,9 +275,9 @@ impl Instance {
         if self.info.callable.record.observe.is_none() {
             return Ok(());
         }
-        self.check_call(call, "observe", &None)?;
+        self.check_call(call, "observe")?;
         let scan = call.step < 3 || call.step.is_multiple_of(100);
-        let (status, found) = self.run(call, Phase::Observe, Some(outcome), scan, None)?;
+        let (status, found) = self.run(call, Phase::Observe, Some(outcome), scan)?;
         if let Some(failure) = found {
             self.untrusted = true;
             self.poisoned = Some(failure.to_string());
@@ -307,13 +314,9 @@ impl Instance {
         self.draws = draws;
     }
 
-    fn site_name(&self, site: Option<usize>) -> Option<String> {
-        Some(self.prepared.as_ref()?.sites.get(site?)?.name.clone())
-    }
-
     /// Whether a call fits what the instance was prepared for.
-    fn check_call(&self, call: &Call<'_>, function: &'static str, name: &Option<String>) -> Result<(), PluginError> {
-        let failed = |failure| Err(self.error(function, name.clone(), Some(call.step), failure));
+    fn check_call(&self, call: &Call<'_>, function: &'static str) -> Result<(), PluginError> {
+        let failed = |failure| Err(self.error(function, call.site, Some(call.step), failure));
         if let Some(reason) = &self.poisoned {
             return failed(Failure::Poisoned(reason.clone()));
         }
@@ -343,11 +346,10 @@ impl Instance {
         phase: Phase,
         outcome: Option<&Outcome<'_>>,
         scan: bool,
-        name: Option<String>,
     ) -> Result<(Result<(), PluginError>, Option<Failure>), PluginError> {
         let function = if phase == Phase::Propose { "propose" } else { "observe" };
-        let step_number = call.step;
-        let failed = |this: &Self, failure| this.error(function, name.clone(), Some(step_number), failure);
+        let (site, step_number) = (call.site, call.step);
+        let failed = |this: &Self, failure| this.error(function, site, Some(step_number), failure);
         let Some(prepared) = self.prepared.take() else { return Err(failed(self, Failure::Unprepared)) };
         self.generation = self.generation % (u32::MAX - 1) + 1;
         let outcome = outcome.map(|outcome| gw_outcome {
@@ -369,13 +371,14 @@ impl Instance {
         };
         let draws = self.draws.take();
         let context = Arc::clone(&self.context);
+        let handles = Handles::new(self.generation, &prepared.sites, std::mem::take(&mut self.entries));
         let (status, input) = {
-            let mut state = State::new(call, phase, &prepared, self.generation, &context);
+            let mut state = State::new(call, phase, &prepared, handles, &context);
             state.draws = draws.as_ref();
             state.scan = scan;
             let status = context.during(&mut state, |ctx: *mut gw_context| {
                 record.ctx = ctx;
-                self.plugin(function, name.clone(), Some(step_number), |strategy, raw, err| {
+                self.plugin(function, site, Some(step_number), |strategy, raw, err| {
                     match (&outcome, strategy.propose, strategy.observe) {
                         // SAFETY: the instance is prepared; all pointers live during the call.
                         (None, Some(propose), _) => unsafe { propose(raw, &record, err) },
@@ -385,10 +388,12 @@ impl Instance {
                     }
                 })
             });
-            (status, state.changed_input().map(|input| Failure::InputWritten { input }))
+            let input = state.changed_input().map(|input| Failure::InputWritten { input });
+            self.entries = state.handles.into_entries();
+            (status, input)
         };
         self.draws = draws;
-        let found = damage(call.outputs.as_deref(), &prepared);
+        let found = damage(call.outputs.as_deref(), site, &prepared);
         self.prepared = Some(prepared);
         let found = found.map_err(|error| failed(self, host_failure(&error)))?;
         Ok((status, found.or(input)))
@@ -398,7 +403,7 @@ impl Instance {
     pub(super) fn plugin(
         &mut self,
         function: &'static str,
-        site: Option<String>,
+        site: Option<usize>,
         step: Option<u64>,
         call: impl FnOnce(&gw_strategy, *mut c_void, *mut gw_error) -> i32,
     ) -> Result<(), PluginError> {
@@ -427,10 +432,11 @@ impl Instance {
     pub(super) fn error(
         &self,
         function: &'static str,
-        site: Option<String>,
+        site: Option<usize>,
         step: Option<u64>,
         failure: Failure,
     ) -> PluginError {
+        let site = site.and_then(|site| Some(self.sites.get(site)?.name.clone()));
         let place = Box::new(Place { strategy: self.info.id.clone(), function, site, step });
         PluginError { place, failure }
     }
@@ -451,10 +457,10 @@ pub(super) fn host_failure(error: &candle_core::Error) -> Failure {
     Failure::Host(super::services::first_line(&error.to_string()).to_owned())
 }
 
-/// The first redzone around outputs or persistent matrices that is not whole.
-fn damage(outputs: Option<&Outputs>, prepared: &Prepared) -> candle_core::Result<Option<Failure>> {
+/// The first redzone around persistent matrices, or the outputs of `site` (all when `None`), that is not whole.
+fn damage(outputs: Option<&Outputs>, site: Option<usize>, prepared: &Prepared) -> candle_core::Result<Option<Failure>> {
     if let Some(outputs) = outputs
-        && let Some(failure) = outputs.redzones()?
+        && let Some(failure) = outputs.redzones(site)?
     {
         return Ok(Some(failure));
     }

@@ -273,9 +273,9 @@ impl Outputs {
         Ok(())
     }
 
-    /// After a call: every redzone whole.
-    pub(super) fn redzones(&self) -> Result<Option<Failure>> {
-        for buffer in &self.buffers {
+    /// After a call for `site` (all when `None`): every redzone of what it could write whole.
+    pub(super) fn redzones(&self, site: Option<usize>) -> Result<Option<Failure>> {
+        for buffer in self.buffers.iter().filter(|buffer| site.is_none_or(|site| site == buffer.site)) {
             if let Some(overrun) = buffer.guarded.overrun()? {
                 let (side, distance) = (overrun.side, overrun.distance);
                 let site = self.sites[buffer.site].name.clone();

@@ -90,11 +90,12 @@ unsafe fn run<const N: usize>(
 ) -> i32 {
     let service = |state: &mut State<'_>| {
         let to = destination(state, dst)?;
-        let mut from = Vec::with_capacity(N);
-        for src in srcs {
-            from.push(source(state, dst, src)?);
+        let mut from = [const { None }; N];
+        for (from, src) in from.iter_mut().zip(srcs) {
+            *from = Some(source(state, dst, src)?);
         }
-        let work = || kernel(&to, std::array::from_fn(|index| &*from[index]));
+        // All are there; the destination stands in for what the compiler cannot see.
+        let work = || kernel(&to, from.each_ref().map(|from| from.as_deref().unwrap_or(&to)));
         state.account.kernel(work).map_err(refused)
     };
     // SAFETY: the plugin passes its call's context and an error record.
