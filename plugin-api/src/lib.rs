@@ -50,6 +50,7 @@
 //! | [`Info`], [`Param`] | identity, needs, services; the schema of the parameters |
 //! | [`Model`], [`Plan`] | what is known before training, and what is decided then |
 //! | [`Step`] | inputs, outputs, scratch, operations, random draws, oracles, metrics, messages |
+//! | [`dense`] | small dense matrices of a strategy's own |
 //! | [`testing`] | a host for `cargo test` |
 //! | [`abi`] | the C records underneath, their rules, states and threads; `include/guesswork.h` is made from them |
 //!
@@ -62,6 +63,7 @@
 #![deny(unsafe_code)]
 
 pub mod abi;
+pub mod dense;
 mod error;
 mod info;
 mod model;

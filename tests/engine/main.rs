@@ -15,4 +15,5 @@ mod order;
 mod proposer;
 mod reference;
 mod strategies;
+mod strategy_laws;
 mod support;

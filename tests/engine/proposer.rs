@@ -21,6 +21,24 @@ pub const SIGNAL: [&str; 6] = [
     "label-guess",
 ];
 
+/// All strategies that write signals, with the parameters they need on any architecture.
+pub fn signal_everywhere() -> Vec<(&'static str, Vec<(&'static str, ParamValue)>)> {
+    let mut all: Vec<_> = SIGNAL.iter().map(|&id| (id, Vec::new())).collect();
+    all.extend(
+        ["self-sharpening", "direct-feedback", "feedback-alignment", "likelihood-ratio"].map(|id| (id, Vec::new())),
+    );
+    all.push(("orthogonal-transpose", vec![("k", ParamValue::Int(0))]));
+    all.push(("whitened", vec![("mask", ParamValue::Text("outside".to_owned()))]));
+    all.push((
+        "mixture",
+        ["noise", "downstream", "jacobian", "label"].map(|key| (key, ParamValue::Float(0.5))).to_vec(),
+    ));
+    all
+}
+
+/// All strategies that write directions in weight space.
+pub const WEIGHT: [&str; 5] = ["weight-perturbation", "activation-subspace", "spsa", "mezo", "momentum"];
+
 /// The libraries that Cargo built beside this test.
 pub fn catalog() -> &'static Catalog {
     static CATALOG: OnceLock<Catalog> = OnceLock::new();
@@ -34,6 +52,8 @@ pub struct Proposer {
     signals: Vec<Tensor>,
     weights: Vec<Vec<Tensor>>,
     settings: Settings,
+    error: Option<Tensor>,
+    previous: Option<Vec<Tensor>>,
 }
 
 impl Proposer {
@@ -58,11 +78,21 @@ impl Proposer {
             Kind::Weight => (0..settings.guesses).map(|_| network.zeros_like().unwrap()).collect(),
             _ => Vec::new(),
         };
-        Self { instance, plan, outputs, signals, weights, settings }
+        Self { instance, plan, outputs, signals, weights, settings, error: None, previous: None }
     }
 
     pub fn set_draws(&mut self, draws: Draws) {
         self.instance.set_draws(Some(draws));
+    }
+
+    /// What a strategy that asks for the output error p − y is given from now on.
+    pub fn set_error(&mut self, error: Tensor) {
+        self.error = Some(error);
+    }
+
+    /// The estimate of the step before, from now on.
+    pub fn set_previous(&mut self, estimate: Vec<Tensor>) {
+        self.previous = Some(estimate);
     }
 
     pub fn estimator(&self, tape: &Tape, network: &Network) -> Estimator {
@@ -73,8 +103,9 @@ impl Proposer {
     /// The forward pass on `data` and the guesses of `step`; normalised by `estimator`.
     pub fn propose(&mut self, network: &Network, tape: &Tape, data: &Tensor, step: u64, estimator: &Estimator) {
         let theta = network.theta();
+        let (error, previous) = (self.error.as_ref(), self.previous.as_deref());
         let call = |instance: &mut Instance, outputs: &mut Outputs, site| {
-            let inputs = Inputs::default();
+            let inputs = Inputs { output_error: error, previous_estimate: previous, ..Inputs::default() };
             let outputs = Some(outputs);
             instance
                 .propose(&mut Call { tape, theta, step, site, progress: 0.0, inputs, outputs, oracle: None })

@@ -1,7 +1,7 @@
 //! The shipped strategies, through their libraries, against the golden vectors and on every architecture.
 
 use crate::fixture::{CONV, Fixture, MIXER, dot, flatten};
-use crate::proposer::{Proposer, SIGNAL};
+use crate::proposer::{Proposer, SIGNAL, WEIGHT, signal_everywhere};
 use crate::reference::{ACTIVATIONS, Golden};
 use crate::support::{assert_close, assert_near};
 use candle_core::Tensor;
@@ -145,7 +145,8 @@ pub fn weight_perturbation_reproduces_the_golden_scalars_and_estimates() {
 }
 
 #[test]
-fn all_seven_strategies_run_on_every_architecture_with_exact_scalars() {
+fn all_strategies_run_on_every_architecture_with_exact_scalars() {
+    let all = || signal_everywhere().into_iter().chain(WEIGHT.map(|id| (id, Vec::new())));
     let image = Extent::image(2, 4, 4);
     let models = [
         (CONV, Extent::image(2, 8, 8)),
@@ -157,12 +158,13 @@ fn all_seven_strategies_run_on_every_architecture_with_exact_scalars() {
     ];
     for (model, image) in models {
         let f = Fixture::new(model, image, 3, 6, 50).unwrap();
-        for strategy in SIGNAL.iter().chain(&["weight-perturbation"]) {
-            let weight = *strategy == "weight-perturbation";
+        for (strategy, params) in all() {
+            let weight = WEIGHT.contains(&strategy);
             for scope in SCOPES.iter().filter(|scope| !weight || matches!(scope, Scope::Batch | Scope::Layer)) {
                 let normalise = if weight { Normalise::None } else { Normalise::Row };
                 let settings = Settings { guesses: 2, normalise, ..Settings::plain(*scope) };
-                let mut proposer = Proposer::new(strategy, &[], settings, &f.network, &f.tape);
+                let mut proposer = Proposer::new(strategy, &params, settings, &f.network, &f.tape);
+                proposer.set_error((&f.delta * 6.0).unwrap());
                 let mut estimator = proposer.estimator(&f.tape, &f.network);
                 proposer.propose(&f.network, &f.tape, &f.data, 0, &estimator);
                 let estimate = f.network.zeros_like().unwrap();

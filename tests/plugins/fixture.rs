@@ -4,10 +4,11 @@ use candle_core::{DType, Device, Tensor};
 use guesswork::kernel::{self, Draw, DrawKey};
 use guesswork::model::build::{build, input_extent};
 use guesswork::model::{Extent, Graph, Network, Tape};
+use guesswork::objective::Loss;
 use guesswork::strategy::{
     Call, CallMode, Catalog, Inputs, Instance, Origin, Outputs, Params, PluginError, RunFacts, SearchPath, StrategyInfo,
 };
-use guesswork::workspace::{ModelSpec, Scope};
+use guesswork::workspace::{ModelSpec, ParamValue, Scope};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -45,6 +46,7 @@ pub struct Model {
     pub network: Network,
     pub tape: Tape,
     pub labels: Tensor,
+    pub error: Tensor,
 }
 
 impl Model {
@@ -62,7 +64,10 @@ impl Model {
         tape.forward(network.theta(), &data, None, |_| Ok::<_, candle_core::Error>(())).unwrap();
         let labels: Vec<f64> = (0..BATCH).map(|example| (example % 4) as f64).collect();
         let labels = Tensor::from_vec(labels, (BATCH, 1), &Device::Cpu).unwrap().to_dtype(dtype).unwrap();
-        Self { graph, network, tape, labels }
+        let error = tape.logits().zeros_like().unwrap();
+        Loss::CrossEntropy.evaluate(tape.logits(), &labels, Some(&error)).unwrap();
+        kernel::scale(&error, BATCH as f64).unwrap();
+        Self { graph, network, tape, labels, error }
     }
 
     pub fn mlp(dtype: DType) -> Self {
@@ -77,7 +82,18 @@ pub fn facts(scope: Scope, guesses: usize) -> RunFacts {
 
 /// An instance prepared with default parameters, and memory for what it writes.
 pub fn prepared(info: &Arc<StrategyInfo>, model: &Model, run: &RunFacts) -> Result<(Instance, Outputs), PluginError> {
-    let params = Params::check(&info.id, &info.params, &Default::default()).unwrap();
+    prepared_with(info, &[], model, run)
+}
+
+/// The same with parameters.
+pub fn prepared_with(
+    info: &Arc<StrategyInfo>,
+    params: &[(&str, ParamValue)],
+    model: &Model,
+    run: &RunFacts,
+) -> Result<(Instance, Outputs), PluginError> {
+    let given = params.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+    let params = Params::check(&info.id, &info.params, &given).unwrap();
     let mut instance = Instance::create(info, &params)?;
     instance.prepare(&model.graph, &model.tape, run)?;
     let outputs = instance.outputs(&model.tape)?;
@@ -97,7 +113,7 @@ pub fn step(instance: &mut Instance, outputs: &mut Outputs, model: &Model, step:
             step,
             site,
             progress: 0.0,
-            inputs: Inputs { labels: Some(&model.labels), ..Inputs::default() },
+            inputs: Inputs { labels: Some(&model.labels), output_error: Some(&model.error), ..Inputs::default() },
             outputs: Some(outputs),
             oracle: None,
         })

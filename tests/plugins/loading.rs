@@ -9,14 +9,25 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::tempdir;
 
-const SHIPPED: [&str; 7] = [
+const SHIPPED: [&str; 18] = [
     "activation-mixing",
+    "activation-subspace",
     "activity-perturbation",
+    "direct-feedback",
     "downstream",
+    "feedback-alignment",
     "jacobian-transpose",
     "label-guess",
+    "likelihood-ratio",
+    "mezo",
+    "mixture",
+    "momentum",
+    "orthogonal-transpose",
+    "self-sharpening",
+    "spsa",
     "weight-perturbation",
     "weight-transpose",
+    "whitened",
 ];
 
 /// The one refusal of a file that is loaded alone.
@@ -232,7 +243,10 @@ fn slips_in_names_and_parameters_are_met_with_the_way_out() {
     let error = catalog.get("weight-transposed").unwrap_err();
     assert_eq!(error.to_string(), "no strategy is called `weight-transposed`; did you mean `weight-transpose`?");
     let error = catalog.get("xyz").unwrap_err();
-    assert!(matches!(&error, Unknown::Strategy { nearest: None, known, .. } if known.len() == 7), "{error}");
+    assert!(
+        matches!(&error, Unknown::Strategy { nearest: None, known, .. } if known.len() == SHIPPED.len()),
+        "{error}"
+    );
     let info = catalog.get("weight-transpose").unwrap();
     let check = |key: &str, value: ParamValue| {
         Params::check(&info.id, &info.params, &BTreeMap::from([(key.to_owned(), value)]))

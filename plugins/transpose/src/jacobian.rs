@@ -7,20 +7,37 @@
 //! Sites are written from the last to the first, each from the outputs of those that follow it, so nothing else is
 //! stored.
 //!
+//! `debias` ρ > 0 divides its bias out at scope `example-layer`, where E[ĝ_l] is the true gradient of signals times J_iᵀJ_i,
+//! J_i the C × n_l Jacobian of example i's logits: E_{l,i} = ε_i (J_i J_iᵀ + ρI)^{−1/2} J_i has covariance Σ(Σ + ρI)^{−1}, Σ = J_iᵀJ_i,
+//! and true signals lie in its span, so that E[ĝ_l] → g_l as ρ → 0. The ways down of all classes are in `debias.rs`.
+//!
 //! Source: the same family as Singhal et al., *How to Guess a Gradient*, 2023, arXiv 2312.04709.
 //!
 //! | draw | kind | site, guess, number | extent |
 //! |---|---|---|---|
 //! | ε | normal | L − 1, k, 0 | B × C |
 
-use guesswork_plugin::{CallMode, Flag, Info, Kind, Model, Plan, Result, Role, Service, Step, Strategy};
+use crate::debias::Debias;
+use guesswork_plugin::{
+    CallMode, Device, Error, Flag, Info, Kind, Model, Param, Plan, Result, Role, Scope, Service, Step, Strategy,
+};
+use serde::Deserialize;
+
+/// Parameters of the strategy.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Params {
+    /// Ridge ρ of the debiasing; 0 for none.
+    pub debias: f64,
+}
 
 /// The strategy; see the module.
 #[derive(Debug)]
-pub struct JacobianTranspose;
+pub struct JacobianTranspose {
+    debias: Option<Debias>,
+}
 
 impl Strategy for JacobianTranspose {
-    type Params = ();
+    type Params = Params;
 
     const INFO: Info = Info::new("jacobian-transpose", Kind::Signal)
         .name("Jacobian transpose")
@@ -30,19 +47,38 @@ impl Strategy for JacobianTranspose {
         .citation("The family of Singhal et al., How to Guess a Gradient, 2023, arXiv 2312.04709")
         .licence(env!("CARGO_PKG_LICENSE"))
         .needs(&[Role::Weight])
-        .services(&[Service::Ops, Service::Rng])
+        .services(&[Service::Ops, Service::Rng, Service::Scratch])
         .flags(&[Flag::Deterministic, Flag::Stateless, Flag::Linear]);
 
-    fn create((): ()) -> Result<Self> {
-        Ok(Self)
+    const PARAMS: &'static [Param] = &[Param::float("debias", 0.0)
+        .bounds(0.0, 1e9)
+        .doc("Ridge ρ > 0 of the debiasing at scope example-layer, which takes one way down a class; 0 for none.")];
+
+    fn create(params: Params) -> Result<Self> {
+        Ok(Self { debias: (params.debias > 0.0).then(|| Debias::new(params.debias)) })
     }
 
-    fn prepare(&mut self, _: &Model, plan: &mut Plan) -> Result {
+    fn prepare(&mut self, model: &Model, plan: &mut Plan) -> Result {
         plan.call_mode = CallMode::Model;
-        Ok(())
+        if self.debias.is_none() {
+            return Ok(());
+        }
+        if model.scope != Scope::ExampleLayer {
+            return Err(Error::unsupported(
+                "`debias` divides out the bias of scope example-layer, and this lane has another: set `scope` to \
+                 example-layer or `debias` to 0",
+            ));
+        }
+        match model.device {
+            Device::Cpu => Ok(()),
+            _ => Err(Error::unsupported("`debias` works on matrices in host memory: run on the cpu or set it to 0")),
+        }
     }
 
     fn propose(&mut self, step: &mut Step<'_>) -> Result {
+        if let Some(debias) = &mut self.debias {
+            return debias.propose(step);
+        }
         for guess in step.guesses() {
             for site in step.sites().rev() {
                 let signal = step.signal(site, guess)?;
@@ -62,6 +98,7 @@ impl Strategy for JacobianTranspose {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use guesswork_plugin::dense;
     use guesswork_plugin::testing::{Activation, Grid, Host, Network};
 
     fn check(network: Network) {
@@ -86,6 +123,50 @@ mod tests {
         check(Network::mlp(&[6, 5, 4, 3], Activation::Tanh));
         check(Network::residual(4, 6, 3, 3, Activation::Relu));
         check(Network::tokens(3, &[4, 5, 6, 2], Activation::Tanh));
+    }
+
+    #[test]
+    fn debiased_it_is_the_whitened_jacobian() {
+        for network in [
+            Network::mlp(&[6, 5, 4, 3], Activation::Tanh),
+            Network::residual(4, 6, 3, 3, Activation::Relu),
+            Network::tokens(3, &[4, 5, 6, 2], Activation::Tanh),
+        ] {
+            let ridge = 0.2;
+            let setup = Host::of::<JacobianTranspose>().network(network).batch(5).guesses(2);
+            let mut host = setup.param("debias", ridge).start().unwrap();
+            host.step().unwrap();
+            let (last, classes) = (host.network().sites() - 1, host.logits().columns());
+            // The rows of the Jacobian: every class carried down from the logits.
+            let mut carried = vec![Vec::new(); last + 1];
+            for class in 0..classes {
+                let top = Grid::from_fn(5, classes, |_, j| f64::from(j == class));
+                let mut signals = vec![top; last + 1];
+                for site in (0..last).rev() {
+                    let above: Vec<Grid> =
+                        host.network().following(site).into_iter().map(|next| signals[next].clone()).collect();
+                    signals[site] = host.network().pull_back(site, 5, &above, host.derivative(site));
+                }
+                carried.iter_mut().zip(signals).for_each(|(rows, signal)| rows.push(signal));
+            }
+            for guess in 0..2 {
+                let noise = host.normal(last, guess, 0, 5, classes);
+                host.signal(last, guess).assert_close(&noise, 0.0);
+                for (site, rows) in carried.iter().enumerate().take(last) {
+                    let (found, shape) = (host.signal(site, guess), host.derivative(site));
+                    let width = shape.rows() * shape.columns() / 5;
+                    let found = found.reshape(5, width);
+                    for i in 0..5 {
+                        let j = Grid::from_fn(classes, width, |c, k| rows[c].reshape(5, width)[(i, k)]);
+                        let mut gram = j.matmul(&j.t()).values().to_vec();
+                        dense::apply(&mut gram, classes, &mut Vec::new(), |x| (x + ridge).sqrt().recip());
+                        let drawn = Grid::new(1, classes, noise.row(i).to_vec());
+                        let expected = drawn.matmul(&Grid::new(classes, classes, gram)).matmul(&j);
+                        Grid::new(1, width, found.row(i).to_vec()).assert_close(&expected, 1e-12);
+                    }
+                }
+            }
+        }
     }
 
     #[test]

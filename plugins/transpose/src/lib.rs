@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod debias;
 pub mod downstream;
 pub mod jacobian;
 pub mod weight;
