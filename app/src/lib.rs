@@ -16,6 +16,7 @@ pub mod objective;
 pub mod options;
 pub mod picture;
 pub mod record;
+pub mod report;
 pub mod session;
 pub mod strategy;
 pub mod tui;

@@ -63,6 +63,8 @@ pub enum Format {
 pub struct RunOptions {
     /// The workspace: a file, or the name of a shipped one. The first shipped one when left out.
     pub workspace: Option<PathBuf>,
+    /// Apply the workspace's `quick` section, before all that follows.
+    pub quick: bool,
     /// Values to set, as `path=value`, in order.
     pub set: Vec<String>,
     /// Seeds in place of the workspace's and of its lanes'.
@@ -221,6 +223,9 @@ impl RunOptions {
             Some(path) => Document::open(path)?,
             None => crate::workspace::EMBEDDED[0].document()?,
         };
+        if self.quick {
+            document.quicken()?;
+        }
         for assignment in &self.set {
             document.set(assignment)?;
         }
@@ -257,6 +262,9 @@ mod tests {
         assert!(workspace.grid().unwrap().iter().all(|run| [3, 4].contains(&run.seed)));
         let steps = RunOptions { steps: Some(9), ..options };
         assert_eq!(steps.document().unwrap().workspace.steps, 9);
+        let quick = RunOptions { quick: true, ..steps };
+        let workspace = quick.document().unwrap().workspace;
+        assert_eq!((workspace.steps, workspace.quick), (9, None));
         let none = RunOptions { steps: Some(0), ..RunOptions::default() };
         assert!(none.document().unwrap_err().to_string().contains("`steps` as set on the command line"));
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 16] = [
     &["main"],
     &["cli"],
-    &["tui", "batch", "bench"],
+    &["tui", "batch", "bench", "report"],
     &["session"],
     &["options"],
     &["measure"],
@@ -19,8 +19,8 @@ const FLOORS: [&[&str]; 16] = [
     &["kernel"],
     &["data"],
     &["record"],
-    &["filter"],
     &["workspace"],
+    &["filter"],
     &["picture"],
 ];
 

@@ -1,8 +1,10 @@
 //! The headless face as a script meets it: the program itself on small workspaces, its streams, files and exit codes.
 
 mod ends;
+mod experiments;
 mod faults;
 mod options;
+mod reports;
 mod resume;
 mod streams;
 mod support;

@@ -26,7 +26,7 @@ fn a_shipped_workspace_is_edited_and_run_in_place() {
     bench.press("\u{12}");
     bench.wait_for("the question", |screen| screen.contains("End this session and run it?"));
     bench.press("y");
-    bench.wait_for("the other lanes", |screen| screen.contains("Lanes 5") && screen.contains("fashion-mini"));
+    bench.wait_for("the other lanes", |screen| screen.contains("Lanes 7") && screen.contains("fashion-mini"));
     bench.press("q");
     bench.answer_yes_until_ended();
     assert_eq!(bench.exit_code(), 0);

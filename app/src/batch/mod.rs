@@ -54,6 +54,8 @@ pub struct Batch {
     pub quiet: bool,
     /// The lanes of the summary table; all of them when `None`.
     pub filter: Option<Filter>,
+    /// The command line that begins it, kept in its records.
+    pub command: String,
     /// The command line that resumes, to be shown after an interruption.
     pub resume_command: String,
 }
@@ -64,6 +66,10 @@ trait Ready {
 
     /// What computes.
     fn host(&self) -> Host;
+    /// FLOP of a step of every lane, trials first, as far as they are known.
+    fn costs(&self) -> Vec<u64>;
+    /// Whether all lanes have the same layers.
+    fn alike(&self) -> bool;
     /// Checkpoints go to `folder`; with `resume` the run goes on from those there.
     fn keep(&mut self, folder: PathBuf, resume: bool);
     /// Begins to train.
@@ -77,6 +83,14 @@ impl Ready for Prepared {
         Host::new(self.device(), Some(self.threads()))
     }
 
+    fn costs(&self) -> Vec<u64> {
+        Prepared::costs(self).to_vec()
+    }
+
+    fn alike(&self) -> bool {
+        Prepared::alike(self)
+    }
+
     fn keep(&mut self, folder: PathBuf, resume: bool) {
         Prepared::keep(self, folder, resume);
     }
@@ -88,7 +102,7 @@ impl Ready for Prepared {
 
 /// Loads a run and builds every lane of it once.
 fn prepare(experiment: Experiment) -> Result<Prepared, Failure> {
-    let prepared = Prepared::load(experiment)?;
+    let mut prepared = Prepared::load(experiment)?;
     prepared.rehearse()?;
     Ok(prepared)
 }
@@ -219,11 +233,16 @@ fn attempt<R: Ready>(
     around: &mut Surroundings<'_>,
     prepare: impl FnOnce(Experiment) -> Result<R, Failure>,
 ) -> Result<Ended, Failure> {
-    let Batch { experiment, out, resume, format, quiet, filter, resume_command } = batch;
+    let Batch { experiment, out, resume, format, quiet, filter, command, resume_command } = batch;
     let (workspace, paths) = (experiment.workspace.clone(), experiment.paths());
     // First of all: what is refused leaves no folder and no record behind.
     let mut ready = prepare(experiment)?;
-    let host = ready.host();
+    let host = ready.host().by(command);
+    if format == Format::Csv && !ready.alike() {
+        let message = "the sweep's networks have different layers, which have no common columns in one table; write records with \
+                       --format jsonl, or make a table of the lanes afterwards: guesswork report RUN --format csv";
+        return Err(Failure { ended: Ended::Invalid, message: message.into() });
+    }
     let folder = match (&out, resume) {
         (Some(path), true) => Some(RunFolder::open_or_create(path, &workspace)?.0),
         (Some(path), false) => Some(RunFolder::create(path, &workspace)?),
@@ -250,7 +269,7 @@ fn attempt<R: Ready>(
     }
     recording.warnings().iter().for_each(|warning| around.display.warn(warning));
 
-    let progress = Progress::new(&workspace, recording.standing());
+    let progress = Progress::new(&workspace, &ready.costs(), recording.standing());
     around.display.begin(&progress, recording.is_resumed(), folder.as_ref().map(RunFolder::path));
     let mut observers = recording.observers();
     observers.push(Box::new(progress.observer()));

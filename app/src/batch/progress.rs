@@ -20,8 +20,6 @@ const WAITING: usize = 200;
 #[derive(Debug, Default)]
 struct Counts {
     lanes: BTreeMap<LaneId, LaneCount>,
-    /// Steps taken since the start of this process.
-    taken: u64,
     lines: VecDeque<String>,
     dropped: u64,
 }
@@ -30,12 +28,18 @@ struct Counts {
 struct LaneCount {
     name: String,
     steps: u64,
+    /// Steps that it is to take.
+    length: u64,
+    /// FLOP of a step; 0 where the lane has not started in this process.
+    flop: u64,
     /// Of the last step that this process took.
     loss: Option<f64>,
     ended: bool,
     /// Ended before its last step for good: it leaves nothing to wait for.
     short: bool,
-    trial: bool,
+    /// Steps that this process took, and the seconds of them, measuring included.
+    taken: u64,
+    seconds: f64,
 }
 
 /// How far a run has come.
@@ -43,33 +47,30 @@ struct LaneCount {
 pub(super) struct Progress {
     counts: Shared<Counts>,
     name: String,
-    plan: Plan,
+    plan: Vec<Planned>,
+    /// Lanes may end at a target.
+    targets: bool,
     started: Instant,
 }
 
-/// What is to be done: lanes and trials, steps of a lane and of a trial, steps of all.
-#[derive(Clone, Copy, Debug)]
-struct Plan {
-    lanes: usize,
+/// A lane or trial that is to run: its steps, and what one of them costs, as far as it is known.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Planned {
     steps: u64,
-    trial_steps: u64,
-    total: u64,
+    flop: u64,
 }
 
-impl Plan {
-    /// What a workspace asks for, trials of its tuning stage included.
-    fn of(workspace: &Workspace) -> Self {
-        // A grid that cannot be made is told by the session.
-        let runs = workspace.grid().unwrap_or_default();
-        let names: std::collections::BTreeSet<&str> = runs.iter().map(|run| run.name.as_str()).collect();
-        let (trials, trial_steps) = match &workspace.tune {
-            Some(tune) => (names.len() * tune.values.len(), tune.steps.unwrap_or(workspace.steps)),
-            None => (0, 0),
-        };
-        let total = (runs.len() as u64).saturating_mul(workspace.steps);
-        let total = total.saturating_add((trials as u64).saturating_mul(trial_steps));
-        Self { lanes: runs.len() + trials, steps: workspace.steps, trial_steps, total }
-    }
+/// What a workspace asks for, by lane, trials of its tuning stage first; `costs` are the FLOP of a step of each.
+fn plan(workspace: &Workspace, costs: &[u64]) -> Vec<Planned> {
+    // A grid that cannot be made is told by the session.
+    let runs = workspace.grid().unwrap_or_default();
+    let names: std::collections::BTreeSet<&str> = runs.iter().map(|run| run.name.as_str()).collect();
+    let (trials, trial_steps) = match &workspace.tune {
+        Some(tune) => (names.len() * tune.values.len(), tune.steps.unwrap_or(workspace.steps)),
+        None => (0, 0),
+    };
+    let steps = (0..trials + runs.len()).map(|lane| if lane < trials { trial_steps } else { workspace.steps });
+    steps.enumerate().map(|(lane, steps)| Planned { steps, flop: costs.get(lane).copied().unwrap_or(0) }).collect()
 }
 
 /// Progress at one moment.
@@ -80,6 +81,10 @@ struct Reading {
     ended: usize,
     lanes: usize,
     rate: f64,
+    /// Seconds that the rest of all lanes will take; `None` before the first step.
+    left: Option<f64>,
+    /// Lanes may end sooner.
+    at_most: bool,
 }
 
 impl Reading {
@@ -89,24 +94,26 @@ impl Reading {
 
     /// `412 steps/s, 19 s left, 2/5 lanes done`.
     fn pace(&self) -> String {
-        let left = match self.rate > 0.0 {
-            true => format!(", {} left", duration((self.total - self.done) as f64 / self.rate)),
-            false => String::new(),
-        };
+        let at_most = if self.at_most { "at most " } else { "" };
+        let left = self.left.map_or_else(String::new, |left| format!(", {at_most}{} left", duration(left)));
         format!("{} steps/s{left}, {}/{} lanes done", rounded(self.rate), self.ended, self.lanes)
     }
 }
 
 impl Progress {
-    /// Of a run of `workspace` whose lanes stand so.
-    pub(super) fn new(workspace: &Workspace, standing: Vec<Standing>) -> Self {
+    /// Of a run of `workspace` whose lanes stand so. `costs` are the FLOP of a step of each lane, trials first, as far as they
+    /// are known.
+    pub(super) fn new(workspace: &Workspace, costs: &[u64], standing: Vec<Standing>) -> Self {
         let counts = Shared::<Counts>::default();
+        let plan = plan(workspace, costs);
         for Standing { lane, name, seed, trial, steps, ended } in standing {
             let name = named(&name, seed, trial);
-            let count = LaneCount { name, steps, loss: None, ended, short: ended, trial };
+            let length = plan.get(lane).map_or(workspace.steps, |planned| planned.steps);
+            let count = LaneCount { name, steps, length, ended, short: ended, ..LaneCount::default() };
             counts.lock().lanes.insert(lane, count);
         }
-        Self { counts, name: workspace.name.clone(), plan: Plan::of(workspace), started: Instant::now() }
+        let targets = workspace.stop.is_some() || workspace.budget.is_some_and(|budget| budget.seconds.is_some());
+        Self { counts, name: workspace.name.clone(), plan, targets, started: Instant::now() }
     }
 
     /// What counts, for the trainer.
@@ -115,19 +122,47 @@ impl Progress {
     }
 
     fn read(&self) -> Reading {
-        let seconds = self.started.elapsed().as_secs_f64();
+        let elapsed = self.started.elapsed().as_secs_f64();
         let counts = self.counts.lock();
-        let steps: u64 = counts.lanes.values().map(|lane| lane.steps).sum();
-        let missed: u64 = counts
-            .lanes
-            .values()
-            .filter(|lane| lane.short)
-            .map(|lane| if lane.trial { self.plan.trial_steps } else { self.plan.steps }.saturating_sub(lane.steps))
-            .sum();
-        let total = self.plan.total.saturating_sub(missed).max(steps);
-        let ended = counts.lanes.values().filter(|lane| lane.ended).count();
-        let rate = if seconds > 0.0 { counts.taken as f64 / seconds } else { 0.0 };
-        Reading { done: steps, total, ended, lanes: self.plan.lanes.max(counts.lanes.len()), rate }
+        let mut reading = Reading {
+            done: counts.lanes.values().map(|lane| lane.steps).sum(),
+            total: 0,
+            ended: counts.lanes.values().filter(|lane| lane.ended).count(),
+            lanes: self.plan.len().max(counts.lanes.len()),
+            rate: 0.0,
+            left: None,
+            at_most: self.targets,
+        };
+        let waiting = self.plan.iter().enumerate().filter(|(lane, _)| !counts.lanes.contains_key(lane));
+        let waiting: Vec<Planned> = waiting.map(|(_, planned)| *planned).collect();
+        let rest = |(id, lane): (&LaneId, &LaneCount)| {
+            let length =
+                if lane.length > 0 { lane.length } else { self.plan.get(*id).map_or(0, |planned| planned.steps) };
+            if lane.short { 0 } else { length.saturating_sub(lane.steps) }
+        };
+        let ahead = counts.lanes.iter().map(rest).chain(waiting.iter().map(|planned| planned.steps));
+        reading.total = reading.done.saturating_add(ahead.fold(0, u64::saturating_add));
+        let taken: u64 = counts.lanes.values().map(|lane| lane.taken).sum();
+        let seconds: f64 = counts.lanes.values().map(|lane| lane.seconds).sum();
+        if taken == 0 || elapsed <= 0.0 {
+            return reading;
+        }
+        reading.rate = taken as f64 / elapsed;
+        // A lane goes on at its own pace; one that waits has the pace of the others, by its operations where they are known.
+        let flop: f64 = counts.lanes.values().map(|lane| lane.taken as f64 * lane.flop as f64).sum();
+        let pace = |flops: u64| match flops > 0 && flop > 0.0 {
+            true => seconds / flop * flops as f64,
+            false => seconds / taken as f64,
+        };
+        let own = |lane: &LaneCount| match lane.taken {
+            0 => pace(lane.flop),
+            taken => lane.seconds / taken as f64,
+        };
+        let under_way: f64 = counts.lanes.iter().map(|(id, lane)| rest((id, lane)) as f64 * own(lane)).sum();
+        let ahead: f64 = waiting.iter().map(|planned| planned.steps as f64 * pace(planned.flop)).sum();
+        // Lanes that step at the same time share the clock.
+        reading.left = (seconds > 0.0).then(|| (under_way + ahead) * elapsed / seconds);
+        reading
     }
 
     fn take_lines(&self) -> Vec<String> {
@@ -161,14 +196,15 @@ impl Observer for Counts {
         let name = named(&info.name, info.seed, info.trial);
         // A lane that goes on has been counted up to where it stands.
         let lane = self.lanes.entry(info.lane).or_default();
-        (lane.name, lane.trial) = (name, info.trial);
+        (lane.name, lane.length, lane.flop) = (name, info.steps, info.flop);
     }
 
     fn step(&mut self, report: &StepReport) {
+        let lane = self.lanes.entry(report.lane).or_default();
+        lane.seconds += report.seconds.total();
         if let Some(loss) = report.get(Key::whole(Quantity::Loss)) {
-            let lane = self.lanes.entry(report.lane).or_default();
             (lane.steps, lane.loss) = (report.step + 1, Some(loss));
-            self.taken += 1;
+            lane.taken += 1;
         }
     }
 
@@ -249,7 +285,8 @@ impl<'a> Display<'a> {
     pub(super) fn begin(&mut self, progress: &Progress, resumed: bool, folder: Option<&Path>) {
         let verb = if resumed { "continuing" } else { "starting" };
         let folder = folder.map_or_else(String::new, |folder| format!(", run folder {}", folder.display()));
-        let Plan { lanes, total, .. } = progress.plan;
+        let total = progress.plan.iter().fold(0u64, |total, planned| total.saturating_add(planned.steps));
+        let lanes = progress.plan.len();
         self.unless_quiet(&format!("{}: {verb} {lanes} lanes, {total} steps in all{folder}", progress.name));
         if let Shown::Bar(bar) = &self.shown {
             bar.set_prefix(progress.name.clone());
@@ -329,9 +366,12 @@ mod tests {
 
     #[test]
     fn the_pace_names_what_is_left() {
-        let reading = Reading { done: 100, total: 300, ended: 1, lanes: 3, rate: 20.0 };
+        let left = Some(10.0);
+        let reading = Reading { done: 100, total: 300, ended: 1, lanes: 3, rate: 20.0, left, at_most: false };
         assert_eq!(reading.percent(), 33);
         assert_eq!(reading.pace(), "20.0 steps/s, 10 s left, 1/3 lanes done");
+        let targets = Reading { at_most: true, ..reading };
+        assert_eq!(targets.pace(), "20.0 steps/s, at most 10 s left, 1/3 lanes done");
         assert_eq!(Reading { total: 0, done: 0, ..reading }.percent(), 0);
     }
 
@@ -342,11 +382,12 @@ mod tests {
         let values = ["0.1", "0.2"].map(|text| AxisValue::new(text).expect("a value")).into();
         let metric = TuneMetric::default();
         workspace.tune = Some(Tune { over: "lr".into(), values, steps: Some(10), metric, seed: 0 });
-        let total = Plan::of(&workspace).total;
+        let total: u64 = plan(&workspace, &[]).iter().map(|planned| planned.steps).sum();
         let standing = |lane, trial, steps, ended| Standing { lane, name: "a".into(), seed: 0, trial, steps, ended };
         // A trial at its end, one that diverged at step 4, and a lane under way.
         let progress = Progress::new(
             &workspace,
+            &[],
             vec![standing(0, true, 10, true), standing(1, true, 4, true), standing(2, false, 7, false)],
         );
         let reading = progress.read();
@@ -355,9 +396,35 @@ mod tests {
     }
 
     #[test]
+    fn what_is_left_goes_by_each_lane_s_own_pace() {
+        let mut workspace = crate::record::jsonl::tests::workspace();
+        (workspace.steps, workspace.seeds) = (10, vec![0, 1, 2]);
+        // The third lane's steps cost ten times those of the others.
+        let progress = Progress::new(&workspace, &[123_456, 123_456, 1_234_560], Vec::new());
+        let mut observer = progress.observer();
+        for id in 0..2 {
+            observer.lane_started(&crate::record::jsonl::tests::lane(id, "a", id as u64));
+        }
+        assert_eq!((progress.read().left, progress.read().total), (None, 30));
+        // Lane 0 takes its steps in 1 s each, lane 1 in 3 s.
+        for (id, seconds, steps) in [(0, 1.0, 10), (1, 3.0, 5)] {
+            for step in 0..steps {
+                let mut report = crate::record::jsonl::tests::report(id, step, 1.0);
+                report.seconds = crate::record::StageSeconds { forward: seconds, ..Default::default() };
+                observer.step(&report);
+            }
+        }
+        // 5 steps of 3 s; 10 of ten times the mean 25/15; the clock of 25 such seconds is what has passed.
+        let reading = progress.read();
+        let passed = reading.left.expect("steps were taken") * 25.0 / (5.0 * 3.0 + 10.0 * 10.0 * 25.0 / 15.0);
+        assert!(passed > 0.0 && passed <= progress.started.elapsed().as_secs_f64(), "{passed}");
+        assert_eq!((reading.done, reading.total), (15, 30));
+    }
+
+    #[test]
     fn a_flood_of_messages_is_counted() {
         let workspace = crate::record::jsonl::tests::workspace();
-        let progress = Progress::new(&workspace, Vec::new());
+        let progress = Progress::new(&workspace, &[], Vec::new());
         let mut observer = progress.observer();
         for number in 0..WAITING + 7 {
             let text = format!("{number}");

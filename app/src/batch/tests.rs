@@ -121,8 +121,17 @@ fn batch() -> Batch {
     let mut experiment = Experiment::new(workspace());
     experiment.device = DeviceChoice::Cpu;
     experiment.threads = Some(1);
-    let resume_command = "guesswork --again".into();
-    Batch { experiment, out: None, resume: false, format: Format::Jsonl, quiet: false, filter: None, resume_command }
+    let (command, resume_command) = ("guesswork".into(), "guesswork --again".into());
+    Batch {
+        experiment,
+        out: None,
+        resume: false,
+        format: Format::Jsonl,
+        quiet: false,
+        filter: None,
+        command,
+        resume_command,
+    }
 }
 
 /// What a run came to: its end, standard output, standard error.
@@ -168,6 +177,14 @@ impl Ready for StandInPlan {
 
     fn host(&self) -> Host {
         Host::new("cpu", Some(1))
+    }
+
+    fn costs(&self) -> Vec<u64> {
+        Vec::new()
+    }
+
+    fn alike(&self) -> bool {
+        true
     }
 
     fn keep(&mut self, _: PathBuf, _: bool) {}
@@ -326,6 +343,14 @@ impl Ready for Blocked {
         Ready::host(&self.prepared)
     }
 
+    fn costs(&self) -> Vec<u64> {
+        Ready::costs(&self.prepared)
+    }
+
+    fn alike(&self) -> bool {
+        Ready::alike(&self.prepared)
+    }
+
     fn keep(&mut self, folder: PathBuf, resume: bool) {
         fs::create_dir_all(&self.file).expect("a folder in the way");
         self.prepared.keep(folder, resume);
@@ -348,6 +373,14 @@ impl Ready for HeldPlan {
 
     fn host(&self) -> Host {
         Ready::host(&self.prepared)
+    }
+
+    fn costs(&self) -> Vec<u64> {
+        Ready::costs(&self.prepared)
+    }
+
+    fn alike(&self) -> bool {
+        Ready::alike(&self.prepared)
     }
 
     fn keep(&mut self, folder: PathBuf, resume: bool) {

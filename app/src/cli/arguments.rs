@@ -1,12 +1,13 @@
 //! The arguments as clap declares them, and their translation into a [`Request`].
 
-use super::{Exit, Request, values};
+use super::{Exit, ReportOptions, Request, values};
 use crate::bench::{self, Bench, Method, Model};
 use crate::filter::Filter;
 use crate::options::{
     BatchOptions, Colours, Configuration, DeviceChoice, Format, Ground, Keep, Look, OnPluginError, OpenOptions,
     RunOptions, ScreenOptions,
 };
+use crate::report::{self, Unit};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -39,6 +40,9 @@ struct WorkspaceArguments {
     /// The workspace: a file, or the name of a shipped one [default: quickstart]
     #[arg(value_name = "WORKSPACE.ron")]
     workspace: Option<PathBuf>,
+    /// A short run of the same experiment, as the workspace's `quick` section describes it
+    #[arg(long)]
+    quick: bool,
     /// Set a value of the workspace: steps=100, lr=0.1, lanes.*.scope=example, lanes[0].clip=1
     #[arg(long, value_name = "PATH=VALUE")]
     set: Vec<String>,
@@ -264,6 +268,36 @@ enum Command {
         #[arg(value_name = "RUN")]
         folder: Option<PathBuf>,
     },
+    /// Make a page of runs: tables, curves, heatmaps, rank plots, with the numbers beside it
+    Report {
+        /// Run folders, names of runs in $XDG_STATE_HOME/guesswork/runs, or files of records; several are put together
+        #[arg(value_name = "RUN", required = true)]
+        runs: Vec<PathBuf>,
+        /// Its form; without --out it goes to standard output
+        #[arg(long, value_enum, default_value = "md")]
+        format: ReportFormatArgument,
+        /// Write the page, its pictures, report.json and report.csv to this folder
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+        /// Lanes: "strategy=weight-transpose lr>0.001 !diverged"
+        #[arg(long, value_name = "EXPR", value_parser = values::filter)]
+        filter: Option<Filter>,
+        /// What the curves run over
+        #[arg(long, value_name = "UNIT", value_enum, default_value = "steps")]
+        by: UnitArgument,
+    },
+    /// Put two runs side by side: numbers of the lanes that both have, and what differs in their workspaces
+    Compare {
+        /// The one
+        #[arg(value_name = "RUN")]
+        first: PathBuf,
+        /// The other
+        #[arg(value_name = "RUN")]
+        second: PathBuf,
+        /// Lanes: "strategy=weight-transpose lr>0.001 !diverged"
+        #[arg(long, value_name = "EXPR", value_parser = values::filter)]
+        filter: Option<Filter>,
+    },
     /// Say whether a workspace is sound, what is wrong with it, and what it would run
     Check {
         #[command(flatten)]
@@ -303,6 +337,32 @@ enum Command {
     },
     /// Print the manual page
     Man,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ReportFormatArgument {
+    /// Markdown, pictures as SVG and PNG beside it
+    Md,
+    /// One HTML file with everything inside
+    Html,
+    /// JSON: groups, lanes, curves
+    Json,
+    /// CSV: a row a lane
+    Csv,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum UnitArgument {
+    /// Steps
+    Steps,
+    /// Training examples
+    Examples,
+    /// Directional derivatives
+    Derivatives,
+    /// Floating-point operations
+    Flop,
+    /// Seconds of training
+    Seconds,
 }
 
 #[derive(Debug, Args)]
@@ -451,10 +511,27 @@ impl Arguments {
                 Request::Open(OpenOptions { folder, resume, device, threads, plugin_path })
             }
             Some(Command::Attach { folder }) => Request::Attach(folder),
+            Some(Command::Report { runs, format, out, filter, by }) => {
+                let format = match format {
+                    ReportFormatArgument::Md => report::Format::Markdown,
+                    ReportFormatArgument::Html => report::Format::Html,
+                    ReportFormatArgument::Json => report::Format::Json,
+                    ReportFormatArgument::Csv => report::Format::Csv,
+                };
+                let unit = match by {
+                    UnitArgument::Steps => Unit::Steps,
+                    UnitArgument::Examples => Unit::Examples,
+                    UnitArgument::Derivatives => Unit::Derivatives,
+                    UnitArgument::Flop => Unit::Flop,
+                    UnitArgument::Seconds => Unit::Seconds,
+                };
+                Request::Report(ReportOptions { runs, format, out, filter, unit })
+            }
+            Some(Command::Compare { first, second, filter }) => Request::Compare { first, second, filter },
             Some(Command::Workspaces { name }) => Request::Workspaces(name),
-            Some(Command::Check { workspace: WorkspaceArguments { workspace, set }, plugins }) => {
+            Some(Command::Check { workspace: WorkspaceArguments { workspace, quick, set }, plugins }) => {
                 let plugin_path = plugins.plugin_path;
-                Request::Check(RunOptions { workspace, set, plugin_path, ..RunOptions::default() })
+                Request::Check(RunOptions { workspace, quick, set, plugin_path, ..RunOptions::default() })
             }
             Some(Command::Bench(arguments)) => arguments.request(),
             Some(Command::Schema) => Request::Schema,
@@ -483,9 +560,10 @@ impl Arguments {
 
 impl RunArguments {
     fn options(self) -> RunOptions {
-        let WorkspaceArguments { workspace, set } = self.workspace;
+        let WorkspaceArguments { workspace, quick, set } = self.workspace;
         RunOptions {
             workspace,
+            quick,
             set,
             seeds: self.seeds.map(|seeds| seeds.0),
             steps: self.steps,
@@ -518,12 +596,13 @@ mod tests {
     #[test]
     fn without_a_command_a_workspace_is_opened_or_run() {
         assert_eq!(read(""), Ok(Request::Screen(ScreenOptions::default())));
-        let line = "--batch x.ron --out runs/a --set steps=3 --set lr=1 --seeds 0..3 --device cuda:1 --threads 4 \
+        let line = "--batch x.ron --quick --out runs/a --set steps=3 --set lr=1 --seeds 0..3 --device cuda:1 --threads 4 \
                     --format csv --resume --steps 9 --time 10m --quiet --plugin-path a --plugin-path b \
                     --on-plugin-error abort";
         let expected = BatchOptions {
             run: RunOptions {
                 workspace: Some("x.ron".into()),
+                quick: true,
                 set: vec!["steps=3".into(), "lr=1".into()],
                 seeds: Some(vec![0, 1, 2]),
                 steps: Some(9),
@@ -570,6 +649,10 @@ mod tests {
             "bench --method a@b",
             "bench --rounds 0",
             "bench --serve --json x",
+            "report",
+            "report a --format pdf",
+            "report a --by lanes",
+            "compare a",
         ] {
             assert_eq!(read(line), Err(Exit::Usage), "{line}");
         }
@@ -612,6 +695,16 @@ mod tests {
         assert_eq!(read("open"), Ok(Request::Open(OpenOptions::default())));
         let on = OpenOptions { folder: Some("r".into()), resume: true, threads: Some(2), ..OpenOptions::default() };
         assert_eq!(read("open r --resume --threads 2"), Ok(Request::Open(on)));
+        let options = ReportOptions {
+            runs: vec!["a".into(), "b".into()],
+            format: report::Format::Html,
+            out: Some("o".into()),
+            filter: None,
+            unit: Unit::Flop,
+        };
+        assert_eq!(read("report a b --format html --out o --by flop"), Ok(Request::Report(options)));
+        let both = Request::Compare { first: "a".into(), second: "b".into(), filter: None };
+        assert_eq!(read("compare a b"), Ok(both));
         assert_eq!(read("attach r"), Ok(Request::Attach(Some("r".into()))));
         let info = Request::PluginInfo { name: "a".into(), plugin_path: vec!["p".into()] };
         assert_eq!(read("plugin info a --plugin-path p"), Ok(info));

@@ -21,7 +21,8 @@ pub fn batch(options: &BatchOptions) -> Result<Exit, Failure> {
         format: *format,
         quiet: *quiet,
         filter: filter.clone(),
-        resume_command: resume_command(std::env::args_os().map(|argument| argument.to_string_lossy().into_owned())),
+        command: typed(arguments()),
+        resume_command: resume_command(arguments()),
     };
     Ok(match batch::run(batch) {
         Ended::Done => Exit::Done,
@@ -31,6 +32,22 @@ pub fn batch(options: &BatchOptions) -> Result<Exit, Failure> {
         Ended::Diverged => Exit::Diverged,
         Ended::Interrupted(signal) => Exit::Interrupted(signal),
     })
+}
+
+/// The arguments of this process, the program first.
+pub(super) fn arguments() -> impl Iterator<Item = String> {
+    std::env::args_os().map(|argument| argument.to_string_lossy().into_owned())
+}
+
+/// The command line `arguments`, to be typed again: the program by its name alone.
+pub(super) fn typed(arguments: impl Iterator<Item = String>) -> String {
+    let name =
+        |program: &str| std::path::Path::new(program).file_name().map(|name| name.to_string_lossy().into_owned());
+    let words = arguments.enumerate().map(|(place, word)| match place {
+        0 => quoted(&name(&word).unwrap_or(word)),
+        _ => quoted(&word),
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// The command line `arguments`, to be typed again, with `--resume`.
@@ -63,5 +80,7 @@ mod tests {
             "guesswork --batch 'my run.ron' --set 'lanes[0].name=\"it'\\''s\"' --out runs/a --resume"
         );
         assert_eq!(typed(&["guesswork", "--resume", ""]), "guesswork --resume ''");
+        let plain = ["target/release/guesswork", "report", "my runs/a"].map(str::to_owned);
+        assert_eq!(super::typed(plain.into_iter()), "guesswork report 'my runs/a'");
     }
 }

@@ -21,7 +21,7 @@ pub fn check(options: &RunOptions) -> Result<Exit, Failure> {
     let data = Dataset::load(&problem.data, document.folder.as_deref(), workspace.data_seed)?;
     let runs = workspace.grid().map_err(crate::workspace::WorkspaceError::from)?;
     let experiment = Experiment::of_document(&document, options);
-    let prepared = Prepared::with_data(experiment, &data).map_err(|error| of(&document, error))?;
+    let mut prepared = Prepared::with_data(experiment, &data).map_err(|error| of(&document, error))?;
     prepared.rehearse().map_err(|error| of(&document, error))?;
     let examples = match &data.validation {
         Some(apart) => format!("{} + {} + {}", data.train.count, apart.count, data.test.count),

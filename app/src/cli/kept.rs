@@ -1,7 +1,7 @@
 //! A run on the screen as it is kept: its sinks, what is said of it at the end, and the view it is left at.
 
 use super::Failure;
-use super::batch::quoted;
+use super::batch::{arguments, quoted, typed};
 use crate::record::folder::{RunFolder, view_of};
 use crate::record::jsonl::Host;
 use crate::record::place;
@@ -29,7 +29,7 @@ impl Kept {
             return Ok(Self { recording: Recording::none(&experiment.workspace), folder: None });
         };
         experiment.paths().write(folder.path())?;
-        let host = Host::new(experiment.device.to_string(), experiment.threads);
+        let host = Host::new(experiment.device.to_string(), experiment.threads).by(typed(arguments()));
         let recording = Recording::folder(&experiment.workspace, host, &folder, false)?;
         experiment.checkpoints = Some(folder.checkpoints());
         experiment.resume = recording.is_resumed();

@@ -16,6 +16,7 @@ mod open;
 mod output;
 mod plugins;
 mod probe;
+mod report;
 mod screen;
 mod values;
 
@@ -31,9 +32,11 @@ use output::print_note;
 pub use output::{print, print_error};
 pub use plugins::{plugin_info, plugin_list};
 pub use probe::{look_before_loading, probe};
+pub use report::{ReportOptions, compare, report};
 pub use screen::screen;
 
 use crate::bench::Bench;
+use crate::filter::Filter;
 use crate::options::{BatchOptions, Look, OpenOptions, RunOptions, ScreenOptions};
 use crate::workspace::{EMBEDDED, Embedded, WorkspaceError};
 use std::path::PathBuf;
@@ -49,6 +52,17 @@ pub enum Request {
     Attach(Option<PathBuf>),
     /// A run without a screen.
     Batch(BatchOptions),
+    /// Runs on disk as a page, or as numbers.
+    Report(ReportOptions),
+    /// Two runs side by side.
+    Compare {
+        /// The one.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+        /// The lanes.
+        filter: Option<Filter>,
+    },
     /// Steps timed: the table, or answers to commands.
     Bench {
         /// What is measured.
@@ -118,7 +132,7 @@ pub fn workspaces(name: Option<&str>) -> Result<Exit, Failure> {
         let mut text = String::new();
         for embedded in EMBEDDED {
             let question = embedded.document().map(|document| document.workspace.question)?;
-            text.push_str(&format!("{:<12} {question}\n", embedded.name));
+            text.push_str(&format!("{:<21} {question}\n", embedded.name));
         }
         return print(&text);
     };

@@ -14,6 +14,8 @@ pub enum Wordy {
     Optimizer,
     /// `constant`, `step`, `cosine`, `exponential`, `warm_up`.
     Schedule,
+    /// `mean`, `span`.
+    Combine,
     /// `raw`, `unit`.
     Scaling,
     /// `none`, `row`, `batch`.
@@ -49,6 +51,8 @@ pub enum Numeric {
     ValidationLoss,
     /// Last accuracy on the validation split.
     ValidationAccuracy,
+    /// Last accuracy on the training split less that on the test split.
+    GeneralisationGap,
     /// Mean over the run of cos(ĝ, g).
     MeanCosine,
     /// A parameter of the strategy, by its key.
@@ -92,6 +96,7 @@ pub const WORDS: &[(&str, Wordy)] = &[
     ("scope", Wordy::Scope),
     ("optimizer", Wordy::Optimizer),
     ("schedule", Wordy::Schedule),
+    ("combine", Wordy::Combine),
     ("scaling", Wordy::Scaling),
     ("normalise", Wordy::Normalise),
     ("kind", Wordy::Kind),
@@ -116,6 +121,7 @@ pub const NUMBERS: &[(&str, Numeric)] = &[
     ("best_test_accuracy", Numeric::BestTestAccuracy),
     ("validation_loss", Numeric::ValidationLoss),
     ("validation_accuracy", Numeric::ValidationAccuracy),
+    ("generalisation_gap", Numeric::GeneralisationGap),
     ("mean_cosine", Numeric::MeanCosine),
     ("cosine", Numeric::MeanCosine),
 ];

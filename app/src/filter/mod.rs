@@ -10,7 +10,7 @@
 //! | `a b` | both; `a or b`: one of them; `!a`: not a; `(…)` groups |
 //!
 //! A lane of which a number was never measured does not meet a comparison with it. The same filter serves the screen's lanes, the
-//! target of a run and the summary of a batch: all are asked through [`Facts`].
+//! target of a run, what a grid leaves out and the summary of a batch: all are asked through [`Facts`].
 #![forbid(unsafe_code)]
 
 mod evaluate;
@@ -96,6 +96,17 @@ pub enum Span {
     Range(f64, f64),
 }
 
+/// Something that a filter asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked<'a> {
+    /// A word.
+    Word(Wordy),
+    /// A number.
+    Number(&'a Numeric),
+    /// A state.
+    State(State),
+}
+
 /// What a filter asks of a lane.
 pub trait Facts {
     /// A word; `None` where the lane has none of that sort.
@@ -107,6 +118,18 @@ pub trait Facts {
 }
 
 impl Filter {
+    /// Everything that it asks for, in order.
+    pub fn asks(&self) -> Vec<Asked<'_>> {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::asks).collect(),
+            Self::Not(part) => part.asks(),
+            Self::Word { field, .. } | Self::OneOf { field, .. } => vec![Asked::Word(*field)],
+            Self::Number { field, .. } | Self::Within { field, .. } => vec![Asked::Number(field)],
+            Self::Is(state) => vec![Asked::State(*state)],
+            Self::Named(_) => vec![Asked::Word(Wordy::Name)],
+        }
+    }
+
     /// Whether a lane meets it.
     pub fn holds(&self, facts: &impl Facts) -> bool {
         evaluate::holds(self, facts)

@@ -136,6 +136,7 @@ impl Measurer {
         }
         if is_due(cadence.train, step) {
             self.training(view.network, view.point.loss, view.data, values)?;
+            gap(values);
         }
         Ok(())
     }
@@ -146,7 +147,9 @@ impl Measurer {
     /// As the kernels do.
     pub fn last(&mut self, network: &Network, loss: Loss, data: &Prepared, values: &mut Values) -> Result<()> {
         self.held_out(network, loss, data, values)?;
-        self.training(network, loss, data, values)
+        self.training(network, loss, data, values)?;
+        gap(values);
+        Ok(())
     }
 
     fn held_out(&mut self, network: &Network, loss: Loss, data: &Prepared, values: &mut Values) -> Result<()> {
@@ -177,6 +180,14 @@ pub type Spectra = Vec<(u16, Vec<f64>)>;
 
 fn is_due(every: u64, step: u64) -> bool {
     every > 0 && step.is_multiple_of(every)
+}
+
+/// The generalisation gap, where both accuracies were measured.
+fn gap(values: &mut Values) {
+    let find = |quantity| values.iter().find(|(key, _)| *key == Key::whole(quantity)).map(|(_, value)| *value);
+    if let (Some(train), Some(test)) = (find(Quantity::TrainAccuracy), find(Quantity::TestAccuracy)) {
+        values.push((Key::whole(Quantity::GeneralisationGap), train - test));
+    }
 }
 
 /// Mean of M_l of every site that an activation follows.

@@ -25,6 +25,8 @@ const SMALL: f64 = 13.0;
 const FOOT: f64 = 11.0;
 /// Room for names in the legend, at most.
 const LEGEND: f64 = 230.0;
+/// How much a band hides of what lies behind it.
+const THROUGH: f64 = 0.16;
 
 const GROUND: Colour = Colour(255, 255, 255);
 const INK: Colour = Colour(28, 30, 36);
@@ -55,7 +57,8 @@ pub fn draw(figure: &Figure) -> Scene {
         text(&mut shapes, (EDGE, foot), &line, FOOT, Weight::Regular, DIM, Align::Start);
         foot -= FOOT + 4.0;
     }
-    let area = Area { x: EDGE, y: 76.0, width: room, height: foot - 8.0 - 76.0 };
+    let top = if figure.notes.is_empty() { 56.0 } else { 76.0 };
+    let area = Area { x: EDGE, y: top, width: room, height: foot - 8.0 - top };
     match &figure.body {
         Body::Curves { x, y, curves, levels } => chart(&mut shapes, area, (x, y), curves, levels),
         Body::Heat { rows, columns, cells, map, label } => heat(&mut shapes, area, rows, columns, cells, (map, label)),
@@ -112,7 +115,10 @@ fn chart(into: &mut Vec<Shape>, area: Area, (x, y): (&Axis, &Axis), curves: &[Cu
         |(px, py): Point| Some((plot.x + x.place(px)? * plot.width, plot.bottom() - y.place(py)? * plot.height));
     let mut inside = Vec::new();
     for curve in curves {
-        inside.extend(band(curve, &place));
+        match curve.dots {
+            true => inside.extend(bars(curve, &place)),
+            false => inside.extend(band(curve, &place)),
+        }
         inside.extend(curve.raw.iter().flat_map(|raw| strokes(raw, curve.faint, 1.0, None, &place)));
     }
     for level in levels {
@@ -139,7 +145,11 @@ fn chart(into: &mut Vec<Shape>, area: Area, (x, y): (&Axis, &Axis), curves: &[Cu
     }
     into.push(Shape::Within { area: plot, shapes: inside });
     frame(into, plot);
-    for curve in curves.iter().filter(|curve| !curve.dashed) {
+    for curve in curves.iter().filter(|curve| curve.dots) {
+        let points = curve.points.iter().filter_map(|point| place(*point));
+        into.extend(points.map(|at| marker(curve.marker, at, 4.5, curve.colour)));
+    }
+    for curve in curves.iter().filter(|curve| !curve.dashed && !curve.dots) {
         let last = curve.points.iter().rev().find(|(_, value)| value.is_finite());
         let at = last.and_then(|last| place(*last));
         if let Some(at) = at.filter(|(_, at)| (plot.y - 1.0..=plot.bottom() + 1.0).contains(at)) {
@@ -148,16 +158,19 @@ fn chart(into: &mut Vec<Shape>, area: Area, (x, y): (&Axis, &Axis), curves: &[Cu
     }
     let mut at = plot.y + 10.0;
     let from = plot.right() + 18.0;
-    for curve in curves {
+    // A dashed twin has no name of its own.
+    for curve in curves.iter().filter(|curve| !curve.name.is_empty()) {
         let dash = curve.dashed.then_some([5.0, 4.0]);
         let points = vec![(from, at), (from + 22.0, at)];
         into.push(Shape::Line { points, stroke: curve.colour, width: 2.0, dash });
         if !curve.dashed {
             into.push(marker(curve.marker, (from + 11.0, at), 4.5, curve.colour));
         }
-        let name = fit(&curve.name, Weight::Regular, SMALL, area.right() - from - 30.0);
-        small(into, (from + 30.0, at + SMALL * 0.36), &name, INK, Align::Start);
-        at += SMALL + 8.0;
+        for line in lines(&curve.name, area.right() - from - 30.0) {
+            small(into, (from + 30.0, at + SMALL * 0.36), &line, INK, Align::Start);
+            at += SMALL + 3.0;
+        }
+        at += 5.0;
         if at > plot.bottom() {
             break;
         }
@@ -206,18 +219,41 @@ fn strokes(
     lines
 }
 
+/// `text` in at most two lines of that room, broken at a blank, the second cut where it is too long still.
+fn lines(text: &str, room: f64) -> Vec<String> {
+    let font = Font::new(Weight::Regular, SMALL);
+    let breaks = text.char_indices().filter(|(_, letter)| *letter == ' ').map(|(at, _)| at);
+    let last = breaks.filter(|at| font.width(&text[..*at]) <= room).last();
+    match last {
+        Some(at) if font.width(text) > room => {
+            vec![text[..at].to_owned(), fit(&text[at + 1..], Weight::Regular, SMALL, room)]
+        }
+        _ => vec![fit(text, Weight::Regular, SMALL, room)],
+    }
+}
+
+/// A bar at each point of a curve, from its least to its greatest value.
+fn bars(curve: &Curve, place: &impl Fn(Point) -> Option<Point>) -> Vec<Shape> {
+    let bar = |(x, low, high): &(f64, f64, f64)| {
+        let (from, to) = (place((*x, *low))?, place((*x, *high))?);
+        let cap = |(x, y): Point| line(vec![(x - 4.0, y), (x + 4.0, y)], curve.colour, 1.2);
+        Some([line(vec![from, to], curve.colour, 1.2), cap(from), cap(to)])
+    };
+    curve.band.iter().filter_map(bar).flatten().collect()
+}
+
 /// What lies between the least and the greatest of a curve's seeds.
 fn band(curve: &Curve, place: &impl Fn(Point) -> Option<Point>) -> Option<Shape> {
     let placed = |of: fn(&(f64, f64, f64)) -> Point| curve.band.iter().map(of).filter_map(place).collect::<Vec<_>>();
     let upper = placed(|(x, _, high)| (*x, *high));
     let lower = placed(|(x, low, _)| (*x, *low));
     let points: Vec<Point> = upper.into_iter().chain(lower.into_iter().rev()).collect();
-    (points.len() > 3).then_some(Shape::Polygon { points, fill: curve.faint })
+    (points.len() > 3).then_some(Shape::Polygon { points, fill: curve.colour, opacity: THROUGH })
 }
 
 fn marker(marker: Marker, (x, y): Point, size: f64, fill: Colour) -> Shape {
     let corners = |offsets: &[Point]| offsets.iter().map(|(dx, dy)| (x + dx * size, y + dy * size)).collect();
-    let polygon = |offsets: &[Point]| Shape::Polygon { points: corners(offsets), fill };
+    let polygon = |offsets: &[Point]| Shape::Polygon { points: corners(offsets), fill, opacity: 1.0 };
     match marker {
         Marker::Disc => Shape::Disc { centre: (x, y), radius: size, fill },
         Marker::Square => polygon(&[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)]),
@@ -248,8 +284,14 @@ fn heat(
         // Where rows are narrower than letters not all can be named.
         let every = ((SMALL + 2.0) / height).ceil().max(1.0) as usize;
         if index.is_multiple_of(every) {
-            let name = fit(name, Weight::Regular, SMALL, left - 12.0);
-            small(into, (plot.x - 8.0, top + height / 2.0 + SMALL * 0.36), &name, INK, Align::End);
+            let words = match height > 2.5 * SMALL {
+                true => lines(name, left - 12.0),
+                false => vec![fit(name, Weight::Regular, SMALL, left - 12.0)],
+            };
+            let first = top + height / 2.0 + SMALL * 0.36 - (words.len() - 1) as f64 * (SMALL + 3.0) / 2.0;
+            for (place, words) in words.iter().enumerate() {
+                small(into, (plot.x - 8.0, first + place as f64 * (SMALL + 3.0)), words, INK, Align::End);
+            }
         }
         let width = plot.width / values.len().max(1) as f64;
         let mut from = 0;

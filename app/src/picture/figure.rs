@@ -70,8 +70,10 @@ pub struct Curve {
     pub points: Vec<(f64, f64)>,
     /// Raw values behind it, each drawn as a line.
     pub raw: Vec<Vec<(f64, f64)>>,
-    /// The least and the greatest of its seeds, behind it.
+    /// The least and the greatest of its seeds, behind it; of a curve with dots, its error bars.
     pub band: Vec<(f64, f64, f64)>,
+    /// Its marker stands at every point.
+    pub dots: bool,
 }
 
 /// A constant value with a name.

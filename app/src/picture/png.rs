@@ -64,9 +64,12 @@ fn draw(pixmap: &mut Pixmap, shapes: &[Shape], view: Transform, mask: Option<&Ma
                     pixmap.stroke_path(&path, &paint(*stroke, true), &pen, view, mask);
                 }
             }
-            Shape::Polygon { points, fill } => {
+            Shape::Polygon { points, fill, opacity } => {
                 if let Some(path) = polygon(points, true) {
-                    pixmap.fill_path(&path, &paint(*fill, true), FillRule::Winding, view, mask);
+                    let mut paint = paint(*fill, true);
+                    let Colour(r, g, b) = *fill;
+                    paint.set_color_rgba8(r, g, b, (opacity.clamp(0.0, 1.0) * 255.0).round() as u8);
+                    pixmap.fill_path(&path, &paint, FillRule::Winding, view, mask);
                 }
             }
             Shape::Disc { centre: (x, y), radius, fill } => {

@@ -94,6 +94,8 @@ pub enum Shape {
         points: Vec<Point>,
         /// Its colour.
         fill: Colour,
+        /// How much it hides what lies behind it: 1 for all.
+        opacity: f64,
     },
     /// A filled disc.
     Disc {

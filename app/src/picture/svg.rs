@@ -36,8 +36,10 @@ fn write(text: &mut String, shapes: &[Shape], clips: &mut usize) {
                     number(*width)
                 )
             }
-            Shape::Polygon { points, fill } => {
-                writeln!(text, "<polygon points=\"{}\" fill=\"{}\"/>", places(points), hex(*fill))
+            Shape::Polygon { points, fill, opacity } => {
+                let through =
+                    if *opacity < 1.0 { format!(" fill-opacity=\"{}\"", number(*opacity)) } else { String::new() };
+                writeln!(text, "<polygon points=\"{}\" fill=\"{}\"{through}/>", places(points), hex(*fill))
             }
             Shape::Disc { centre: (x, y), radius, fill } => writeln!(
                 text,

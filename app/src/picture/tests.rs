@@ -13,6 +13,7 @@ fn curves(log: bool) -> Figure {
         points: points.iter().map(|(x, y)| (*x, y + shift)).collect(),
         raw: vec![points.clone()],
         band: points.iter().map(|(x, y)| (*x, y * 0.9 + shift, y * 1.1 + shift)).collect(),
+        dots: false,
     };
     Figure {
         title: "Loss <train> & test".to_owned(),
@@ -143,6 +144,31 @@ fn a_heatmap_has_its_colours() {
     let purple = pixels.iter().filter(|[r, g, b]| b > r && r > g && *g < 120).count();
     let orange = pixels.iter().filter(|[r, g, b]| r > g && g > b && *b < 120).count();
     assert!(purple > 2000 && orange > 2000, "{purple} {orange}");
+}
+
+#[test]
+fn a_curve_with_dots_has_error_bars_and_long_names_have_two_lines() {
+    let mut figure = curves(false);
+    if let Body::Curves { curves, .. } = &mut figure.body {
+        curves.truncate(1);
+        curves[0].points.truncate(6);
+        (curves[0].dots, curves[0].name) = (true, "a name of several words that does not fit one line".to_owned());
+    }
+    let discs = figure.svg().matches("<circle").count();
+    assert_eq!(discs, 6 + 1, "a dot a point, one in the legend");
+    let words = well_formed(&figure.svg());
+    let name: Vec<&String> = words
+        .iter()
+        .filter(|text| "a name of several words that does not fit one line".contains(text.as_str()) && text.len() > 10)
+        .collect();
+    assert_eq!(
+        name.iter().map(|text| text.as_str()).collect::<Vec<_>>().join(" "),
+        "a name of several words that does not fit one line"
+    );
+    assert!(name.len() == 2 && !figure.svg().contains("<polygon"), "{name:?}");
+    assert!(figure.png(1.0).is_ok());
+    // What is in one file hides what it covers only in part in both forms.
+    assert!(curves(false).svg().contains("fill-opacity=\"0.16\""));
 }
 
 #[test]

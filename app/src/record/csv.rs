@@ -139,7 +139,7 @@ fn cells(info: &LaneInfo) -> Vec<u8> {
 }
 
 /// A cell of text, quoted where RFC 4180 asks for it.
-fn write_text(line: &mut Vec<u8>, text: &str) {
+pub fn write_text(line: &mut Vec<u8>, text: &str) {
     if !text.contains([',', '"', '\r', '\n']) {
         line.extend_from_slice(text.as_bytes());
         return;
@@ -166,7 +166,7 @@ fn of_whole(quantity: Quantity, measure: &Measure) -> bool {
         // The end of a lane is tested, and a tuning trial validated, whatever the cadence.
         Quantity::TestLoss | Quantity::TestAccuracy => true,
         Quantity::ValidationLoss | Quantity::ValidationAccuracy => true,
-        Quantity::TrainLoss | Quantity::TrainAccuracy => measure.train > 0,
+        Quantity::TrainLoss | Quantity::TrainAccuracy | Quantity::GeneralisationGap => measure.train > 0,
         Quantity::Cosine | Quantity::NormRatio | Quantity::SignAgreement => measure.alignment > 0,
         Quantity::OneStep | Quantity::OneStepRaw => measure.one_step > 0,
         Quantity::SignalCosine | Quantity::EffectiveRank | Quantity::StableRank | Quantity::LargestSingular => false,

@@ -4,7 +4,7 @@
 use super::summary::Figure;
 use super::{EndReason, LaneInfo};
 use crate::filter::{Facts, Numeric, State, Wordy};
-use crate::workspace::{BACKPROP, GuessScaling, Normalise, OptimizerSpec, ParamValue, ScheduleSpec, Scope};
+use crate::workspace::{BACKPROP, Settings};
 
 /// A lane as a filter sees it.
 pub struct LaneFacts<'a, F> {
@@ -18,59 +18,28 @@ pub struct LaneFacts<'a, F> {
     pub figure: F,
 }
 
+impl<F> LaneFacts<'_, F> {
+    fn settings(&self) -> Settings<'_> {
+        let LaneInfo { name, spec, scope, seed, .. } = self.info;
+        Settings { name, spec, scope: *scope, seed: *seed }
+    }
+}
+
 impl<F: Fn(Figure) -> Option<f64>> Facts for LaneFacts<'_, F> {
     fn word(&self, field: Wordy) -> Option<String> {
-        let spec = &self.info.spec;
-        let word = match field {
-            Wordy::Name => return Some(self.info.name.clone()),
-            Wordy::Strategy => return Some(spec.strategy.clone()),
-            Wordy::Kind if spec.strategy == BACKPROP => "reference",
-            Wordy::Kind => return Some(self.info.card.kind.clone()),
-            Wordy::Scope => match self.info.scope? {
-                Scope::Batch => "batch",
-                Scope::Layer => "layer",
-                Scope::Example => "example",
-                Scope::ExampleLayer => "example_layer",
-            },
-            Wordy::Optimizer => match spec.optimizer? {
-                OptimizerSpec::Sgd { .. } => "sgd",
-                OptimizerSpec::Adam { .. } => "adam",
-                OptimizerSpec::AdamW { .. } => "adamw",
-            },
-            Wordy::Schedule => match spec.schedule? {
-                ScheduleSpec::Constant => "constant",
-                ScheduleSpec::Step { .. } => "step",
-                ScheduleSpec::Cosine { .. } => "cosine",
-                ScheduleSpec::Exponential { .. } => "exponential",
-                ScheduleSpec::WarmUp { .. } => "warm_up",
-            },
-            Wordy::Scaling => match spec.scaling? {
-                GuessScaling::Raw => "raw",
-                GuessScaling::Unit => "unit",
-            },
-            Wordy::Normalise => match spec.normalise? {
-                Normalise::None => "none",
-                Normalise::Row => "row",
-                Normalise::Batch => "batch",
-            },
-            Wordy::End => self.ended.map_or("running", EndReason::word),
-        };
-        Some(word.to_owned())
+        match field {
+            Wordy::Kind if self.info.spec.strategy == BACKPROP => Some("reference".to_owned()),
+            Wordy::Kind => Some(self.info.card.kind.clone()),
+            Wordy::End => Some(self.ended.map_or("running", EndReason::word).to_owned()),
+            field => self.settings().word(field),
+        }
     }
 
     fn number(&self, field: &Numeric) -> Option<f64> {
         let figure = match field {
-            Numeric::Rate => return Some(self.info.spec.optimizer?.lr()),
-            Numeric::Seed => return Some(self.info.seed as f64),
             Numeric::Steps => return Some(self.steps as f64),
-            Numeric::Guesses => return self.info.spec.guesses.map(|guesses| guesses as f64),
-            Numeric::Param(key) => {
-                return match self.info.spec.params.get(key)? {
-                    ParamValue::Int(value) => Some(*value as f64),
-                    ParamValue::Float(value) => Some(*value),
-                    ParamValue::Bool(value) => Some(f64::from(u8::from(*value))),
-                    ParamValue::Text(_) => None,
-                };
+            Numeric::Rate | Numeric::Seed | Numeric::Guesses | Numeric::Param(_) => {
+                return self.settings().number(field);
             }
             Numeric::Loss => Figure::TrainLoss,
             Numeric::Accuracy => Figure::TrainAccuracy,
@@ -79,6 +48,7 @@ impl<F: Fn(Figure) -> Option<f64>> Facts for LaneFacts<'_, F> {
             Numeric::BestTestAccuracy => Figure::BestTestAccuracy,
             Numeric::ValidationLoss => Figure::ValidationLoss,
             Numeric::ValidationAccuracy => Figure::ValidationAccuracy,
+            Numeric::GeneralisationGap => Figure::GeneralisationGap,
             Numeric::MeanCosine => Figure::MeanCosine,
         };
         (self.figure)(figure)
@@ -93,7 +63,7 @@ impl<F: Fn(Figure) -> Option<f64>> Facts for LaneFacts<'_, F> {
             State::Failed => matches!(self.ended, Some(EndReason::Plugin(_) | EndReason::Failed(_))),
             State::Dropped => matches!(self.ended, Some(EndReason::Dropped)),
             State::Trial => self.info.trial,
-            State::Backprop => self.info.spec.strategy == BACKPROP,
+            State::Backprop => self.settings().is(state),
         }
     }
 }

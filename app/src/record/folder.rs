@@ -341,7 +341,7 @@ impl Lock {
 }
 
 /// What differs between the workspace of a run and the one it is to resume with, as `path: old in the run, new now`.
-fn differences(stored: &Workspace, now: &Workspace) -> Vec<String> {
+pub fn differences(stored: &Workspace, now: &Workspace) -> Vec<String> {
     let comparable = |workspace: &Workspace| {
         let plain = Workspace { seconds: None, question: String::new(), ..workspace.clone() };
         serde_json::to_value(plain).unwrap_or_default()

@@ -75,13 +75,21 @@ pub struct Host {
     pub threads: Option<usize>,
     /// Operating system and architecture, `linux-x86_64`.
     pub platform: String,
+    /// The command line that began the run; `None` where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
 }
 
 impl Host {
     /// This machine, with that device and number of threads.
     pub fn new(device: impl Into<String>, threads: Option<usize>) -> Self {
         let platform = format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH);
-        Self { device: device.into(), threads, platform }
+        Self { device: device.into(), threads, platform, command: None }
+    }
+
+    /// The same, with the command line that begins the run.
+    pub fn by(self, command: impl Into<String>) -> Self {
+        Self { command: Some(command.into()), ..self }
     }
 }
 
@@ -348,6 +356,8 @@ pub(crate) mod tests {
             batch: 32,
             gradient_capable: false,
             trial: false,
+            steps: 10,
+            axes: BTreeMap::new(),
         }
     }
 

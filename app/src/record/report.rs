@@ -3,6 +3,7 @@
 
 use crate::workspace::{Difference, LaneSpec, Scope};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Version of the record format, in the first record of every run. A reader refuses a larger major number.
 pub const RECORD_SCHEMA: &str = "guesswork-record/1";
@@ -34,6 +35,8 @@ pub enum Quantity {
     TrainLoss,
     /// Accuracy on the whole training split.
     TrainAccuracy,
+    /// Accuracy on the training split less that on the test split, where both are measured at a step.
+    GeneralisationGap,
     /// cos(ĝ, g): whole (no site) or of a site's parameters.
     Cosine,
     /// cos(Ê_l, δ_l) of a site's signal.
@@ -75,7 +78,7 @@ pub enum Quantity {
 
 impl Quantity {
     /// All of them, in the order of records and columns.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::Loss,
         Self::Accuracy,
         Self::EstimateNorm,
@@ -86,6 +89,7 @@ impl Quantity {
         Self::ValidationAccuracy,
         Self::TrainLoss,
         Self::TrainAccuracy,
+        Self::GeneralisationGap,
         Self::Cosine,
         Self::SignalCosine,
         Self::NormRatio,
@@ -129,6 +133,7 @@ impl Quantity {
             Self::ValidationAccuracy => "validation_accuracy",
             Self::TrainLoss => "train_loss",
             Self::TrainAccuracy => "train_accuracy",
+            Self::GeneralisationGap => "generalisation_gap",
             Self::Cosine => "cosine",
             Self::SignalCosine => "signal_cosine",
             Self::NormRatio => "norm_ratio",
@@ -229,6 +234,12 @@ pub struct LaneInfo {
     pub gradient_capable: bool,
     /// Whether this is a trial of the tuning stage.
     pub trial: bool,
+    /// Steps it is to take, less where its budget ends before; 0 in records written before it was kept.
+    #[serde(default)]
+    pub steps: u64,
+    /// The sweep's values it was made with, by path, as the workspace writes them.
+    #[serde(default)]
+    pub axes: BTreeMap<String, String>,
 }
 
 impl LaneInfo {
@@ -295,6 +306,10 @@ impl StepReport {
 pub enum EndReason {
     /// All steps taken.
     Done,
+    /// The workspace's target was met: which.
+    Target(String),
+    /// Another step would have gone beyond its budget: of what.
+    Budget(String),
     /// The loss, the estimate or a parameter stopped being finite, or the loss left all bounds.
     Diverged(String),
     /// The plugin failed: message and place.
@@ -315,10 +330,17 @@ impl EndReason {
         !matches!(self, Self::OutOfTime | Self::Interrupted)
     }
 
+    /// Whether it went wrong.
+    pub fn is_failure(&self) -> bool {
+        matches!(self, Self::Diverged(_) | Self::Plugin(_) | Self::Failed(_))
+    }
+
     /// One word: `done`, `diverged`, ….
     pub fn word(&self) -> &'static str {
         match self {
             Self::Done => "done",
+            Self::Target(_) => "target",
+            Self::Budget(_) => "budget",
             Self::Diverged(_) => "diverged",
             Self::Plugin(_) => "plugin",
             Self::Failed(_) => "failed",
@@ -328,9 +350,10 @@ impl EndReason {
         }
     }
 
-    /// What went wrong, where something did.
+    /// What went wrong, or what was met.
     pub fn detail(&self) -> Option<&str> {
         match self {
+            Self::Target(text) | Self::Budget(text) => Some(text),
             Self::Diverged(text) | Self::Plugin(text) | Self::Failed(text) => Some(text),
             _ => None,
         }

@@ -7,7 +7,7 @@ use super::facts::LaneFacts;
 use super::number::Number;
 use super::{EndReason, Key, LaneChange, LaneEnd, LaneId, LaneInfo, Observer, Quantity, StageSeconds, StepReport};
 use crate::filter::Filter;
-use crate::workspace::{LaneSpec, Scope};
+use crate::workspace::{BACKPROP, LaneSpec, Scope};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -104,8 +104,27 @@ pub enum Figure {
     TestAccuracy,
     /// Best accuracy on the test split.
     BestTestAccuracy,
+    /// Last accuracy on the whole training split less that on the test split at the same step.
+    GeneralisationGap,
     /// Mean over the run of cos(ĝ, g) of the whole model.
     MeanCosine,
+}
+
+impl Figure {
+    /// All of them, in order.
+    pub const ALL: [Self; 11] = [
+        Self::TrainLoss,
+        Self::TrainAccuracy,
+        Self::TrainSplitLoss,
+        Self::TrainSplitAccuracy,
+        Self::ValidationLoss,
+        Self::ValidationAccuracy,
+        Self::TestLoss,
+        Self::TestAccuracy,
+        Self::BestTestAccuracy,
+        Self::GeneralisationGap,
+        Self::MeanCosine,
+    ];
 }
 
 /// Time that a lane took. All of it is decided by a clock.
@@ -119,6 +138,9 @@ pub struct LaneTime {
     pub steps_per_second: f64,
     /// Share of the time that measuring took, 0 to 1.
     pub measuring_share: f64,
+    /// Seconds of one guess: drawing it and finding its scalars. `None` where nothing is guessed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_guess: Option<f64>,
 }
 
 /// A mean over seeds.
@@ -149,13 +171,14 @@ impl Mean {
 }
 
 impl LaneTime {
-    fn new(seconds: StageSeconds, steps: u64) -> Self {
+    fn new(seconds: StageSeconds, steps: u64, guesses: u64) -> Self {
         let share = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
         Self {
             training: seconds.training(),
             measuring: seconds.measure,
             steps_per_second: share(steps as f64, seconds.training()),
             measuring_share: share(seconds.measure, seconds.total()),
+            per_guess: (guesses > 0).then(|| share(seconds.guess + seconds.tangent, guesses as f64)),
         }
     }
 }
@@ -194,6 +217,8 @@ struct LaneTally {
     accuracy: RunningMean,
     cosine: (f64, u64),
     seconds: StageSeconds,
+    /// Guesses drawn, K a step.
+    guesses: u64,
 }
 
 /// An exponential running mean, debiased: the weights of the values so far sum to 1.
@@ -223,7 +248,10 @@ impl Tally {
             .lanes
             .values()
             .filter(|lane| !lane.trial)
-            .map(|lane| LaneSummary { time: LaneTime::new(lane.seconds, lane.summary.steps), ..lane.summary.clone() })
+            .map(|lane| LaneSummary {
+                time: LaneTime::new(lane.seconds, lane.summary.steps, lane.guesses),
+                ..lane.summary.clone()
+            })
             .collect();
         Summary { name: self.name.clone(), interrupted, groups: groups(&lanes), lanes }
     }
@@ -281,6 +309,7 @@ impl Observer for Tally {
             accuracy: RunningMean::default(),
             cosine: (0.0, 0),
             seconds: StageSeconds::default(),
+            guesses: 0,
         };
         self.lanes.insert(info.lane, lane);
     }
@@ -312,6 +341,10 @@ impl LaneTally {
         // What is measured after the last step is no step.
         if report.get(Key::whole(Quantity::Loss)).is_some() {
             self.summary.steps = report.step + 1;
+            self.guesses += match self.info.spec.strategy.as_str() {
+                BACKPROP => 0,
+                _ => self.info.spec.guesses.unwrap_or(1) as u64,
+            };
         }
         self.summary.reason = None;
         let seconds = &mut self.seconds;
@@ -342,6 +375,7 @@ impl LaneTally {
                 figures.insert(Figure::BestTestAccuracy, Number(best));
                 (Figure::TestAccuracy, Number(value))
             }
+            Quantity::GeneralisationGap => (Figure::GeneralisationGap, Number(value)),
             Quantity::Cosine => {
                 self.cosine = (self.cosine.0 + value, self.cosine.1 + 1);
                 (Figure::MeanCosine, Number(self.cosine.0 / self.cosine.1 as f64))
@@ -366,7 +400,8 @@ fn field(spec: &LaneSpec, path: &str) -> Option<String> {
     }
 }
 
-fn groups(lanes: &[LaneSummary]) -> Vec<GroupSummary> {
+/// Lanes of one name together, in order of their first.
+pub fn groups(lanes: &[LaneSummary]) -> Vec<GroupSummary> {
     let mut names: Vec<&str> = Vec::new();
     for lane in lanes {
         if !names.contains(&lane.name.as_str()) {
@@ -411,6 +446,8 @@ fn group(lanes: &[&LaneSummary]) -> Option<GroupSummary> {
             measuring: average(|time| time.measuring),
             steps_per_second: average(|time| time.steps_per_second),
             measuring_share: average(|time| time.measuring_share),
+            per_guess: Mean::of(&lanes.iter().filter_map(|lane| lane.time.per_guess).collect::<Vec<_>>())
+                .map(|mean| mean.mean.0),
         },
     })
 }

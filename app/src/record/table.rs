@@ -3,6 +3,26 @@
 
 use super::summary::{Figure, GroupSummary, Mean, Summary};
 
+/// A table as cells: titles with whether their column is of numbers, and rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cells {
+    /// Titles; `true` where cells stand at the right.
+    pub titles: Vec<(String, bool)>,
+    /// Rows of as many cells.
+    pub rows: Vec<Vec<String>>,
+}
+
+/// The groups of `summary` with every column.
+pub fn cells(summary: &Summary) -> Cells {
+    let columns = columns(summary);
+    Cells {
+        titles: columns.iter().map(|column| (column.title.clone(), column.right)).collect(),
+        rows: (0..summary.groups.len())
+            .map(|row| columns.iter().map(|column| column.cells[row].clone()).collect())
+            .collect(),
+    }
+}
+
 /// A column: what it says of a group, and how soon it gives way on a narrow screen.
 struct Column {
     title: String,
@@ -114,6 +134,7 @@ fn columns(summary: &Summary) -> Vec<Column> {
         ("test loss", 1, Figure::TestLoss, plain),
         ("test acc %", 1, Figure::TestAccuracy, percent),
         ("best acc %", 9, Figure::BestTestAccuracy, percent),
+        ("gap %", 9, Figure::GeneralisationGap, percent),
         ("mean cos", 1, Figure::MeanCosine, plain),
     ] {
         if has(figure) {
@@ -122,6 +143,11 @@ fn columns(summary: &Summary) -> Vec<Column> {
         }
     }
     columns.push(column("steps/s", 5, true, &|group| rounded(group.time.steps_per_second)));
+    if groups.iter().any(|group| group.time.per_guess.is_some()) {
+        columns.push(column("ms/guess", 9, true, &|group| {
+            group.time.per_guess.map_or_else(String::new, |seconds| rounded(1e3 * seconds))
+        }));
+    }
     columns.push(column("measuring", 10, true, &|group| format!("{:.0} %", 100.0 * group.time.measuring_share)));
     columns.push(column("end", 1, false, &|group| match group.reasons.len() {
         1 => group.reasons.keys().cloned().collect(),
@@ -141,7 +167,8 @@ fn notes(summary: &Summary) -> Vec<String> {
     let train = if uses_split(summary) { "the whole training split" } else { "a running mean over batches" };
     notes.push(format!("train: {train}{}", if many { "; ± standard error over seeds" } else { "" }));
     for lane in &summary.lanes {
-        if let Some((reason, detail)) = lane.reason.as_ref().and_then(|reason| Some((reason, reason.detail()?))) {
+        let failed = lane.reason.as_ref().filter(|reason| reason.is_failure());
+        if let Some((reason, detail)) = failed.and_then(|reason| Some((reason, reason.detail()?))) {
             notes.push(format!("{} (seed {}): {}: {detail}", lane.name, lane.seed, reason.word()));
         }
     }

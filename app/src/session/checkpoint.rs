@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 use super::SessionError;
+use super::budget::Spent;
 use super::lane::{Lane, LaneFailure, LanePlan, Shared};
 use super::tuning::Validation;
 use crate::kernel;
@@ -47,6 +48,10 @@ impl Lane {
         }
         let mut extras = BTreeMap::new();
         extras.insert("optimizer_steps".to_owned(), self.optimizer.steps().to_string());
+        let Spent { examples, derivatives, flop } = self.spent;
+        for (key, spent) in [("examples", examples), ("derivatives", derivatives), ("flop", flop)] {
+            extras.insert(key.to_owned(), spent.to_string());
+        }
         if let Some(loss) = self.first_loss {
             extras.insert("first_loss".to_owned(), exact(loss));
         }
@@ -119,6 +124,11 @@ impl Lane {
             })?;
         }
         self.steps_taken = loaded.meta.step;
+        let kept = |key: &str| loaded.meta.extras.get(key).and_then(|text| text.parse::<u64>().ok());
+        self.spent = match (kept("examples"), kept("derivatives"), kept("flop")) {
+            (Some(examples), Some(derivatives), Some(flop)) => Spent { examples, derivatives, flop },
+            _ => Spent::of(&self.info, self.steps_taken),
+        };
         self.seconds = loaded.meta.seconds;
         Ok(loaded.meta.ended)
     }
@@ -135,7 +145,8 @@ pub(super) fn added(folder: &Path, known: usize, steps: u64) -> Result<Vec<LaneP
         let meta = checkpoint::peek(&path, lane)?;
         if let (Some(name), Some(spec)) = (meta.extras.get(ADDED), meta.extras.get(SPEC)) {
             let spec = parse(spec, &path)?;
-            plans.push(LanePlan { lane, name: name.clone(), spec, seed: meta.seed, steps, trial: false, added: true });
+            let (name, seed, axes) = (name.clone(), meta.seed, BTreeMap::new());
+            plans.push(LanePlan { lane, name, spec, problem: 0, seed, steps, trial: false, added: true, axes });
         }
     }
     Ok(plans)

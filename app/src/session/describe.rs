@@ -40,6 +40,8 @@ pub(super) fn info(
         batch: shared.batch,
         gradient_capable: guesser.is_none_or(Guesser::gradient_capable),
         trial: plan.trial,
+        steps: plan.steps,
+        axes: plan.axes.clone(),
     }
 }
 

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 use super::SessionError;
+use super::budget::Spent;
 use super::describe;
 use super::guess::Guesser;
 use super::prober::{Place, Prober};
@@ -17,8 +18,9 @@ use crate::model::{Graph, Network, Tape};
 use crate::objective::Loss;
 use crate::record::{EndReason, Key, LaneChange, LaneId, LaneInfo, Level, Message, Quantity, StageSeconds, StepReport};
 use crate::strategy::Catalog;
-use crate::workspace::{BACKPROP, LaneDefaults, LaneRun, LaneSpec, Measure, ScheduleSpec, Workspace};
+use crate::workspace::{BACKPROP, Budget, LaneDefaults, LaneRun, LaneSpec, Measure, Problem, ScheduleSpec, Workspace};
 use candle_core::{DType, Device, Tensor};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -33,7 +35,7 @@ const BLOWN_UP: f64 = 10.0;
 /// Elements of ĝ below this can be squared and added to parameters without overflow, in single precision too.
 const SAFE: f64 = 1e15;
 
-/// What all lanes of a session share.
+/// What all lanes of a session that train one problem share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) graph: Arc<Graph>,
@@ -46,6 +48,7 @@ pub(super) struct Shared {
     pub(super) loss: Loss,
     pub(super) measure: Measure,
     pub(super) defaults: LaneDefaults,
+    pub(super) budget: Option<Budget>,
     pub(super) diagnostic: bool,
 }
 
@@ -55,16 +58,22 @@ pub(super) struct LanePlan {
     pub(super) lane: LaneId,
     pub(super) name: String,
     pub(super) spec: LaneSpec,
+    /// Which of the session's problems it trains.
+    pub(super) problem: usize,
     pub(super) seed: u64,
     pub(super) steps: u64,
     pub(super) trial: bool,
     pub(super) added: bool,
+    /// The sweep's values it was made with, by path.
+    pub(super) axes: BTreeMap<String, String>,
 }
 
 impl LanePlan {
-    /// A lane of the workspace's grid.
-    pub(super) fn real(lane: LaneId, run: LaneRun, steps: u64) -> Self {
-        Self { lane, name: run.name, spec: run.spec, seed: run.seed, steps, trial: false, added: false }
+    /// A lane of the workspace's grid, whose problem is among `problems`.
+    pub(super) fn real(lane: LaneId, run: LaneRun, problems: &[Problem], steps: u64) -> Self {
+        let (axes, problem) = (axes(&run), place(&run, problems));
+        let LaneRun { name, spec, seed, .. } = run;
+        Self { lane, name, spec, problem, seed, steps, trial: false, added: false, axes }
     }
 
     /// A lane that was added while running: its settings as they are, with the workspace's defaults where it leaves something
@@ -73,8 +82,30 @@ impl LanePlan {
         let seed =
             spec.seeds.as_ref().and_then(|seeds| seeds.first()).or(workspace.seeds.first()).copied().unwrap_or(0);
         let spec = spec.resolved(&workspace.defaults);
-        Self { lane, name, spec, seed, steps: workspace.steps, trial: false, added: true }
+        let (steps, axes, problem) = (workspace.steps, BTreeMap::new(), 0);
+        Self { lane, name, spec, problem, seed, steps, trial: false, added: true, axes }
     }
+}
+
+/// The problems of a grid, each once, in order.
+pub(super) fn problems(runs: &[LaneRun]) -> Vec<Problem> {
+    let mut found: Vec<Problem> = Vec::new();
+    for run in runs {
+        if !found.contains(&run.problem) {
+            found.push(run.problem.clone());
+        }
+    }
+    found
+}
+
+/// Which of `problems` a run trains.
+pub(super) fn place(run: &LaneRun, problems: &[Problem]) -> usize {
+    problems.iter().position(|problem| *problem == run.problem).unwrap_or(0)
+}
+
+/// The sweep's values of a run, as the workspace writes them.
+pub(super) fn axes(run: &LaneRun) -> BTreeMap<String, String> {
+    run.axes.iter().map(|(path, value)| (path.clone(), value.text().to_owned())).collect()
 }
 
 /// Why a step failed.
@@ -130,6 +161,9 @@ pub(super) struct Lane {
     pub(super) schedule: ScheduleSpec,
     pub(super) measurer: Measurer,
     pub(super) steps_taken: u64,
+    /// What it may use; nothing holds a trial but its steps.
+    budget: Option<Budget>,
+    pub(super) spent: Spent,
     /// The step under way was cancelled in its midst.
     pub(super) torn: bool,
     pub(super) seconds: StageSeconds,
@@ -161,7 +195,16 @@ impl Lane {
         };
         let estimate = network.zeros_like()?;
         let optimizer = Optimizer::new(plan.spec.optimizer.unwrap_or_default(), network.theta())?;
-        let info = describe::info(shared, &plan, &network, guesser.as_ref(), estimator.as_ref());
+        let mut info = describe::info(shared, &plan, &network, guesser.as_ref(), estimator.as_ref());
+        let budget = shared.budget.filter(|_| !plan.trial);
+        match budget.and_then(|budget| Spent::default().left(&budget, &info)) {
+            Some((0, what)) => {
+                let reason = format!("budget: one step uses more {what} than the budget has; give it more");
+                return Err(SessionError::Lane { lane: plan.name, reason });
+            }
+            Some((left, _)) => info.steps = info.steps.min(left),
+            None => {}
+        }
         let delta = tape.logits().zeros_like()?;
         Ok(Self {
             schedule: plan.spec.schedule.unwrap_or_default(),
@@ -178,6 +221,8 @@ impl Lane {
             optimizer,
             measurer: Measurer::new(shared.measure),
             steps_taken: 0,
+            budget,
+            spent: Spent::default(),
             torn: false,
             seconds: StageSeconds::default(),
             first_loss: None,
@@ -201,6 +246,21 @@ impl Lane {
 
     pub(super) fn steps(&self) -> u64 {
         self.plan.steps
+    }
+
+    /// What of its budget does not suffice for another step.
+    pub(super) fn spent_out(&self) -> Option<&'static str> {
+        let budget = self.budget?;
+        match self.spent.left(&budget, &self.info) {
+            Some((0, what)) => Some(what),
+            _ => budget.seconds.filter(|seconds| self.seconds.training() >= *seconds).map(|_| "seconds"),
+        }
+    }
+
+    /// The step at which it will have ended, as far as that can be counted: what schedules take for the length of the run.
+    fn length(&self) -> u64 {
+        let left = self.budget.and_then(|budget| self.spent.left(&budget, &self.info));
+        left.map_or(self.plan.steps, |(left, _)| self.plan.steps.min(self.steps_taken.saturating_add(left)))
     }
 
     pub(super) fn seconds(&self) -> StageSeconds {
@@ -244,7 +304,8 @@ impl Lane {
         let mut clock = Clock::start();
         let mut seconds = StageSeconds::default();
         let theta = self.network.theta();
-        let factor = factor(self.schedule, step, self.plan.steps);
+        let length = self.length();
+        let factor = factor(self.schedule, step, length);
         // Where nobody looks at ĝ, a plain step needs no ĝ that is stored.
         let looked_at = self.measurer.due(step) || self.guesser.as_ref().is_some_and(Guesser::reads_estimate);
         let descent = if looked_at { None } else { self.optimizer.descent(factor) };
@@ -252,7 +313,7 @@ impl Lane {
         let mut tangent = None;
         match &mut self.guesser {
             Some(guesser) if guesser.by_layer() => {
-                guesser.begin(step, self.plan.steps)?;
+                guesser.begin(step, length)?;
                 let (network, tape, estimate) = (&self.network, &self.tape, &self.estimate[..]);
                 match &mut self.estimator {
                     Some(estimator) if guesser.by_site() && estimator.takes_tangents() => {
@@ -298,7 +359,7 @@ impl Lane {
             },
             Some(guesser) => {
                 if !guesser.by_layer() {
-                    guesser.begin(step, self.plan.steps)?;
+                    guesser.begin(step, length)?;
                     guesser.whole(&self.network, point, &self.estimate, batch)?;
                 }
                 if let Some(estimator) = &mut self.estimator {
@@ -383,7 +444,7 @@ impl Lane {
                 (&mut self.prober, &mut self.guesser, self.measurer.bias_due(step))
             {
                 prober.begin(guesser)?;
-                let (steps, network, previous) = (self.plan.steps, &self.network, &self.estimate[..]);
+                let (steps, network, previous) = (length, &self.network, &self.estimate[..]);
                 let place = Place { step, steps, network, point, previous, batch };
                 let fresh = |number, into: &[Tensor]| prober.estimate(number, place, into);
                 self.measurer.bias(network, fresh, &mut values)?;
@@ -409,6 +470,7 @@ impl Lane {
             guesser.end(&self.network)?;
         }
         self.steps_taken += 1;
+        self.spent.add(&self.info);
         add(&mut self.seconds, &seconds);
         Ok(StepReport { lane: self.plan.lane, step, values, spectra, metrics, seconds })
     }

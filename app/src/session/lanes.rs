@@ -23,9 +23,13 @@ impl Trainer {
             .max(self.numbered);
         self.numbered = lane + 1;
         let mut plan = LanePlan::added(lane, String::new(), spec, &self.experiment.workspace);
-        match Lane::new(&self.shared, plan.clone(), self.cancelled.clone()) {
+        match Lane::new(&self.shared[plan.problem], plan.clone(), self.cancelled.clone()) {
             Ok(built) => plan.name = self.name_for(spec, &built.info().spec, plan.seed),
             Err(error) => return self.refuse(None, format!("the lane was not added: {error}")),
+        }
+        if self.shared.len() > 1 {
+            let text = format!("{}: a lane that is added trains the first problem of the sweep", plan.name);
+            self.say(Message { lane: Some(lane), step: None, level: Level::Info, text });
         }
         self.experiment.concurrent = self.experiment.concurrent.max(self.active.len() + 1);
         self.waiting.push_front(plan);
@@ -62,7 +66,7 @@ impl Trainer {
                 "the lane was not changed: it is a trial of the tuning stage, which compares it as it is".to_owned();
             return self.refuse(Some(id), text);
         }
-        let outcome = lane.retune(&self.shared, spec, self.cancelled.clone());
+        let outcome = lane.retune(&self.shared[lane.plan().problem].clone(), spec, self.cancelled.clone());
         let (info, step) = (lane.info().clone(), lane.steps_taken());
         for message in lane.take_messages() {
             self.say(message);

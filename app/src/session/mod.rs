@@ -3,6 +3,7 @@
 //! Both faces, the screen and the batch, drive a session the same way and neither knows the other.
 #![forbid(unsafe_code)]
 
+mod budget;
 mod checkpoint;
 mod describe;
 pub mod device;
@@ -223,7 +224,7 @@ impl Session {
     pub fn start(experiment: Experiment, observers: Vec<Box<dyn Observer>>) -> Result<Self, SessionError> {
         let first = Snapshot::before(&experiment);
         Self::spawn(first, move |commands, snapshot, cancelled| {
-            let prepared = Prepared::load(experiment)?;
+            let mut prepared = Prepared::load(experiment)?;
             prepared.rehearse_if_lanes_wait()?;
             prepared.run(observers, commands, snapshot, cancelled)
         })

@@ -16,7 +16,7 @@ use super::lane::{Lane, LaneFailure, LanePlan, Shared};
 use super::prober::Prober;
 use crate::estimate::{Estimator, Settings};
 use crate::kernel;
-use crate::record::{LaneChange, Level, Message};
+use crate::record::{LaneChange, LaneInfo, Level, Message};
 use crate::strategy::Params;
 use crate::workspace::{LaneSpec, check_lane, differences};
 use candle_core::Tensor;
@@ -69,6 +69,7 @@ impl Lane {
         }
         let before = self.info.spec.clone();
         let info = describe::info(shared, &plan, &self.network, self.guesser.as_ref(), self.estimator.as_ref());
+        let info = LaneInfo { steps: self.info.steps, ..info };
         let changes = differences(&before, &info.spec);
         self.plan = plan;
         self.info = Arc::new(info);

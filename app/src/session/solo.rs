@@ -73,16 +73,19 @@ impl Solo {
             loss: Loss::from(LossSpec::CrossEntropy),
             measure: never,
             defaults: LaneDefaults::default(),
+            budget: None,
             diagnostic: false,
         };
         let plan = LanePlan {
             lane: 0,
             name: lane.name.clone().unwrap_or_else(|| lane.strategy.clone()),
             spec: lane,
+            problem: 0,
             seed: 0,
             steps: u64::MAX,
             trial: false,
             added: false,
+            axes: Default::default(),
         };
         let lane = Lane::new(&shared, plan, Arc::default())?;
         Ok(Self { shared, lane, batches, next: 0 })

@@ -14,8 +14,11 @@ use super::protocol::{Command, LaneView, Snapshot, Status, Until};
 use super::tuning::Tuning;
 use super::{Experiment, SessionError, Summary};
 use crate::data::{Batch, Batches};
+use crate::filter::{self, Filter};
 use crate::options::OnPluginError;
-use crate::record::observers::Shared as SharedObserver;
+use crate::record::folder::records_of;
+use crate::record::observers::{Continued, Shared as SharedObserver};
+use crate::record::read::replay;
 use crate::record::summary::Tally;
 use crate::record::{EndReason, LaneEnd, LaneId, Level, Message, Observer, StepReport};
 use crate::workspace::LaneSpec;
@@ -37,8 +40,9 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(20);
 /// The state of the trainer thread.
 pub(super) struct Trainer {
     pub(super) experiment: Experiment,
-    pub(super) shared: Arc<Shared>,
-    batches: Batches,
+    /// Of each problem.
+    pub(super) shared: Vec<Arc<Shared>>,
+    batches: Vec<Batches>,
     pub(super) waiting: VecDeque<LanePlan>,
     pub(super) active: Vec<Lane>,
     pub(super) plans: Vec<LanePlan>,
@@ -62,6 +66,8 @@ pub(super) struct Trainer {
     pub(super) met: Vec<LaneId>,
     /// Figures of every lane, for targets.
     pub(super) tally: SharedObserver<Tally>,
+    /// What ends a lane before its last step.
+    stop: Option<Filter>,
     pub(super) paused: bool,
     pub(super) steps_left: Option<u64>,
     started: Instant,
@@ -109,7 +115,7 @@ impl Trainer {
     /// Takes everything over; nothing has run yet.
     pub(super) fn new(
         experiment: Experiment,
-        shared: Arc<Shared>,
+        shared: Vec<Arc<Shared>>,
         observers: Vec<Box<dyn Observer>>,
         commands: Receiver<Command>,
         snapshot: Arc<ArcSwap<Snapshot>>,
@@ -120,11 +126,13 @@ impl Trainer {
         let observers: Vec<Box<dyn Observer>> =
             std::iter::once::<Box<dyn Observer>>(Box::new(tally.clone())).chain(observers).collect();
         let paused = experiment.paused;
+        // A workspace that was checked has a filter that can be read.
+        let stop = experiment.workspace.stop.as_ref().and_then(|stop| filter::parse(&stop.when).ok());
         let run = experiment.checkpoints.as_deref().and_then(Path::parent);
         let spill = run.map_or_else(Spill::default, Spill::within);
         let now = Instant::now();
         Self {
-            batches: shared.batches.clone(),
+            batches: shared.iter().map(|shared| shared.batches.clone()).collect(),
             experiment,
             shared,
             waiting: VecDeque::new(),
@@ -145,6 +153,7 @@ impl Trainer {
             until: None,
             met: Vec::new(),
             tally,
+            stop,
             paused,
             steps_left: None,
             started: now,
@@ -201,9 +210,22 @@ impl Trainer {
 
     /// Takes up the series and messages of a run that goes on.
     fn recall(&mut self) -> Result<(), SessionError> {
+        self.recall_figures()?;
         let Some(path) = self.experiment.past.take().filter(|_| self.experiment.resume) else { return Ok(()) };
         self.past = Past::read(&path, &self.spill)?;
         self.messages = std::mem::take(&mut self.past.messages);
+        Ok(())
+    }
+
+    /// Takes up the figures that targets are held against, as they stood when the run was left.
+    fn recall_figures(&mut self) -> Result<(), SessionError> {
+        let run = self.experiment.checkpoints.as_deref().and_then(Path::parent).filter(|_| self.experiment.resume);
+        let Some(records) = run.map(records_of).filter(|records| records.exists()) else { return Ok(()) };
+        replay(&records, &mut self.tally)?;
+        let started = self.tally.lock().standing().into_iter().map(|standing| standing.lane).collect();
+        if let Some(first) = self.observers.first_mut() {
+            *first = Box::new(Continued::new(self.tally.clone(), started));
+        }
         Ok(())
     }
 
@@ -212,9 +234,9 @@ impl Trainer {
         let mut built = Vec::new();
         for plan in self.waiting.iter().filter(|_| self.waiting.len() > self.experiment.concurrent) {
             let spec = crate::workspace::LaneSpec { name: None, optimizer: None, seeds: None, ..plan.spec.clone() };
-            if !built.contains(&spec) {
-                Lane::new(&self.shared, plan.clone(), self.cancelled.clone())?;
-                built.push(spec);
+            if !built.contains(&(spec.clone(), plan.problem)) {
+                Lane::new(&self.shared[plan.problem], plan.clone(), self.cancelled.clone())?;
+                built.push((spec, plan.problem));
             }
         }
         Ok(())
@@ -224,10 +246,11 @@ impl Trainer {
     fn fill(&mut self) -> Result<(), SessionError> {
         while self.active.len() < self.experiment.concurrent.max(1) {
             let Some(plan) = self.waiting.pop_front() else { break };
-            let mut lane = Lane::new(&self.shared, plan.clone(), self.cancelled.clone())?;
+            let shared = self.shared[plan.problem].clone();
+            let mut lane = Lane::new(&shared, plan.clone(), self.cancelled.clone())?;
             self.plans.push(plan);
             let ended = match &self.experiment.checkpoints {
-                Some(folder) if self.experiment.resume => lane.restore(folder, &self.shared, self.cancelled.clone())?,
+                Some(folder) if self.experiment.resume => lane.restore(folder, &shared, self.cancelled.clone())?,
                 _ => None,
             };
             let past = self.past.take(lane.info().lane).filter(|_| self.experiment.resume);
@@ -331,7 +354,8 @@ impl Trainer {
                 Command::Retune(lane, spec) => self.retune(lane, &spec),
                 Command::Peek(id) => {
                     let lane = self.active.iter().find(|lane| lane.info().lane == id);
-                    match peek(lane, &mut self.batches, &self.shared.data) {
+                    let problem = lane.map_or(0, |lane| lane.plan().problem);
+                    match peek(lane, &mut self.batches[problem], &self.shared[problem].data) {
                         Ok(view) => self.base.batch = view.map(Arc::new).or(self.base.batch.take()),
                         Err(error) => {
                             let text = format!("the batch cannot be shown: {error}");
@@ -374,20 +398,20 @@ impl Trainer {
 
     /// One step of every active lane.
     fn round(&mut self) -> Result<(), SessionError> {
-        let mut batches: Vec<(u64, Batch)> = Vec::with_capacity(1);
+        let mut batches: Vec<((usize, u64), Batch)> = Vec::with_capacity(1);
         for lane in &self.active {
-            let step = lane.steps_taken();
-            if !batches.iter().any(|(known, _)| *known == step) {
-                batches.push((step, self.batches.batch(step)?));
+            let key = (lane.plan().problem, lane.steps_taken());
+            if !batches.iter().any(|(known, _)| *known == key) {
+                batches.push((key, self.batches[key.0].batch(key.1)?));
             }
         }
         let shared = &self.shared;
         let step = |lane: &mut Lane| -> Result<StepReport, LaneFailure> {
-            let step = lane.steps_taken();
-            let Some((_, batch)) = batches.iter().find(|(known, _)| *known == step) else {
+            let key = (lane.plan().problem, lane.steps_taken());
+            let Some((_, batch)) = batches.iter().find(|(known, _)| *known == key) else {
                 return Err(LaneFailure::engine("the round has no batch for this step"));
             };
-            match catch_unwind(AssertUnwindSafe(|| lane.step(batch, &shared.data))) {
+            match catch_unwind(AssertUnwindSafe(|| lane.step(batch, &shared[key.0].data))) {
                 Ok(result) => result,
                 Err(panic) => Err(LaneFailure::engine(&format!("internal error: {}", panic_text(&*panic)))),
             }
@@ -413,8 +437,13 @@ impl Trainer {
                         view.step = lane.steps_taken();
                         view.seconds = lane.seconds();
                     }
-                    if lane.steps_taken() >= lane.steps() {
+                    let met = self.stop.as_ref().filter(|stop| self.tally.lock().meets(id, stop));
+                    if let Some(stop) = met {
+                        ended.push((id, EndReason::Target(stop.to_string())));
+                    } else if lane.steps_taken() >= lane.steps() {
                         ended.push((id, EndReason::Done));
+                    } else if let Some(what) = lane.spent_out() {
+                        ended.push((id, EndReason::Budget(what.to_owned())));
                     }
                 }
                 // The step was not taken; the command to stop is on its way.
@@ -479,8 +508,9 @@ impl Trainer {
         if let Some(plan) = self.plans.iter_mut().find(|plan| plan.lane == id) {
             *plan = lane.plan().clone();
         }
-        if matches!(reason, EndReason::Done | EndReason::OutOfTime) {
-            match catch_unwind(AssertUnwindSafe(|| lane.last_report(&self.shared.data))) {
+        let measured = [EndReason::Done, EndReason::OutOfTime].contains(&reason);
+        if measured || matches!(reason, EndReason::Target(_) | EndReason::Budget(_)) {
+            match catch_unwind(AssertUnwindSafe(|| lane.last_report(&self.shared[lane.plan().problem].data))) {
                 Ok(Ok(report)) => {
                     self.observers.iter_mut().for_each(|observer| observer.step(&report));
                     if self.experiment.history

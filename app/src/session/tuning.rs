@@ -5,9 +5,9 @@
 #![forbid(unsafe_code)]
 
 use super::SessionError;
-use super::lane::LanePlan;
+use super::lane::{LanePlan, axes, place, problems};
 use crate::record::{EndReason, LaneId};
-use crate::workspace::{LaneRun, TuneMetric, Workspace, apply_axis};
+use crate::workspace::{LaneRun, Problem, TuneMetric, Workspace, apply_axis};
 
 /// Loss and accuracy on the validation split.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,6 +22,7 @@ pub(super) struct Tuning {
     trials: Vec<Trial>,
     metric: TuneMetric,
     runs: Vec<LaneRun>,
+    problems: Vec<Problem>,
 }
 
 #[derive(Debug)]
@@ -36,9 +37,10 @@ impl Tuning {
     /// The lanes to start with: trials where the workspace tunes, else the real runs.
     pub(super) fn plan(workspace: &Workspace) -> Result<(Vec<LanePlan>, Option<Self>), SessionError> {
         let runs = workspace.grid()?;
+        let problems = problems(&runs);
         let Some(tune) = &workspace.tune else {
-            let plans = runs.into_iter().enumerate().map(|(lane, run)| LanePlan::real(lane, run, workspace.steps));
-            return Ok((plans.collect(), None));
+            let real = |(lane, run)| LanePlan::real(lane, run, &problems, workspace.steps);
+            return Ok((runs.into_iter().enumerate().map(real).collect(), None));
         };
         let mut names: Vec<&str> = Vec::new();
         let (mut plans, mut trials) = (Vec::new(), Vec::new());
@@ -54,20 +56,29 @@ impl Tuning {
                     lane,
                     name: run.name.clone(),
                     spec,
+                    problem: place(run, &problems),
                     seed: tune.seed,
                     steps: tune.steps.unwrap_or(workspace.steps),
                     trial: true,
                     added: false,
+                    axes: axes(run),
                 });
                 trials.push(Trial { lane, name: run.name.clone(), value, score: None });
             }
         }
-        Ok((plans, Some(Self { trials, metric: tune.metric, runs })))
+        Ok((plans, Some(Self { trials, metric: tune.metric, runs, problems })))
     }
 
     /// One more than the number of the last lane that the real runs will have.
     pub(super) fn lanes(&self) -> usize {
         self.trials.len() + self.runs.len()
+    }
+
+    /// The real runs with the settings that the workspace writes, before any was chosen.
+    pub(super) fn as_written(&self, workspace: &Workspace) -> Vec<LanePlan> {
+        let first = self.trials.len();
+        let runs = self.runs.iter().cloned().enumerate();
+        runs.map(|(offset, run)| LanePlan::real(first + offset, run, &self.problems, workspace.steps)).collect()
     }
 
     /// Takes note of a trial's end.
@@ -113,7 +124,7 @@ impl Tuning {
                 told.push(run.name.clone());
                 words.push(sentence);
             }
-            plans.push(LanePlan::real(first + offset, run, workspace.steps));
+            plans.push(LanePlan::real(first + offset, run, &self.problems, workspace.steps));
         }
         (plans, words)
     }

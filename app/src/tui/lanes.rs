@@ -73,6 +73,7 @@ pub fn facts(lane: &LaneView) -> LaneFacts<'_, impl Fn(Figure) -> Option<f64>> {
             let series = lane.history.series(Key::whole(Quantity::TestAccuracy))?;
             Some(series.column(0..series.len()).max).filter(|best| best.is_finite())
         }
+        Figure::GeneralisationGap => last(Quantity::GeneralisationGap),
         Figure::MeanCosine => {
             let series = lane.history.series(Key::whole(Quantity::Cosine))?;
             let values: Vec<f64> =
@@ -162,6 +163,8 @@ impl<'a> Group<'a> {
 pub fn end_word(reason: &EndReason) -> &'static str {
     match reason {
         EndReason::Done => "done",
+        EndReason::Target(_) => "at its target",
+        EndReason::Budget(_) => "budget spent",
         EndReason::Diverged(_) => "diverged",
         EndReason::Plugin(_) => "plugin failed",
         EndReason::Failed(_) => "failed",
@@ -174,6 +177,8 @@ pub fn end_word(reason: &EndReason) -> &'static str {
 /// An end in full.
 pub fn end_sentence(reason: &EndReason) -> String {
     match reason {
+        EndReason::Target(what) => format!("at its target, {what}"),
+        EndReason::Budget(what) => format!("its budget of {what} is spent"),
         EndReason::Diverged(why) | EndReason::Plugin(why) | EndReason::Failed(why) => {
             format!("{}: {why}", end_word(reason))
         }

@@ -165,6 +165,8 @@ impl Lane {
             batch: 128,
             gradient_capable: reference,
             trial: false,
+            steps: 0,
+            axes: Default::default(),
         };
         Self {
             shape,

@@ -1,13 +1,15 @@
 //! What a well-formed workspace may still get wrong: empty lists, sizes of zero, rates out of range, a sweep of a field
-//! that no lane has. Each finding names its place in the file.
+//! that no lane has, a target that is never measured. Each finding names its place in the file.
 
 use super::diagnostic::{Place, nearest};
+use super::facts::exclusion;
 use super::outline::Node;
 use super::rules::check_lane;
 use super::{
-    ConvSpec, Diagnostic, Document, LaneDefaults, LaneSpec, LocalMixerSpec, MixerSpec, MlpSpec, ModelSpec,
-    NetworkProblem, PoolSpec, Problem, ResnetSpec, TransformerSpec, apply_axis, path,
+    Budget, ConvSpec, Diagnostic, Document, EditError, LaneDefaults, LaneSpec, LocalMixerSpec, MixerSpec, MlpSpec,
+    ModelSpec, NetworkProblem, PoolSpec, Problem, ResnetSpec, TransformerSpec, apply_axis, edit, path,
 };
+use crate::filter::{self, Asked, Numeric};
 use std::collections::BTreeMap;
 
 /// Everything that is wrong with the document.
@@ -36,16 +38,16 @@ impl Check<'_> {
 
     fn report(&mut self, at: &str, message: String, hint: Option<String>) {
         let document = self.document;
-        let changed = document.changed.iter().any(|path| at.starts_with(path.as_str()));
+        let changed = document.changed.iter().find(|(path, _)| at.starts_with(path.as_str())).map(|(_, by)| by);
         let place = match (&self.outline, path::parse(at)) {
-            (Some(outline), Ok(path)) if !changed => {
+            (Some(outline), Ok(path)) if changed.is_none() => {
                 let (node, depth) = outline.follow(&path);
                 let length = if depth == path.len() { node.span.len() } else { 1 };
                 Some(Place::of(&document.text, node.span.start..node.span.start + length))
             }
             _ => None,
         };
-        let message = if changed { format!("`{at}` as set on the command line: {message}") } else { message };
+        let message = changed.map_or(message.clone(), |by| format!("`{at}` as set {by}: {message}"));
         self.found.push(Diagnostic::new(&document.label, &document.text, place, message, hint));
     }
 
@@ -66,6 +68,9 @@ impl Check<'_> {
         }
         self.names(&workspace.lanes);
         self.sweep();
+        self.exclude();
+        self.stop(problem);
+        self.budget();
         self.tune(problem);
         self.seeds("seeds", &workspace.seeds);
         self.need(workspace.steps > 0, "steps", "expected at least 1 step");
@@ -229,6 +234,62 @@ impl Check<'_> {
         }
     }
 
+    fn exclude(&mut self) {
+        let found = self.found.len();
+        let workspace = &self.document.workspace;
+        for (index, text) in workspace.exclude.iter().enumerate() {
+            if let Err(message) = exclusion(text) {
+                self.report(&format!("exclude[{index}]"), message, None);
+            }
+        }
+        let none = !workspace.lanes.is_empty() && workspace.grid().is_ok_and(|runs| runs.is_empty());
+        if found == self.found.len() && !workspace.exclude.is_empty() && none {
+            self.report("exclude", "every run is left out".into(), None);
+        }
+    }
+
+    fn stop(&mut self, problem: &NetworkProblem) {
+        let workspace = &self.document.workspace;
+        let Some(stop) = &workspace.stop else { return };
+        let filter = match filter::parse(&stop.when) {
+            Ok(filter) => filter,
+            Err(error) => return self.report("stop.when", error.to_string(), None),
+        };
+        let asks = filter.asks();
+        self.need(!asks.is_empty(), "stop.when", "expected what a lane ends at, as test_accuracy >= 0.8");
+        let measure = &workspace.measure;
+        for asked in asks {
+            let Asked::Number(number) = asked else { continue };
+            let (measured, fix) = match number {
+                Numeric::TestLoss | Numeric::TestAccuracy | Numeric::BestTestAccuracy => {
+                    (measure.test > 0, "set `test` in `measure`")
+                }
+                Numeric::ValidationLoss | Numeric::ValidationAccuracy => (
+                    measure.test > 0 && problem.data.validation > 0.0,
+                    "set `validation` in the problem's data, and `test` in `measure`",
+                ),
+                Numeric::GeneralisationGap => {
+                    (measure.test > 0 && measure.train > 0, "set `test` and `train` in `measure`")
+                }
+                Numeric::MeanCosine => (measure.alignment > 0, "set `alignment` in `measure`"),
+                _ => continue,
+            };
+            if !measured {
+                let message = format!("`{}` is not measured while a lane runs", number.name());
+                self.report("stop.when", message, Some(fix.into()));
+            }
+        }
+    }
+
+    fn budget(&mut self) {
+        let Some(Budget { examples, derivatives, flop, seconds }) = self.document.workspace.budget else { return };
+        self.need(examples != Some(0), "budget.examples", "expected at least 1 example");
+        self.need(derivatives != Some(0), "budget.derivatives", "expected at least 1 directional derivative");
+        let above = |value: Option<f64>| value.is_none_or(|value| value > 0.0 && value.is_finite());
+        self.need(above(flop), "budget.flop", "expected a number of operations above 0");
+        self.need(above(seconds), "budget.seconds", "expected a time above 0");
+    }
+
     fn tune(&mut self, problem: &NetworkProblem) {
         let document = self.document;
         let Some(tune) = &document.workspace.tune else { return };
@@ -254,6 +315,9 @@ impl Check<'_> {
         value: &super::AxisValue,
         lanes: &[&LaneSpec],
     ) {
+        if path.starts_with("problem.") && field == "path" {
+            return self.value_of_problem(at, path, index, value);
+        }
         let defaults = &self.document.workspace.defaults;
         for lane in lanes {
             match apply_axis(&lane.resolved(defaults), path, value) {
@@ -267,17 +331,37 @@ impl Check<'_> {
                         return;
                     }
                 }
-                Err(error) => {
-                    // A path that does not exist is wrong for every value: say it once, at the path.
-                    let unknown = error.message.starts_with("unknown field") || error.message.contains("there is no");
-                    match (unknown, index) {
-                        (true, 0) => self.report(&format!("{at}.{field}"), error.message, error.hint),
-                        (true, _) => {}
-                        (false, _) => self.report(&format!("{at}.values[{index}]"), error.message, error.hint),
-                    }
-                    return;
+                Err(error) => return self.refused(at, field, index, error),
+            }
+        }
+    }
+
+    /// A value of an axis of the problem: what it makes of it must be sound.
+    fn value_of_problem(&mut self, at: &str, path: &str, index: usize, value: &super::AxisValue) {
+        let document = self.document;
+        match edit::apply_problem(&document.workspace.problem, path, value) {
+            Err(error) => self.refused(at, "path", index, error),
+            Ok(Problem::Network(changed)) => {
+                let before = self.found.len();
+                self.network(&changed);
+                let after = self.found.split_off(before);
+                let Problem::Network(own) = &document.workspace.problem;
+                self.network(own);
+                let known: Vec<String> = self.found.split_off(before).into_iter().map(|found| found.message).collect();
+                if let Some(new) = after.into_iter().find(|found| !known.contains(&found.message)) {
+                    self.report(&format!("{at}.values[{index}]"), new.message, new.hint);
                 }
             }
+        }
+    }
+
+    /// A path that does not exist is wrong for every value: it is said once, at the path.
+    fn refused(&mut self, at: &str, field: &str, index: usize, error: EditError) {
+        let unknown = error.message.starts_with("unknown field") || error.message.contains("there is no");
+        match (unknown, index) {
+            (true, 0) => self.report(&format!("{at}.{field}"), error.message, error.hint),
+            (true, _) => {}
+            (false, _) => self.report(&format!("{at}.values[{index}]"), error.message, error.hint),
         }
     }
 

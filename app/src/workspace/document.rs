@@ -1,7 +1,7 @@
 //! A workspace together with the text it came from, so that what is found wrong later can be pointed at.
 
 use super::outline::Node;
-use super::{Diagnostic, EMBEDDED, Embedded, Workspace, WorkspaceError};
+use super::{Diagnostic, EMBEDDED, EditError, Embedded, Workspace, WorkspaceError};
 use super::{Place, check, diagnostic, doubly_bracketed, edit, options, path};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -17,8 +17,8 @@ pub struct Document {
     pub text: String,
     /// Folder of the file: relative paths begin there. `None` for a shipped workspace.
     pub folder: Option<PathBuf>,
-    /// Paths changed by [`Document::set`].
-    pub(super) changed: Vec<String>,
+    /// Paths changed since, and by whom: `on the command line`, `by quick`.
+    pub(super) changed: Vec<(String, &'static str)>,
 }
 
 impl Document {
@@ -85,24 +85,37 @@ impl Document {
     /// # Errors
     /// [`WorkspaceError::Edit`]: no such path, or a value of another type.
     pub fn set(&mut self, assignment: &str) -> Result<(), WorkspaceError> {
+        Ok(self.change(assignment, "on the command line")?)
+    }
+
+    /// [`Document::set`], by whom.
+    pub(super) fn change(&mut self, assignment: &str, by: &'static str) -> Result<(), EditError> {
         let Some((path, value)) = assignment.split_once('=') else {
             let (path, value) = (assignment.into(), String::new());
             let (message, hint) = ("it has no value".into(), Some("write path=value, as steps=100".into()));
-            return Err(super::EditError { path, value, message, hint }.into());
+            return Err(EditError { path, value, message, hint });
         };
         let (workspace, changed) = edit::set(&self.workspace, path.trim(), value.trim())?;
         self.workspace = workspace;
-        self.changed.extend(changed);
+        self.changed.extend(changed.into_iter().map(|path| (path, by)));
         Ok(())
     }
 
-    /// Checks what the values mean: sizes, ranges, names, paths of the sweep. Whether strategies and data exist is not
-    /// asked here.
+    /// Checks what the values mean: sizes, ranges, names, paths of the sweep; also of what `--quick` makes of them. Whether
+    /// strategies and data exist is not asked here.
     ///
     /// # Errors
     /// [`WorkspaceError::Invalid`] with everything that was found.
     pub fn check(&self) -> Result<(), WorkspaceError> {
-        let found = check::check(self);
+        let mut found = check::check(self);
+        if found.is_empty() && self.workspace.quick.is_some() {
+            let mut quick = self.clone();
+            match quick.quicken() {
+                Ok(()) => found = check::check(&quick),
+                Err(WorkspaceError::Invalid(more)) => found = more,
+                Err(other) => return Err(other),
+            }
+        }
         if found.is_empty() { Ok(()) } else { Err(WorkspaceError::Invalid(found)) }
     }
 }

@@ -7,7 +7,7 @@
 use super::diagnostic::{nearest, words};
 use super::outline::{Body, Node};
 use super::path::{self, Segment};
-use super::{AxisValue, LaneDefaults, LaneSpec, Workspace, options};
+use super::{AxisValue, LaneDefaults, LaneSpec, Problem, Workspace, options};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// Names that stand for longer paths.
@@ -52,6 +52,18 @@ pub fn apply_axis(spec: &LaneSpec, path: &str, value: &AxisValue) -> Result<Lane
     let edit = || {
         let segments = path::parse(path).map_err(|message| Refusal::new(message, None))?;
         lane(spec, &LaneDefaults::default(), &segments, value.text())
+    };
+    edit().map_err(|refusal| refusal.of(path, value.text()))
+}
+
+/// The problem with the value at `path`, which begins with `problem.`, set: `problem.model.hidden`, `problem.data.name`, ….
+///
+/// # Errors
+/// As [`apply_axis`].
+pub(super) fn apply_problem(problem: &Problem, path: &str, value: &AxisValue) -> Result<Problem, EditError> {
+    let edit = || match path::parse(path).map_err(|message| Refusal::new(message, None))?.as_slice() {
+        [_, rest @ ..] if !rest.is_empty() => replace(problem, rest, value.text()),
+        _ => Err(Refusal::new("there is no such field", Some("name one, as problem.model.hidden".into()))),
     };
     edit().map_err(|refusal| refusal.of(path, value.text()))
 }

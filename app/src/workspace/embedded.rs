@@ -12,13 +12,29 @@ pub struct Embedded {
 }
 
 macro_rules! shipped {
-    ($($name:literal),*) => {
+    ($($name:literal),* $(,)?) => {
         [$(Embedded { name: $name, text: include_str!(concat!("../../../workspaces/", $name, ".ron")) }),*]
     };
 }
 
 /// The shipped workspaces; the first is what the program opens when nothing is named.
-pub const EMBEDDED: [Embedded; 6] = shipped!["quickstart", "conv", "mixer", "transformer", "scopes", "table"];
+pub const EMBEDDED: [Embedded; 15] = shipped![
+    "quickstart",
+    "conv",
+    "mixer",
+    "transformer",
+    "scope-matters",
+    "table",
+    "paper-cosine",
+    "paper-accuracy",
+    "paper-one-step",
+    "paper-self-sharpening",
+    "paper-bias",
+    "combine",
+    "equal-budget",
+    "cnn",
+    "standin-cifar10"
+];
 
 impl Embedded {
     /// The one called `name` (or `name.ron`, or `workspaces/name.ron`).

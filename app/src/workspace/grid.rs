@@ -1,7 +1,10 @@
-//! From a workspace to the runs it asks for: lanes × sweep × seeds, each with its settings filled in and a name.
+//! From a workspace to the runs it asks for: lanes × sweep × seeds, less what it leaves out, each with its problem, its
+//! settings filled in and a name.
 
+use super::facts::{Settings, exclusion};
 use super::outline::{Body, Node};
-use super::{AxisValue, EditError, LaneDefaults, LaneSpec, Workspace, apply_axis, options};
+use super::{AxisValue, EditError, LaneDefaults, LaneSpec, Problem, Workspace, apply_axis, edit, options};
+use crate::filter::Filter;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -22,6 +25,8 @@ pub struct LaneRun {
     pub name: String,
     /// Seed of initialisation and guesses.
     pub seed: u64,
+    /// What it trains: the workspace's problem, with the sweep's values.
+    pub problem: Problem,
     /// Its settings: the workspace's defaults and the built-in ones filled in, so that only `scope`, `clip` and `name`
     /// may be left open (a scope's default is the strategy's).
     pub spec: LaneSpec,
@@ -55,8 +60,10 @@ impl LaneSpec {
 /// A lane with one choice of the sweep's values.
 struct Variant {
     lane: usize,
+    problem: Problem,
     spec: LaneSpec,
     axes: Vec<(String, AxisValue)>,
+    seeds: Vec<u64>,
 }
 
 impl Workspace {
@@ -64,11 +71,14 @@ impl Workspace {
     /// names it: it would train the same thing again.
     ///
     /// # Errors
-    /// [`EditError`] when an axis has a path or a value that does not fit, or there are more than [`MOST_RUNS`] runs.
+    /// [`EditError`] when an axis has a path or a value that does not fit, an exclusion cannot be read, or there are more than
+    /// [`MOST_RUNS`] runs.
     pub fn grid(&self) -> Result<Vec<LaneRun>, EditError> {
-        let mut variants = Vec::new();
+        let mut variants: Vec<Variant> = Vec::new();
         for (lane, spec) in self.lanes.iter().enumerate() {
-            let mut mine = vec![Variant { lane, spec: spec.resolved(&self.defaults), axes: Vec::new() }];
+            let seeds = spec.seeds.clone().unwrap_or_else(|| self.seeds.clone());
+            let (problem, resolved) = (self.problem.clone(), spec.resolved(&self.defaults));
+            let mut mine = vec![Variant { lane, problem, spec: resolved, axes: Vec::new(), seeds }];
             for axis in self.sweep.iter().filter(|axis| axis.concerns(spec)) {
                 let count = variants.len() + mine.len().saturating_mul(axis.values.len());
                 if count > MOST_RUNS {
@@ -82,34 +92,71 @@ impl Workspace {
                 let mut crossed = Vec::with_capacity(mine.len() * axis.values.len());
                 for variant in &mine {
                     for value in &axis.values {
-                        let spec = apply_axis(&variant.spec, &axis.path, value)?;
+                        let (mut problem, mut spec) = (variant.problem.clone(), variant.spec.clone());
+                        match axis.of_problem() {
+                            true => problem = edit::apply_problem(&problem, &axis.path, value)?,
+                            false => spec = apply_axis(&spec, &axis.path, value)?,
+                        }
                         let mut axes = variant.axes.clone();
                         axes.push((axis.path.clone(), value.clone()));
-                        crossed.push(Variant { lane, spec, axes });
+                        crossed.push(Variant { lane, problem, spec, axes, seeds: variant.seeds.clone() });
                     }
                 }
                 mine = crossed;
             }
             variants.append(&mut mine);
         }
+        let exclusions = self.exclusions()?;
+        for Variant { spec, seeds, .. } in &mut variants {
+            let name = spec.name.as_deref().unwrap_or(&spec.strategy);
+            seeds.retain(|&seed| {
+                let settings = Settings { name, spec, scope: spec.scope, seed };
+                !exclusions.iter().any(|filter| filter.holds(&settings))
+            });
+        }
+        variants.retain(|variant| !variant.seeds.is_empty());
         let names = names(&variants);
         let mut runs = Vec::new();
         for (variant, name) in variants.into_iter().zip(names) {
-            let seeds = variant.spec.seeds.clone().unwrap_or_else(|| self.seeds.clone());
-            for seed in seeds {
-                let (lane, spec, axes) = (variant.lane, variant.spec.clone(), variant.axes.clone());
-                runs.push(LaneRun { index: runs.len(), lane, name: name.clone(), seed, spec, axes });
+            for &seed in &variant.seeds {
+                let Variant { lane, problem, spec, axes, .. } = &variant;
+                runs.push(LaneRun {
+                    index: runs.len(),
+                    lane: *lane,
+                    name: name.clone(),
+                    seed,
+                    problem: problem.clone(),
+                    spec: spec.clone(),
+                    axes: axes.clone(),
+                });
             }
         }
         Ok(runs)
     }
+
+    fn exclusions(&self) -> Result<Vec<Filter>, EditError> {
+        let read = |(place, text): (usize, &String)| {
+            let refused =
+                |message| EditError { path: format!("exclude[{place}]"), value: text.clone(), message, hint: None };
+            exclusion(text).map_err(refused)
+        };
+        self.exclude.iter().enumerate().map(read).collect()
+    }
 }
 
 impl super::Axis {
+    /// Whether it changes the problem rather than a lane's settings.
+    pub fn of_problem(&self) -> bool {
+        self.path.starts_with("problem.")
+    }
+
     /// Whether this axis multiplies that lane.
     pub fn concerns(&self, spec: &LaneSpec) -> bool {
         if !self.only.is_empty() {
             return self.only.contains(&spec.strategy);
+        }
+        if self.of_problem() {
+            return true;
         }
         let field = self.path.split('.').next().unwrap_or("");
         spec.strategy != BACKPROP || ["lr", "optimizer", "schedule", "seeds"].contains(&field)
@@ -120,7 +167,12 @@ impl super::Axis {
 fn names(variants: &[Variant]) -> Vec<String> {
     let bases: Vec<&str> =
         variants.iter().map(|variant| variant.spec.name.as_deref().unwrap_or(&variant.spec.strategy)).collect();
-    let settings: Vec<Vec<(String, String)>> = variants.iter().map(|variant| settings(&variant.spec)).collect();
+    let of_problem = |variant: &Variant| {
+        let axes = variant.axes.iter().filter(|(path, _)| path.starts_with("problem."));
+        axes.map(|(path, value)| (path.clone(), value.text().to_owned())).collect::<Vec<_>>()
+    };
+    let settings: Vec<Vec<(String, String)>> =
+        variants.iter().map(|variant| [of_problem(variant), settings(&variant.spec)].concat()).collect();
     let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     bases.iter().enumerate().for_each(|(index, base)| groups.entry(base).or_default().push(index));
     let mut names: Vec<String> = bases.iter().map(|base| base.to_string()).collect();
@@ -146,12 +198,27 @@ fn names(variants: &[Variant]) -> Vec<String> {
     names
 }
 
-/// `k=4`, `lr=0.1`, and for what explains itself only the value: `example`, `row`, `adam`.
+/// `k=4`, `lr=0.1`, and for what explains itself only the value: `example`, `row`, `adam`, `mnist`, `128×3`.
 fn token((path, value): &(String, String)) -> String {
     match path.as_str() {
+        "problem.data.name" => value.trim_matches('"').to_owned(),
+        "problem.model.hidden" => widths(value),
         "scope" | "optimizer" | "schedule" => value.clone(),
         "guesses" => format!("k={value}"),
         path => format!("{}={value}", path.rsplit('.').next().unwrap_or(path)),
+    }
+}
+
+/// `[128, 128, 128]` as `128×3`, other widths as `64-32`.
+pub fn widths(list: &str) -> String {
+    let parts: Vec<&str> =
+        list.trim_matches(['[', ']']).split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+    match parts.as_slice() {
+        [] => "none".to_owned(),
+        [first, rest @ ..] if !rest.is_empty() && rest.iter().all(|other| other == first) => {
+            format!("{first}×{}", parts.len())
+        }
+        parts => parts.join("-"),
     }
 }
 
@@ -320,6 +387,43 @@ mod tests {
             super::differences(&runs[0].spec, &runs[1].spec).iter().map(ToString::to_string).collect();
         assert_eq!(found, ["depth 2 → –", "lr 1.0 → 2.0", "scope – → batch"]);
         assert!(super::differences(&runs[1].spec, &runs[1].spec).is_empty());
+    }
+
+    #[test]
+    fn an_axis_of_the_problem_makes_problems() {
+        let runs = grid(
+            r#"lanes: [(strategy: "backprop"), (strategy: "a")], sweep: [
+               (path: "problem.data.name", values: ["digits", "mnist"], only: ["a"]),
+               (path: "problem.model.hidden", values: [[8, 8], [4]])]"#,
+        );
+        let table: Vec<&str> = runs.iter().map(|run| run.name.as_str()).collect();
+        let expected = ["backprop 8×2", "backprop 4", "a digits 8×2", "a digits 4", "a mnist 8×2", "a mnist 4"];
+        assert_eq!(table, expected);
+        let crate::workspace::Problem::Network(problem) = &runs[5].problem;
+        assert_eq!((problem.data.name.as_str(), problem.batch), ("mnist", 128));
+        assert_eq!(runs[0].problem, runs[2].problem);
+    }
+
+    #[test]
+    fn what_is_excluded_has_no_run_and_no_say_in_names() {
+        let rest = |exclude: &str| {
+            format!(
+                r#"lanes: [(strategy: "a"), (strategy: "w")], seeds: [0, 1], exclude: [{exclude}], sweep: [
+                   (path: "scope", values: [batch, example]), (path: "lr", values: [0.1, 1])]"#
+            )
+        };
+        let table = |exclude: &str| -> Vec<String> {
+            grid(&rest(exclude)).iter().map(|run| format!("{} {}", run.name, run.seed)).collect()
+        };
+        assert_eq!(
+            table(r#""strategy=w scope=example", "lr=1 seed=1", "strategy=a (scope=batch or lr>0.5)""#),
+            ["a 0", "a 1", "w lr=0.1 0", "w lr=0.1 1", "w lr=1.0 0"]
+        );
+        assert!(table(r#""lr>0""#).is_empty());
+        let text =
+            format!("(problem: Network(data: (name: \"digits\"), model: mlp(hidden: [8])), {})", rest(r#""done""#));
+        let error = Document::parse(&text, "test").unwrap().workspace.grid().unwrap_err();
+        assert!(error.message.contains("`done` is not known before a run"), "{error}");
     }
 
     #[test]

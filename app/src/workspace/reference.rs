@@ -339,7 +339,7 @@ mod tests {
     #[test]
     fn lists_what_serde_accepts() {
         agree!("(no_such_field: 1)": Workspace, NetworkProblem, DataSpec, MlpSpec, ConvSpec, ConvLayerSpec, MixerSpec,
-            LaneDefaults, LaneSpec, Axis, Tune, Measure);
+            LaneDefaults, LaneSpec, Axis, Stop, Budget, Quick, Tune, Measure);
         agree!("no_such_variant": Problem, Scaling, ModelSpec, PoolSpec, ActivationSpec, InitSpec, LossSpec, Precision,
             Scope, Combine, GuessScaling, Normalise, ScalarSource, OutputSignal, OptimizerSpec, ScheduleSpec, TuneMetric);
         let optimizer = items().into_iter().find(|item| item.name == "OptimizerSpec").unwrap();

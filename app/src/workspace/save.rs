@@ -20,7 +20,8 @@ pub fn to_ron(workspace: &Workspace) -> Result<String, ron::Error> {
 /// As [`to_ron`].
 pub fn to_ron_brief(workspace: &Workspace) -> Result<String, ron::Error> {
     // Text has no line breaks in RON, so that a line is a field as a whole.
-    let left_out = |line: &&str| [": None,", ": {},", "sweep: [],"].iter().any(|end| line.trim().ends_with(end));
+    let left_out =
+        |line: &&str| [": None,", ": {},", "sweep: [],", "exclude: [],"].iter().any(|end| line.trim().ends_with(end));
     let text = to_ron(workspace)?;
     Ok(text.lines().filter(|line| !left_out(line)).flat_map(|line| [line, "\n"]).collect())
 }
@@ -239,9 +240,10 @@ mod tests {
             DataSpec { name, path, scale: Scaling::Signed, validation, limit }
         });
         let head = (text(), text(), data, model(), vec(lane(), 0..3));
-        let tail = (vec(axis, 0..3), of(tune), vec(any::<u64>(), 0..3), of(number()), of(optimizer()));
-        (head, tail).prop_map(|((name, question, data, model, lanes), (sweep, tune, seeds, seconds, optimizer))| {
-            Workspace {
+        let tail =
+            (vec(axis, 0..3), of(tune), vec(any::<u64>(), 0..3), of(number()), of(optimizer()), of(any::<u64>()));
+        (head, tail).prop_map(
+            |((name, question, data, model, lanes), (sweep, tune, seeds, seconds, optimizer, steps))| Workspace {
                 name,
                 question,
                 problem: Problem::Network(NetworkProblem { data, model, loss: LossSpec::MeanSquaredError, batch: 7 }),
@@ -256,8 +258,12 @@ mod tests {
                 measure: Measure::default(),
                 dtype: Precision::F64,
                 diagnostic: true,
-            }
-        })
+                exclude: vec!["a \"b\"".into()],
+                stop: seconds.map(|bound| Stop { when: format!("loss<{bound}") }),
+                budget: seconds.map(|flop| Budget { flop: Some(flop), examples: Some(7), ..Budget::default() }),
+                quick: steps.map(|steps| Quick { steps: Some(steps), set: vec!["lr=1".into()], ..Quick::default() }),
+            },
+        )
     }
 
     proptest! {

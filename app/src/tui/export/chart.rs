@@ -45,6 +45,7 @@ pub fn chart(context: &Context<'_>, plot: &Plot<'_>, scale: &Scale) -> Offered {
             points: points(&traced.line, &places),
             raw: raw.collect(),
             band: band.collect(),
+            dots: false,
         }
     });
     let log = context.state.is_log(plot.pane);

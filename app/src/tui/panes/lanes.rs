@@ -58,7 +58,7 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
         }
         if let Some(reason) = group.ended() {
             let (glyph, style) = match reason {
-                EndReason::Done => (theme.glyph("✓", "="), theme.good()),
+                EndReason::Done | EndReason::Target(_) => (theme.glyph("✓", "="), theme.good()),
                 EndReason::Diverged(_) | EndReason::Plugin(_) | EndReason::Failed(_) => {
                     (theme.glyph("✕", "!"), theme.bad())
                 }

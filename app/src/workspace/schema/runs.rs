@@ -1,4 +1,4 @@
-//! Which values are crossed or chosen, and what is measured how often.
+//! Which values are crossed or chosen, when a lane ends, and what is measured how often.
 
 use crate::workspace::axis::AxisValue;
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Axis {
-    /// A lane's field: `lr`, `scope`, `guesses`, `normalise`, `scaling`, `params.KEY`, ….
+    /// A lane's field: `lr`, `scope`, `guesses`, `normalise`, `scaling`, `params.KEY`, …; or one of the problem:
+    /// `problem.model.hidden`, `problem.data.name`, `problem.batch`, ….
     pub path: String,
     /// The values, written as in a lane.
     pub values: Vec<AxisValue>,
@@ -16,11 +17,47 @@ pub struct Axis {
     pub only: Vec<String>,
 }
 
+/// A target that ends a lane before its last step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stop {
+    /// A lane ends once it meets this filter: `test_accuracy >= 0.8`.
+    pub when: String,
+}
+
+/// What each lane may use: it ends before the step that would go beyond. Trials of the tuning stage have their own steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Budget {
+    /// Training examples seen.
+    pub examples: Option<u64>,
+    /// Directional derivatives: the scalars that multiply guesses. Backprop, which has none, is not held by it.
+    pub derivatives: Option<u64>,
+    /// Floating-point operations of training steps, counted from shapes.
+    pub flop: Option<f64>,
+    /// Seconds of training, measuring excluded. A clock decides it: two runs need not end at the same step.
+    pub seconds: Option<f64>,
+}
+
+/// What `--quick` changes: a short run of the same experiment.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Quick {
+    /// Steps each lane takes.
+    pub steps: Option<u64>,
+    /// Use only the first so many training examples.
+    pub limit: Option<usize>,
+    /// Seeds, those of lanes too.
+    pub seeds: Option<Vec<u64>>,
+    /// More values, as for `--set`: `data=fashion-mini`, `sweep[0].values=[8, 16]`.
+    pub set: Vec<String>,
+}
+
 /// Choose a value per lane on the validation split before the real runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tune {
-    /// A lane's field, as in [`Axis::path`].
+    /// A lane's field, as `lr`.
     pub over: String,
     /// The candidates.
     pub values: Vec<AxisValue>,

@@ -1,6 +1,6 @@
 //! The whole file.
 
-use super::{Axis, LaneDefaults, LaneSpec, Measure, Precision, Problem, Tune};
+use super::{Axis, Budget, LaneDefaults, LaneSpec, Measure, Precision, Problem, Quick, Stop, Tune};
 use serde::{Deserialize, Serialize};
 
 /// A whole workspace file.
@@ -23,6 +23,9 @@ pub struct Workspace {
     /// Values to cross with every lane.
     #[serde(default)]
     pub sweep: Vec<Axis>,
+    /// Runs of the grid to leave out: filters of their settings, `strategy=downstream guesses>1`.
+    #[serde(default)]
+    pub exclude: Vec<String>,
     /// Choose a value per lane on the validation split before the real runs.
     #[serde(default)]
     pub tune: Option<Tune>,
@@ -35,7 +38,13 @@ pub struct Workspace {
     /// Steps each lane takes.
     #[serde(default = "default_steps")]
     pub steps: u64,
-    /// Wall-clock limit in seconds.
+    /// End each lane at a target.
+    #[serde(default)]
+    pub stop: Option<Stop>,
+    /// What each lane may use, beside its steps.
+    #[serde(default)]
+    pub budget: Option<Budget>,
+    /// Wall-clock limit of the whole run in seconds.
     #[serde(default)]
     pub seconds: Option<f64>,
     /// What is measured, and every how many steps.
@@ -47,6 +56,9 @@ pub struct Workspace {
     /// Allow strategies that ask for the true gradient.
     #[serde(default)]
     pub diagnostic: bool,
+    /// What `--quick` changes.
+    #[serde(default)]
+    pub quick: Option<Quick>,
 }
 
 fn one_seed() -> Vec<u64> {

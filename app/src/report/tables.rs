@@ -1,0 +1,130 @@
+//! The tables of a report, as cells that either page writes out.
+
+use super::groups::{Group, Report};
+use crate::record::summary::{Mean, Summary};
+use crate::record::table::{Cells, cells, rounded};
+use crate::record::{EndReason, Key, Quantity};
+
+/// Quantities of the second table: means over the run of what was measured beside training.
+const MEASURED: [(Quantity, &str); 8] = [
+    (Quantity::Cosine, "mean of abs cos"),
+    (Quantity::OneStep, "one-step"),
+    (Quantity::OneStepRaw, "one-step, same η"),
+    (Quantity::NormRatio, "‖ĝ‖/‖g‖"),
+    (Quantity::SignAgreement, "sign agreement"),
+    (Quantity::BiasSquared, "bias²"),
+    (Quantity::Variance, "variance"),
+    (Quantity::ScalarFit, "⟨E ĝ, g⟩/‖g‖²"),
+];
+
+/// How the lanes came out: the summary's table, with the learning rates.
+pub(super) fn results(report: &Report, summary: &Summary) -> Cells {
+    let mut table = cells(summary);
+    if !table.titles.iter().any(|(title, _)| title == "best lr") {
+        table.titles.insert(1, ("η".to_owned(), true));
+        for (row, group) in table.rows.iter_mut().zip(&report.groups) {
+            row.insert(1, group.rates());
+        }
+    }
+    table
+}
+
+/// What was measured beside training, as means over the run; nothing where nothing was.
+pub(super) fn measured(report: &Report) -> Option<Cells> {
+    let columns: Vec<(Quantity, &str)> =
+        MEASURED.into_iter().filter(|(quantity, _)| report.measured(*quantity)).collect();
+    if columns.is_empty() {
+        return None;
+    }
+    let titles = std::iter::once(("lane".to_owned(), false));
+    let titles = titles.chain(columns.iter().map(|(_, title)| ((*title).to_owned(), true))).collect();
+    let row = |group: &Group| {
+        let cells =
+            columns.iter().map(|(quantity, _)| mean(group, *quantity).map_or_else(String::new, |mean| words(&mean)));
+        std::iter::once(group.name.clone()).chain(cells).collect()
+    };
+    Some(Cells { titles, rows: report.groups.iter().map(row).collect() })
+}
+
+/// Mean and standard error over seeds of a quantity's mean over the run.
+pub(super) fn mean(group: &Group, quantity: Quantity) -> Option<Mean> {
+    let of = |lane: &super::gather::Lane| {
+        let series = lane.series.get(&Key::whole(quantity))?;
+        let values: Vec<f64> =
+            series.points().map(|(_, point)| point.value).filter(|value| value.is_finite()).collect();
+        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    };
+    Mean::of(&group.lanes.iter().filter_map(of).collect::<Vec<_>>())
+}
+
+fn words(mean: &Mean) -> String {
+    match mean.error {
+        Some(error) => format!("{} ± {}", rounded(mean.mean.0), rounded(error.0)),
+        None => rounded(mean.mean.0),
+    }
+}
+
+/// What each run is: a row of names and values for each.
+pub(super) fn identity(report: &Report) -> Vec<Vec<(&'static str, String)>> {
+    let of = |(place, run): (usize, &super::Run)| {
+        let header = &run.header;
+        let list = |seeds: &[u64]| seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+        let state = match report.interrupted[place] {
+            Some(false) => "whole",
+            Some(true) => "cut off",
+            None => "not ended",
+        };
+        let threads = header.host.threads.map_or_else(String::new, |threads| format!(", {threads} threads"));
+        let mut found = vec![
+            ("run", format!("{} ({state})", run.path.display())),
+            ("workspace", header.name.clone()),
+            ("problem", run.problem()),
+            ("steps", header.steps.to_string()),
+            ("seeds", format!("{}; data seed {}", list(&header.seeds), header.data_seed)),
+            ("started", header.time.started.clone()),
+            ("on", format!("{}{threads}, {}", header.host.device, header.host.platform)),
+            ("program", format!("guesswork {}", header.version)),
+        ];
+        if let Some(command) = &header.host.command {
+            found.push(("command", command.clone()));
+        }
+        found
+    };
+    report.runs.iter().enumerate().map(of).collect()
+}
+
+/// The questions that the runs ask, each once.
+pub(super) fn questions(report: &Report) -> Vec<String> {
+    let all = report.runs.iter().map(|run| run.header.question.clone()).filter(|question| !question.is_empty());
+    super::groups::one(all.collect())
+}
+
+/// What the tables mean, and which lanes went wrong.
+pub(super) fn notes(report: &Report, summary: &Summary) -> Vec<String> {
+    let mut notes = vec![
+        "`±` is the standard error over seeds, s/√n. `gap` is the accuracy on the training split less that on the test split; \
+         `ms/guess` the time of drawing a guess and finding its scalars; `end` why lanes ended: `done` took all steps, `target` met \
+         the workspace's target, `budget` had no budget left for another step."
+            .to_owned(),
+    ];
+    if let Some(filter) = &report.filter {
+        notes.push(format!("Only lanes that meet the filter `{filter}`."));
+    }
+    for lane in &summary.lanes {
+        if let Some((reason, detail)) = lane
+            .reason
+            .as_ref()
+            .filter(|reason| reason.is_failure())
+            .and_then(|reason| Some((reason, reason.detail()?)))
+        {
+            notes.push(format!("{} (seed {}): {}: {detail}.", lane.name, lane.seed, reason.word()));
+        }
+    }
+    let running =
+        summary.lanes.iter().filter(|lane| lane.reason.as_ref().is_none_or(|reason| !EndReason::is_final(reason)));
+    let running = running.count();
+    if running > 0 {
+        notes.push(format!("{running} of {} lanes have not come to their end.", summary.lanes.len()));
+    }
+    notes
+}
