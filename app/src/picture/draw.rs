@@ -223,7 +223,7 @@ fn strokes(
 fn lines(text: &str, room: f64) -> Vec<String> {
     let font = Font::new(Weight::Regular, SMALL);
     let breaks = text.char_indices().filter(|(_, letter)| *letter == ' ').map(|(at, _)| at);
-    let last = breaks.filter(|at| font.width(&text[..*at]) <= room).last();
+    let last = breaks.rev().find(|at| font.width(&text[..*at]) <= room);
     match last {
         Some(at) if font.width(text) > room => {
             vec![text[..at].to_owned(), fit(&text[at + 1..], Weight::Regular, SMALL, room)]

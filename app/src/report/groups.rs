@@ -98,7 +98,7 @@ impl Report {
         };
         let lanes: Vec<_> = self.groups.iter().flat_map(|group| -> Vec<_> { named(group) }).collect();
         let names: Vec<String> = self.runs.iter().map(|run| run.header.name.clone()).collect();
-        let interrupted = self.interrupted.iter().any(|cut| *cut == Some(true));
+        let interrupted = self.interrupted.contains(&Some(true));
         let groups: Vec<GroupSummary> = groups(&lanes);
         Summary { name: one(names).join(", "), interrupted, groups, lanes }
     }

@@ -101,14 +101,14 @@ impl Document {
         Ok(())
     }
 
-    /// Checks what the values mean: sizes, ranges, names, paths of the sweep; also of what `--quick` makes of them. Whether
-    /// strategies and data exist is not asked here.
+    /// Checks what the values mean: sizes, ranges, names, paths of the sweep; also of what `--quick` makes of the file, where
+    /// nothing was set since. Whether strategies and data exist is not asked here.
     ///
     /// # Errors
     /// [`WorkspaceError::Invalid`] with everything that was found.
     pub fn check(&self) -> Result<(), WorkspaceError> {
         let mut found = check::check(self);
-        if found.is_empty() && self.workspace.quick.is_some() {
+        if found.is_empty() && self.changed.is_empty() && self.workspace.quick.is_some() {
             let mut quick = self.clone();
             match quick.quicken() {
                 Ok(()) => found = check::check(&quick),
