@@ -109,7 +109,7 @@ quick! {
     scope_matters: "scope-matters" shows ["bias", "variance", "effective-rank-fc1", "stable-rank-fc2", "spectrum-fc2"],
     table: "table" shows ["loss", "test-accuracy", "alignment"],
     paper_cosine: "paper-cosine" shows ["cosine-by-depth", "cosine-16x2", "cosine-64x2", "loss-16x4"],
-    paper_accuracy: "paper-accuracy" shows ["test-accuracy-by-width", "loss-digits-16x2", "loss-fashion-mini-32x2"],
+    paper_accuracy: "paper-accuracy" shows ["test-accuracy-by-width-digits-depth-2", "loss-digits-16x2", "loss-fashion-mini-32x2"],
     paper_one_step: "paper-one-step" shows ["one-step", "cosine"],
     paper_self_sharpening: "paper-self-sharpening" shows ["gap", "effective-rank-fc2", "spectrum-fc3", "cosine"],
     paper_bias: "paper-bias" shows ["bias", "variance", "scalar-fit"],

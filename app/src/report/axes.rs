@@ -1,7 +1,6 @@
 //! How the end of a run depends on what the grid sweeps: a picture for each numeric axis.
 
-use super::figures;
-use super::figures::{Drawn, chart, curve, file_name};
+use super::figures::{CURVES, Drawn, OF_A_KIND, chart, curve, file_name};
 use super::groups::{Group, Report, one};
 use crate::picture::Level;
 use crate::record::summary::{Figure, Mean};
@@ -16,10 +15,14 @@ const RESULTS: [(Figure, &str, &str, bool); 4] = [
     (Figure::GeneralisationGap, "gap", "Generalisation gap at the end", false),
 ];
 
-/// Numbers along an axis, and the name that remains of a lane.
+/// Where a group stands along an axis, and what remains of its name.
 struct Place {
     value: f64,
     rest: String,
+    /// The same without its problem.
+    short: String,
+    /// What its problem has beside the axis: `mnist · depth 3`.
+    problem: String,
 }
 
 /// Short word for a value of the problem: `cifar-10`, `128×3`, `batch 64`.
@@ -90,8 +93,21 @@ pub(super) fn figures(report: &Report) -> Vec<Drawn> {
         if values.len() < 2 {
             continue;
         }
+        let lines = one(places.iter().filter_map(|(_, place)| Some(place.as_ref()?.rest.clone())).collect());
+        let problems = one(places.iter().filter_map(|(_, place)| Some(place.as_ref()?.problem.clone())).collect());
+        // Where one picture would hold more lines than can be told apart, each problem has its own.
+        let parts: Vec<Option<&str>> = match lines.len() > CURVES {
+            true => problems.iter().map(|problem| Some(problem.as_str())).take(OF_A_KIND).collect(),
+            false => vec![None],
+        };
         for (figure, name, title, log) in RESULTS {
-            found.extend(picture(&axis, &values, &places, figure, (name, title, log)));
+            for part in &parts {
+                let own = |place: &&(&Group, Option<Place>)| {
+                    part.is_none_or(|part| place.1.as_ref().is_none_or(|place| place.problem == part))
+                };
+                let places: Vec<&(&Group, Option<Place>)> = places.iter().filter(own).collect();
+                found.extend(picture(&axis, &values, &places, *part, (figure, name, title, log)));
+            }
         }
     }
     found
@@ -105,18 +121,25 @@ fn place(group: &Group, axis: &str) -> Option<Place> {
         .flat_map(|(path, value)| numbers(path, value).into_iter().map(move |found| (path, value, found)))
         .find(|(.., (name, ..))| name == axis)?;
     let mut rest = without(&group.name, path, value);
+    let others = axes.iter().filter(|(other, _)| *other != path && other.starts_with("problem."));
+    let (mut short, mut problem) = (rest.clone(), Vec::new());
+    for (other, value) in others {
+        short = without(&short, other, value);
+        problem.push(problem_word(other, value));
+    }
     if !more.is_empty() {
         rest = format!("{rest} {more}");
+        problem.push(more);
     }
-    Some(Place { value: number, rest })
+    Some(Place { value: number, rest, short, problem: problem.join(" · ") })
 }
 
 fn picture(
     axis: &str,
     values: &[f64],
-    places: &[(&Group, Option<Place>)],
-    figure: Figure,
-    (name, title, log): (&str, &str, bool),
+    places: &[&(&Group, Option<Place>)],
+    part: Option<&str>,
+    (figure, name, title, log): (Figure, &str, &str, bool),
 ) -> Option<Drawn> {
     let mut lines: BTreeMap<usize, (String, bool, Vec<(f64, Mean)>)> = BTreeMap::new();
     let mut names: Vec<&str> = Vec::new();
@@ -125,7 +148,8 @@ fn picture(
         let figures = group.lanes.iter().filter_map(|lane| lane.summary.figures.get(&figure).map(|number| number.0));
         let Some(mean) = Mean::of(&figures.collect::<Vec<_>>()) else { continue };
         match place {
-            Some(Place { value, rest }) => {
+            Some(Place { value, rest, short, .. }) => {
+                let rest = if part.is_some() { short } else { rest };
                 let index = names.iter().position(|other| other == rest).unwrap_or_else(|| {
                     names.push(rest);
                     names.len() - 1
@@ -140,7 +164,7 @@ fn picture(
         }
     }
     lines.retain(|_, (_, reference, points)| points.len() > 1 && !(figure == Figure::MeanCosine && *reference));
-    if lines.len() > figures::OF_A_KIND {
+    if lines.len() > CURVES {
         return None;
     }
     let mut number = 0;
@@ -159,9 +183,10 @@ fn picture(
         curve
     });
     let wide = values[0] > 0.0 && values[values.len() - 1] / values[0] >= 8.0;
-    let heading = format!("{title} by {axis}");
+    let part = part.filter(|part| !part.is_empty());
+    let heading = format!("{title} by {axis}{}", part.map_or_else(String::new, |part| format!(" · {part}")));
     let mut drawn = chart("", &heading, (axis, wide), (title, log), curves.collect(), levels)?;
-    drawn.name = file_name(&format!("{name}-by-{axis}"));
+    drawn.name = file_name(&format!("{name}-by-{axis} {}", part.unwrap_or_default()));
     drawn.caption = format!("{title} over `{axis}`, as means over seeds; bars are ± their standard error.");
     Some(drawn)
 }

@@ -8,7 +8,7 @@ use crate::record::{Key, Quantity};
 use std::collections::BTreeMap;
 
 /// Curves of one picture at most; more cannot be told apart.
-const CURVES: usize = 12;
+pub(super) const CURVES: usize = 12;
 /// Pictures of one kind at most.
 pub(super) const OF_A_KIND: usize = 12;
 /// Decades that a logarithmic axis shows at most.
