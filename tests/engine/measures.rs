@@ -274,6 +274,8 @@ fn each_split_is_measured_on_its_own_examples() -> Result<()> {
         agrees(&values, Key::whole(loss), expected.loss);
         agrees(&values, Key::whole(accuracy), expected.accuracy);
     }
-    assert_eq!(values.len(), 6);
+    let of = |quantity| values.iter().find(|(key, _)| *key == Key::whole(quantity)).map(|(_, value)| *value);
+    let gap = of(Quantity::TrainAccuracy).zip(of(Quantity::TestAccuracy)).map(|(train, test)| train - test);
+    assert_eq!((values.len(), of(Quantity::GeneralisationGap)), (7, gap));
     Ok(())
 }

@@ -159,7 +159,7 @@ fn a_curve_with_dots_has_error_bars_and_long_names_have_two_lines() {
     let words = well_formed(&figure.svg());
     let name: Vec<&String> = words
         .iter()
-        .filter(|text| "a name of several words that does not fit one line".contains(text.as_str()) && text.len() > 10)
+        .filter(|text| "a name of several words that does not fit one line".contains(text.as_str()) && text.len() > 7)
         .collect();
     assert_eq!(
         name.iter().map(|text| text.as_str()).collect::<Vec<_>>().join(" "),

@@ -199,7 +199,7 @@ impl Report {
             let series: Vec<_> = group.lanes.iter().filter_map(|lane| lane.series.get(&key)).collect();
             let info = &group.first().info;
             let mut curve = curve(facet.short(group), index);
-            for (_, point, low, high) in over_seeds(&series) {
+            for (point, low, high) in over_seeds(&series) {
                 let Some(x) = self.unit.place(info, point.step, point.seconds) else { continue };
                 curve.points.push((x, point.value));
                 if series.len() > 1 {

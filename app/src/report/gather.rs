@@ -1,7 +1,7 @@
 //! A run's records, read once: its summary, and the series of every lane that pictures show.
 
 use super::ReportError;
-use super::series::{Series, width};
+use super::series::Series;
 use super::source::Run;
 use crate::filter::Filter;
 use crate::record::read::{Record, read_records};
@@ -34,8 +34,6 @@ struct Curves {
 
 /// Takes in what a run tells.
 struct Gatherer {
-    /// Steps in a part.
-    width: u64,
     tally: Tally,
     lanes: BTreeMap<LaneId, Curves>,
 }
@@ -54,7 +52,7 @@ impl Observer for Gatherer {
         lane.seconds += report.seconds.training();
         for &(key, value) in &report.values {
             let value = if key == Key::whole(Quantity::Cosine) { value.abs() } else { value };
-            lane.series.entry(key).or_default().push(report.step, self.width, lane.seconds, value);
+            lane.series.entry(key).or_default().push(report.step, lane.seconds, value);
         }
         for (site, values) in &report.spectra {
             let found = (report.step, values.clone());
@@ -71,17 +69,16 @@ impl Observer for Gatherer {
     }
 }
 
-/// The lanes of `run`, number `place` of a report whose longest run has so many steps; those alone that meet `filter`. With how
+/// The lanes of `run`, number `place` of a report; those alone that meet `filter`. With how
 /// many there are, and whether the run was cut off: `None` where its records have no end.
 pub(super) fn gather(
     run: &Run,
     place: usize,
-    steps: u64,
     filter: Option<&Filter>,
 ) -> Result<(Vec<Lane>, usize, Option<bool>), ReportError> {
     let tuned = run.workspace.as_ref().and_then(|workspace| workspace.tune.as_ref()).map(|tune| tune.over.as_str());
     let tally = Tally::new(&run.header.name, tuned);
-    let mut gatherer = Gatherer { width: width(steps), tally, lanes: BTreeMap::new() };
+    let mut gatherer = Gatherer { tally, lanes: BTreeMap::new() };
     let mut interrupted = None;
     for record in read_records(&run.records)? {
         let record = record?;

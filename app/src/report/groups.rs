@@ -70,10 +70,9 @@ impl Report {
     /// # Errors
     /// When records cannot be read, or no lane is left.
     pub fn new(runs: Vec<Run>, unit: Unit, filter: Option<Filter>, command: String) -> Result<Self, ReportError> {
-        let longest = runs.iter().map(|run| run.header.steps).max().unwrap_or(0);
         let (mut lanes, mut interrupted, mut all) = (Vec::new(), Vec::new(), 0);
         for (place, run) in runs.iter().enumerate() {
-            let (found, count, ended) = gather(run, place, longest, filter.as_ref())?;
+            let (found, count, ended) = gather(run, place, filter.as_ref())?;
             if count == 0 {
                 return Err(ReportError::NoLane(run.records.clone()));
             }

@@ -29,7 +29,7 @@ fn over_steps(group: &Group) -> Option<Drawn> {
         let key = Key::site(Quantity::Cosine, site);
         let series: Vec<_> = group.lanes.iter().filter_map(|lane| lane.series.get(&key)).collect();
         let points: Vec<(f64, f64)> =
-            over_seeds(&series).into_iter().map(|(_, point, ..)| (point.step, point.value)).collect();
+            over_seeds(&series).into_iter().map(|(point, ..)| (point.step, point.value)).collect();
         if points.len() > 1 {
             last = points.iter().map(|(step, _)| *step).fold(last, f64::max);
             rows.push((name.clone(), points));
@@ -74,11 +74,8 @@ fn matrix(groups: &[&Group]) -> Option<Drawn> {
         groups.iter().copied().filter(|group| group.first().info.sites == sites).take(ROWS).collect();
     let mean = |group: &Group, key: Key| {
         let all = group.lanes.iter().filter_map(|lane| lane.series.get(&key));
-        let values: Vec<f64> = all
-            .flat_map(|series| series.points())
-            .map(|(_, point)| point.value)
-            .filter(|value| value.is_finite())
-            .collect();
+        let values: Vec<f64> =
+            all.flat_map(|series| series.points()).map(|point| point.value).filter(|value| value.is_finite()).collect();
         (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
     };
     let cells: Vec<Vec<Option<f64>>> = alike

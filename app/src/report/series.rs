@@ -2,17 +2,15 @@
 
 use std::collections::BTreeMap;
 
-/// Parts of a run.
-const PARTS: u64 = 240;
-
-/// Steps in each part of a run of so many steps.
-pub(super) fn width(steps: u64) -> u64 {
-    steps.div_ceil(PARTS).max(1)
-}
+/// Parts of a series at most; with more, each two become one.
+const PARTS: usize = 480;
 
 /// Means of a quantity over parts of a run.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Series {
+    /// Steps in a part, a power of two.
+    width: u64,
+    /// By the part's number.
     parts: BTreeMap<u64, Part>,
 }
 
@@ -36,21 +34,33 @@ pub struct Point {
     pub value: f64,
 }
 
+impl Default for Series {
+    fn default() -> Self {
+        Self { width: 1, parts: BTreeMap::new() }
+    }
+}
+
 impl Series {
-    pub(super) fn push(&mut self, step: u64, width: u64, seconds: f64, value: f64) {
-        let part = self.parts.entry(step / width).or_default();
-        part.step += step as f64;
-        part.seconds += seconds;
-        part.value += value;
-        part.count += 1.0;
+    pub(super) fn push(&mut self, step: u64, seconds: f64, value: f64) {
+        let part = self.parts.entry(step / self.width).or_default();
+        part.add(&Part { step: step as f64, seconds, value, count: 1.0 });
+        if self.parts.len() > PARTS {
+            *self = self.coarser(2 * self.width);
+        }
     }
 
-    /// The parts that hold something, with their places in the run.
-    pub fn points(&self) -> impl Iterator<Item = (u64, Point)> {
-        self.parts.iter().map(|(&place, part)| {
-            let Part { step, seconds, value, count } = *part;
-            (place, Point { step: step / count, seconds: seconds / count, value: value / count })
-        })
+    /// The same in parts of `width` steps, a multiple of its own.
+    fn coarser(&self, width: u64) -> Self {
+        let mut parts: BTreeMap<u64, Part> = BTreeMap::new();
+        for (place, part) in &self.parts {
+            parts.entry(place * self.width / width).or_default().add(part);
+        }
+        Self { width, parts }
+    }
+
+    /// The parts that hold something, in order.
+    pub fn points(&self) -> impl Iterator<Item = Point> {
+        self.parts.values().map(Part::point)
     }
 
     /// Parts that hold something.
@@ -59,23 +69,40 @@ impl Series {
     }
 }
 
+impl Part {
+    fn add(&mut self, other: &Self) {
+        self.step += other.step;
+        self.seconds += other.seconds;
+        self.value += other.value;
+        self.count += other.count;
+    }
+
+    fn point(&self) -> Point {
+        let Self { step, seconds, value, count } = *self;
+        Point { step: step / count, seconds: seconds / count, value: value / count }
+    }
+}
+
 /// Mean, least and greatest over lanes, part by part.
-pub(super) fn over_seeds(lanes: &[&Series]) -> Vec<(u64, Point, f64, f64)> {
+pub(super) fn over_seeds(lanes: &[&Series]) -> Vec<(Point, f64, f64)> {
+    let width = lanes.iter().map(|series| series.width).max().unwrap_or(1);
     let mut parts: BTreeMap<u64, Vec<Point>> = BTreeMap::new();
-    for (place, point) in lanes.iter().flat_map(|series| series.points()) {
-        parts.entry(place).or_default().push(point);
+    for series in lanes {
+        for (place, part) in series.coarser(width).parts {
+            parts.entry(place).or_default().push(part.point());
+        }
     }
     let mean = |points: &[Point], of: fn(&Point) -> f64| points.iter().map(of).sum::<f64>() / points.len() as f64;
     parts
-        .into_iter()
-        .map(|(place, points)| {
+        .into_values()
+        .map(|points| {
             let values = || points.iter().map(|point| point.value);
             let point = Point {
                 step: mean(&points, |point| point.step),
                 seconds: mean(&points, |point| point.seconds),
                 value: mean(&points, |point| point.value),
             };
-            (place, point, values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max))
+            (point, values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max))
         })
         .collect()
 }
@@ -84,28 +111,36 @@ pub(super) fn over_seeds(lanes: &[&Series]) -> Vec<(u64, Point, f64, f64)> {
 mod tests {
     use super::*;
 
+    fn lane(steps: u64, of: impl Fn(u64) -> f64) -> Series {
+        let mut series = Series::default();
+        (0..steps).for_each(|step| series.push(step, step as f64 / 10.0, of(step)));
+        series
+    }
+
     #[test]
     fn short_runs_are_kept_whole_and_long_ones_in_parts() {
-        assert_eq!((width(0), width(240), width(241), width(24_000)), (1, 1, 2, 100));
-        let mut series = Series::default();
-        for step in 0..1000 {
-            series.push(step, width(1000), step as f64 / 10.0, step as f64);
-        }
-        assert_eq!(series.len(), 200);
-        let points: Vec<_> = series.points().collect();
-        assert_eq!(points[1], (1, Point { step: 7.0, seconds: 0.7, value: 7.0 }));
+        assert_eq!(lane(480, |step| step as f64).len(), 480);
+        let long = lane(1000, |step| step as f64);
+        // Parts of four steps from the 961st on.
+        assert_eq!((long.width, long.len()), (4, 250));
+        assert_eq!(long.points().nth(1), Some(Point { step: 5.5, seconds: 0.55, value: 5.5 }));
+        let mut rare = Series::default();
+        (0..100).for_each(|time| rare.push(time * 100_000, 0.0, 1.0));
+        assert_eq!((rare.width, rare.len()), (1, 100), "what is measured seldom is kept as it is");
     }
 
     #[test]
     fn seeds_have_mean_and_range_where_they_were_measured() {
-        let lane = |values: &[f64]| {
-            let mut series = Series::default();
-            values.iter().enumerate().for_each(|(step, value)| series.push(step as u64, 1, 0.0, *value));
-            series
-        };
-        let found = over_seeds(&[&lane(&[1.0, 2.0, 9.0]), &lane(&[3.0, 6.0])]);
-        let figures: Vec<_> =
-            found.iter().map(|(place, point, low, high)| (*place, point.value, *low, *high)).collect();
-        assert_eq!(figures, [(0, 2.0, 1.0, 3.0), (1, 4.0, 2.0, 6.0), (2, 9.0, 9.0, 9.0)]);
+        let one = lane(3, |step| [1.0, 2.0, 9.0][step as usize]);
+        let other = lane(2, |step| [3.0, 6.0][step as usize]);
+        let found = over_seeds(&[&one, &other]);
+        let figures: Vec<_> = found.iter().map(|(point, low, high)| (point.value, *low, *high)).collect();
+        assert_eq!(figures, [(2.0, 1.0, 3.0), (4.0, 2.0, 6.0), (9.0, 9.0, 9.0)]);
+        // A lane that ended early is put into the parts of the others.
+        let found = over_seeds(&[&lane(1000, |_| 1.0), &lane(4, |_| 3.0)]);
+        assert_eq!(
+            (found.len(), found[0], found[1].0.value),
+            (250, (Point { step: 1.5, seconds: 0.15, value: 2.0 }, 1.0, 3.0), 1.0)
+        );
     }
 }

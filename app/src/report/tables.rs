@@ -50,8 +50,7 @@ pub(super) fn measured(report: &Report) -> Option<Cells> {
 pub(super) fn mean(group: &Group, quantity: Quantity) -> Option<Mean> {
     let of = |lane: &super::gather::Lane| {
         let series = lane.series.get(&Key::whole(quantity))?;
-        let values: Vec<f64> =
-            series.points().map(|(_, point)| point.value).filter(|value| value.is_finite()).collect();
+        let values: Vec<f64> = series.points().map(|point| point.value).filter(|value| value.is_finite()).collect();
         (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
     };
     Mean::of(&group.lanes.iter().filter_map(of).collect::<Vec<_>>())
