@@ -113,6 +113,7 @@ quick! {
     paper_one_step: "paper-one-step" shows ["one-step", "cosine"],
     paper_self_sharpening: "paper-self-sharpening" shows ["gap", "effective-rank-fc2", "spectrum-fc3", "cosine"],
     paper_bias: "paper-bias" shows ["bias", "variance", "scalar-fit"],
+    rank_sweep: "rank-sweep" shows ["cosine-by-rank", "test-accuracy-by-rank"],
     combine: "combine" shows ["cosine-by-guesses", "test-accuracy-by-guesses"],
     equal_budget: "equal-budget" shows ["loss", "test-accuracy"],
     cnn: "cnn" shows ["loss", "cosine", "alignment"],

@@ -18,7 +18,7 @@ macro_rules! shipped {
 }
 
 /// The shipped workspaces; the first is what the program opens when nothing is named.
-pub const EMBEDDED: [Embedded; 15] = shipped![
+pub const EMBEDDED: [Embedded; 16] = shipped![
     "quickstart",
     "conv",
     "mixer",
@@ -30,6 +30,7 @@ pub const EMBEDDED: [Embedded; 15] = shipped![
     "paper-one-step",
     "paper-self-sharpening",
     "paper-bias",
+    "rank-sweep",
     "combine",
     "equal-budget",
     "cnn",
