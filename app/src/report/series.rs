@@ -113,7 +113,7 @@ mod tests {
 
     fn lane(steps: u64, of: impl Fn(u64) -> f64) -> Series {
         let mut series = Series::default();
-        (0..steps).for_each(|step| series.push(step, step as f64 / 10.0, of(step)));
+        (0..steps).for_each(|step| series.push(step, step as f64 / 8.0, of(step)));
         series
     }
 
@@ -123,7 +123,7 @@ mod tests {
         let long = lane(1000, |step| step as f64);
         // Parts of four steps from the 961st on.
         assert_eq!((long.width, long.len()), (4, 250));
-        assert_eq!(long.points().nth(1), Some(Point { step: 5.5, seconds: 0.55, value: 5.5 }));
+        assert_eq!(long.points().nth(1), Some(Point { step: 5.5, seconds: 0.6875, value: 5.5 }));
         let mut rare = Series::default();
         (0..100).for_each(|time| rare.push(time * 100_000, 0.0, 1.0));
         assert_eq!((rare.width, rare.len()), (1, 100), "what is measured seldom is kept as it is");
@@ -140,7 +140,7 @@ mod tests {
         let found = over_seeds(&[&lane(1000, |_| 1.0), &lane(4, |_| 3.0)]);
         assert_eq!(
             (found.len(), found[0], found[1].0.value),
-            (250, (Point { step: 1.5, seconds: 0.15, value: 2.0 }, 1.0, 3.0), 1.0)
+            (250, (Point { step: 1.5, seconds: 0.1875, value: 2.0 }, 1.0, 3.0), 1.0)
         );
     }
 }
