@@ -41,7 +41,7 @@ pub fn report(options: &ReportOptions) -> Result<Exit, Failure> {
 /// Puts two runs side by side.
 ///
 /// # Errors
-/// As [`report`].
+/// As [`report()`].
 pub fn compare(first: &Path, second: &Path, filter: Option<&Filter>) -> Result<Exit, Failure> {
     let one = |run: &Path| gather(&[run.to_owned()], Unit::Steps, filter.cloned());
     print(&report::compare(&one(first)?, &one(second)?))
