@@ -2,7 +2,7 @@
 //! part ~ N(0, I).
 //!
 //! The true gradient δ_lᵀX_{l-1} has its rows in the span of the inputs, so a direction outside it is wasted. The covariance of a
-//! row of V_l is A Aᵀ: at scopes `batch` and `layer` E[ĝ_l] = g_l A Aᵀ, which is g_l itself once `rank` reaches the rank of
+//! row of V_l is A Aᵀ: at scopes `batch` and `layer` E\[ĝ_l\] = g_l A Aᵀ, which is g_l itself once `rank` reaches the rank of
 //! X_{l-1}, and the variance counts n_l·r + n_l numbers a layer in place of n_l·n_{l-1} + n_l. A smaller rank trades bias for
 //! variance: sweep it.
 //!

@@ -2,7 +2,7 @@
 //! number of parameters; V = ε at the first step and after an estimate of zero.
 //!
 //! Both parts have the same mean square, so E‖V‖² = N as for weight perturbation. With the exact scalar the host weighs them by
-//! what they are worth: at scopes `batch` and `layer` E[ĝ] = C g with C = β² N m mᵀ + (1 − β²) I, so that what the last estimate
+//! what they are worth: at scopes `batch` and `layer` E\[ĝ\] = C g with C = β² N m mᵀ + (1 − β²) I, so that what the last estimate
 //! got right is found again without noise.
 //!
 //! Source: after Bacho and Chu, *Low-Variance Forward Gradients using Direct Feedback Alignment and Momentum*, 2022,

@@ -2,7 +2,7 @@
 //! for each l; E_L ~ N(0, I).
 //!
 //! Its covariance is DWᵀ(WD²Wᵀ + σI)^{−1}WD, which tends to the projector on the masked rows of W as σ → 0. The true signal of
-//! layer l lies there, so that at scope `example-layer` the estimate is the weight transpose debiased: E[ĝ_l] → g_l.
+//! layer l lies there, so that at scope `example-layer` the estimate is the weight transpose debiased: E\[ĝ_l\] → g_l.
 //!
 //! `mask: inside` is the formula, example by example, for chains of dense layers: `iterations` rounds of Lanczos on the noise,
 //! exact when they reach the rank. `mask: both` takes M_{l+1} in as well, diag(M_{l+1}) W in place of W: `downstream` debiased.

@@ -7,9 +7,9 @@
 //! Sites are written from the last to the first, each from the outputs of those that follow it, so nothing else is
 //! stored.
 //!
-//! `debias` ρ > 0 divides its bias out at scope `example-layer`, where E[ĝ_l] is the true gradient of signals times J_iᵀJ_i,
+//! `debias` ρ > 0 divides its bias out at scope `example-layer`, where E\[ĝ_l\] is the true gradient of signals times J_iᵀJ_i,
 //! J_i the C × n_l Jacobian of example i's logits: E_{l,i} = ε_i (J_i J_iᵀ + ρI)^{−1/2} J_i has covariance Σ(Σ + ρI)^{−1}, Σ = J_iᵀJ_i,
-//! and true signals lie in its span, so that E[ĝ_l] → g_l as ρ → 0. The ways down of all classes are in `debias.rs`.
+//! and true signals lie in its span, so that E\[ĝ_l\] → g_l as ρ → 0. The ways down of all classes are in `debias.rs`.
 //!
 //! Source: the same family as Singhal et al., *How to Guess a Gradient*, 2023, arXiv 2312.04709.
 //!
