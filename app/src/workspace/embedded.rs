@@ -18,12 +18,13 @@ macro_rules! shipped {
 }
 
 /// The shipped workspaces; the first is what the program opens when nothing is named.
-pub const EMBEDDED: [Embedded; 16] = shipped![
+pub const EMBEDDED: [Embedded; 17] = shipped![
     "quickstart",
     "conv",
     "mixer",
     "transformer",
     "scope-matters",
+    "sharpening",
     "table",
     "paper-cosine",
     "paper-accuracy",
