@@ -112,6 +112,7 @@ quick! {
     paper_accuracy: "paper-accuracy" shows ["test-accuracy-by-width-digits-depth-2", "loss-digits-16x2", "loss-fashion-mini-32x2"],
     paper_one_step: "paper-one-step" shows ["one-step", "cosine"],
     paper_self_sharpening: "paper-self-sharpening" shows ["gap", "effective-rank-fc2", "spectrum-fc3", "cosine"],
+    sharpening: "sharpening" shows ["loss", "cosine", "stable-rank-fc3"],
     paper_bias: "paper-bias" shows ["bias", "variance", "scalar-fit"],
     rank_sweep: "rank-sweep" shows ["cosine-by-rank", "test-accuracy-by-rank"],
     combine: "combine" shows ["cosine-by-guesses", "test-accuracy-by-guesses"],

@@ -32,7 +32,7 @@ pub(super) fn page(report: &Report, figures: &[Drawn]) -> String {
     text.push_str("<h2>Results</h2>\n");
     push_table(&mut text, &tables::results(report, &summary));
     if let Some(measured) = tables::measured(report) {
-        text.push_str("<h2>Measured beside training</h2>\n<p class=\"notes\">Means over the run.</p>\n");
+        text.push_str("<h2>Measured beside training</h2>\n<p class=\"notes\">Means over the run; medians where a column says so.</p>\n");
         push_table(&mut text, &measured);
     }
     text.push_str("<ul class=\"notes\">\n");

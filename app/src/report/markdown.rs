@@ -16,7 +16,7 @@ pub(super) fn page(report: &Report, figures: &[Drawn], linked: bool) -> String {
     text.push_str("## Results\n\n");
     push_table(&mut text, &tables::results(report, &summary));
     if let Some(measured) = tables::measured(report) {
-        text.push_str("## Measured beside training\n\nMeans over the run.\n\n");
+        text.push_str("## Measured beside training\n\nMeans over the run; medians where a column says so.\n\n");
         push_table(&mut text, &measured);
     }
     for note in tables::notes(report, &summary) {

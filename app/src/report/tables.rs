@@ -5,11 +5,11 @@ use crate::record::summary::{Mean, Summary};
 use crate::record::table::{Cells, cells, rounded};
 use crate::record::{EndReason, Key, Quantity};
 
-/// Quantities of the second table: means over the run of what was measured beside training.
+/// Quantities of the second table: what was measured beside training, as means over the run, or medians ([`by_median`]).
 const MEASURED: [(Quantity, &str); 8] = [
     (Quantity::Cosine, "mean of abs cos"),
-    (Quantity::OneStep, "one-step"),
-    (Quantity::OneStepRaw, "one-step, same η"),
+    (Quantity::OneStep, "one-step (median)"),
+    (Quantity::OneStepRaw, "one-step, same η (median)"),
     (Quantity::NormRatio, "‖ĝ‖/‖g‖"),
     (Quantity::SignAgreement, "sign agreement"),
     (Quantity::BiasSquared, "bias²"),
@@ -29,7 +29,12 @@ pub(super) fn results(report: &Report, summary: &Summary) -> Cells {
     table
 }
 
-/// What was measured beside training, as means over the run; nothing where nothing was.
+/// Whether a run is summed up by the median: ratios whose denominator, the descent of a gradient step, comes near 0.
+fn by_median(quantity: Quantity) -> bool {
+    matches!(quantity, Quantity::OneStep | Quantity::OneStepRaw)
+}
+
+/// What was measured beside training, over the run; nothing where nothing was.
 pub(super) fn measured(report: &Report) -> Option<Cells> {
     let columns: Vec<(Quantity, &str)> =
         MEASURED.into_iter().filter(|(quantity, _)| report.measured(*quantity)).collect();
@@ -46,11 +51,20 @@ pub(super) fn measured(report: &Report) -> Option<Cells> {
     Some(Cells { titles, rows: report.groups.iter().map(row).collect() })
 }
 
-/// Mean and standard error over seeds of a quantity's mean over the run.
+/// Mean and standard error over seeds of a quantity's mean, or median, over the run.
 pub(super) fn mean(group: &Group, quantity: Quantity) -> Option<Mean> {
     let of = |lane: &super::gather::Lane| {
         let series = lane.series.get(&Key::whole(quantity))?;
-        let values: Vec<f64> = series.points().map(|point| point.value).filter(|value| value.is_finite()).collect();
+        let mut values: Vec<f64> = series.points().map(|point| point.value).filter(|value| value.is_finite()).collect();
+        if by_median(quantity) {
+            values.sort_by(f64::total_cmp);
+            let middle = values.len() / 2;
+            return match values.len() {
+                0 => None,
+                length if length % 2 == 1 => Some(values[middle]),
+                _ => Some((values[middle - 1] + values[middle]) / 2.0),
+            };
+        }
         (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
     };
     Mean::of(&group.lanes.iter().filter_map(of).collect::<Vec<_>>())
