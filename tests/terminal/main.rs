@@ -12,6 +12,7 @@ mod workspaces;
 
 use guesswork::tui::terminal::Screen;
 use screen::Workbench;
+use std::time::Duration;
 
 const SMALL: &str = r#"(
     name: "small",
@@ -51,9 +52,13 @@ fn a_session_from_the_first_frame_to_the_restored_terminal() {
 
     // Every size down to a sentence, and back.
     for (columns, rows) in [(80, 24), (40, 12), (12, 3), (200, 50)] {
+        // One after the other, each drawn: sizes that change while a key is read may be lost in the terminal's reader.
+        std::thread::park_timeout(Duration::from_millis(500));
         bench.resize(columns, rows);
         bench.wait_for("a frame of the new size", |screen| !screen.trim().is_empty());
     }
+    std::thread::park_timeout(Duration::from_millis(500));
+    bench.resize_until(200, 50, "Alignment");
     bench.wait_for("the dashboard again", |screen| screen.contains("Formula") && screen.contains("Alignment"));
 
     // Quitting asks while there is something to lose, and leaves the terminal as it was.

@@ -178,6 +178,18 @@ impl Workbench {
         self.writer.write_all(keys.as_bytes()).and_then(|()| self.writer.flush()).expect("the terminal takes keys");
     }
 
+    /// Changes the size until the screen shows `words` at it: a change that comes while the terminal's reader is busy may be lost.
+    pub fn resize_until(&mut self, columns: u16, rows: u16, words: &str) {
+        let start = Instant::now();
+        while !self.text().contains(words) {
+            assert!(start.elapsed() < PATIENCE, "the screen never showed {words}:\n{}", self.text());
+            self.resize(columns - 1, rows);
+            std::thread::park_timeout(Duration::from_millis(300));
+            self.resize(columns, rows);
+            std::thread::park_timeout(Duration::from_secs(2));
+        }
+    }
+
     pub fn resize(&mut self, columns: u16, rows: u16) {
         let mut seen = self.seen.lock().expect("the screen is not poisoned");
         seen.parser.screen_mut().set_size(cells(rows), cells(columns));
@@ -203,13 +215,19 @@ impl Workbench {
         assert!(sent.expect("kill runs").success());
     }
 
-    /// Answers questions with `y` until the program ends.
+    /// Answers questions with `y` until the program ends. A `q` that the terminal's reader lost, as it may beside a change of
+    /// size, is typed anew.
     pub fn answer_yes_until_ended(&mut self) {
-        let start = Instant::now();
+        let (start, mut typed) = (Instant::now(), Instant::now());
         while self.child.try_wait().expect("the workbench can be asked").is_none() {
             assert!(start.elapsed() < PATIENCE, "it never ended:\n{}", self.text());
             // A key that comes after the end finds nobody, which is no fault.
-            let _ = self.writer.write_all(b"y");
+            if typed.elapsed() > Duration::from_secs(3) {
+                let _ = self.writer.write_all(b"q");
+                typed = Instant::now();
+            } else {
+                let _ = self.writer.write_all(b"y");
+            }
             std::thread::park_timeout(Duration::from_millis(50));
         }
     }
