@@ -3,6 +3,7 @@
 mod ends;
 mod experiments;
 mod faults;
+mod losses;
 mod options;
 mod reports;
 mod resume;

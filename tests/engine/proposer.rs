@@ -25,7 +25,8 @@ pub const SIGNAL: [&str; 6] = [
 pub fn signal_everywhere() -> Vec<(&'static str, Vec<(&'static str, ParamValue)>)> {
     let mut all: Vec<_> = SIGNAL.iter().map(|&id| (id, Vec::new())).collect();
     all.extend(
-        ["self-sharpening", "direct-feedback", "feedback-alignment", "likelihood-ratio"].map(|id| (id, Vec::new())),
+        ["self-sharpening", "direct-feedback", "feedback-alignment", "local-loss", "likelihood-ratio"]
+            .map(|id| (id, Vec::new())),
     );
     all.push(("orthogonal-transpose", vec![("k", ParamValue::Int(0))]));
     all.push(("whitened", vec![("mask", ParamValue::Text("outside".to_owned()))]));
@@ -53,6 +54,7 @@ pub struct Proposer {
     weights: Vec<Vec<Tensor>>,
     settings: Settings,
     error: Option<Tensor>,
+    labels: Option<Tensor>,
     previous: Option<Vec<Tensor>>,
 }
 
@@ -78,7 +80,7 @@ impl Proposer {
             Kind::Weight => (0..settings.guesses).map(|_| network.zeros_like().unwrap()).collect(),
             _ => Vec::new(),
         };
-        Self { instance, plan, outputs, signals, weights, settings, error: None, previous: None }
+        Self { instance, plan, outputs, signals, weights, settings, error: None, labels: None, previous: None }
     }
 
     pub fn set_draws(&mut self, draws: Draws) {
@@ -88,6 +90,11 @@ impl Proposer {
     /// What a strategy that asks for the output error p − y is given from now on.
     pub fn set_error(&mut self, error: Tensor) {
         self.error = Some(error);
+    }
+
+    /// The labels that a strategy that asks for them is given from now on.
+    pub fn set_labels(&mut self, labels: Tensor) {
+        self.labels = Some(labels);
     }
 
     /// The estimate of the step before, from now on.
@@ -103,9 +110,9 @@ impl Proposer {
     /// The forward pass on `data` and the guesses of `step`; normalised by `estimator`.
     pub fn propose(&mut self, network: &Network, tape: &Tape, data: &Tensor, step: u64, estimator: &Estimator) {
         let theta = network.theta();
-        let (error, previous) = (self.error.as_ref(), self.previous.as_deref());
+        let (error, labels, previous) = (self.error.as_ref(), self.labels.as_ref(), self.previous.as_deref());
         let call = |instance: &mut Instance, outputs: &mut Outputs, site| {
-            let inputs = Inputs { output_error: error, previous_estimate: previous, ..Inputs::default() };
+            let inputs = Inputs { output_error: error, labels, previous_estimate: previous, ..Inputs::default() };
             let outputs = Some(outputs);
             instance
                 .propose(&mut Call { tape, theta, step, site, progress: 0.0, inputs, outputs, oracle: None })

@@ -165,6 +165,7 @@ fn all_strategies_run_on_every_architecture_with_exact_scalars() {
                 let settings = Settings { guesses: 2, normalise, ..Settings::plain(*scope) };
                 let mut proposer = Proposer::new(strategy, &params, settings, &f.network, &f.tape);
                 proposer.set_error((&f.delta * 6.0).unwrap());
+                proposer.set_labels(f.labels.clone());
                 let mut estimator = proposer.estimator(&f.tape, &f.network);
                 proposer.propose(&f.network, &f.tape, &f.data, 0, &estimator);
                 let estimate = f.network.zeros_like().unwrap();

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::tempdir;
 
-const SHIPPED: [&str; 18] = [
+const SHIPPED: [&str; 19] = [
     "activation-mixing",
     "activation-subspace",
     "activity-perturbation",
@@ -19,6 +19,7 @@ const SHIPPED: [&str; 18] = [
     "jacobian-transpose",
     "label-guess",
     "likelihood-ratio",
+    "local-loss",
     "mezo",
     "mixture",
     "momentum",

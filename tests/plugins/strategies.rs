@@ -14,7 +14,7 @@ const MODELS: [&str; 4] = [
 ];
 
 /// Strategies that read the labels or the output error, and so no weight.
-const TOLD: [&str; 2] = ["direct-feedback", "feedback-alignment"];
+const TOLD: [&str; 3] = ["direct-feedback", "feedback-alignment", "local-loss"];
 
 /// What a strategy that takes the matrix of each example apart is to be told on a model that is no chain of dense layers; the
 /// advice it gives when it is not.
