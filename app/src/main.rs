@@ -25,7 +25,7 @@ fn answer(request: Request) -> Result<Exit, Failure> {
     match request {
         Request::Screen(options) => cli::screen(&options),
         Request::Open(options) => cli::open(&options),
-        Request::Attach(folder) => cli::attach(folder.as_deref()),
+        Request::Attach(options) => cli::attach(&options),
         Request::Batch(options) => cli::batch(&options),
         Request::Probe(library) => Ok(cli::probe(&library)),
         Request::PluginList { plugin_path } => cli::plugin_list(&plugin_path),

@@ -194,6 +194,17 @@ pub struct OpenOptions {
     pub threads: Option<usize>,
     /// Folders and libraries in which strategies are looked for before those of the run.
     pub plugin_path: Vec<PathBuf>,
+    /// How the screen is to look.
+    pub look: Look,
+}
+
+/// What a run that another process writes is watched with.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AttachOptions {
+    /// The run: its folder, or its name among those kept by default; the newest of those when left out.
+    pub folder: Option<PathBuf>,
+    /// How the screen is to look.
+    pub look: Look,
 }
 
 /// What the headless face is asked for.

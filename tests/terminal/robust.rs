@@ -148,6 +148,28 @@ fn what_a_strategy_prints_goes_to_the_log() {
 }
 
 #[test]
+fn what_a_strategy_prints_before_the_screen_opens_is_not_lost() {
+    let chatter = r#"optimizer: sgd(lr: 0.001)), (strategy: "fault-chatter", params: {"at": 3000})"#;
+    let place = Place::new(&SMALL.replace("optimizer: sgd(lr: 0.001))", chatter));
+    let mut bench = place.bench(&["small.ron", "--out", "run"], 200, 50, &[("GUESSWORK_PLUGIN_PATH", &faults())]);
+    bench.wait_for("the line in the log", |screen| screen.contains("chatter on creation"));
+    bench.press("q");
+    bench.answer_yes_until_ended();
+    let (before, _) = bench.raw().split_once("\u{1b}[?1049h").map(|(a, b)| (a.to_owned(), b.len())).expect("a screen");
+    assert!(!before.contains("chatter"), "printed on the terminal: {before}");
+
+    // Where no screen comes it is let out, before what is wrong.
+    let unsound = r#"(strategy: "fault-chatter"), (strategy: "weight-transpos")"#;
+    let place = Place::new(&SMALL.replace(r#"(strategy: "weight-transpose", optimizer: sgd(lr: 0.001))"#, unsound));
+    let mut bench = place.bench(&["small.ron"], 200, 50, &[("GUESSWORK_PLUGIN_PATH", &faults())]);
+    assert_eq!(bench.exit_code(), 4, "{}", bench.raw());
+    bench.wait_for_words("did you mean `weight-transpose`");
+    let raw = bench.raw();
+    let (said, _) = raw.split_once("did you mean").expect("just seen");
+    assert!(said.contains("chatter on creation"), "{raw}");
+}
+
+#[test]
 fn the_screen_tells_its_own_cost() {
     let place = Place::new(SMALL);
     let (mut bench, _) = under_way(&place, &[]);

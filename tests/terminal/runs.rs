@@ -2,6 +2,7 @@
 
 use crate::SMALL;
 use crate::screen::{Place, Workbench, last_values, records, step_of};
+use guesswork::tui::format;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -138,6 +139,46 @@ fn batch_and_screen_report_the_same_numbers() {
     for (batch, screen) in batch.iter().zip(&screen) {
         assert_eq!(batch, screen);
     }
+}
+
+#[test]
+fn every_number_on_the_screen_is_that_of_the_records() {
+    let place = Place::new(&SMALL.replace("steps: 1000000", "steps: 60"));
+    let mut bench = place.bench(&["small.ron", "--out", "run"], 200, 50, &[]);
+    bench.wait_for("the end", |screen| screen.contains("finished"));
+    let records = records_of(&place.path("run"));
+    // The last step at which the alignment was measured.
+    let of_lane = |lane: u64| {
+        let step = |record: &&serde_json::Value| record["record"] == "step" && record["lane"] == lane;
+        records.iter().filter(step).find(|record| record["step"] == 55).expect("the step was taken")
+    };
+    let number = |value: &serde_json::Value| value.as_f64().expect("it was measured");
+    bench.press(":go 55\r");
+    for (pane, title, quantity) in
+        [("loss", "Loss", "loss"), ("cosine", "Cosine", "cosine"), ("norm-ratio", "Norm ratio", "norm_ratio")]
+    {
+        bench.press(&format!(":show {pane}\r"));
+        bench.wait_for(&format!("the pane {title}"), |screen| {
+            screen.contains(title) && screen.contains("step 55") && !screen.contains("Formula")
+        });
+        for lane in 0..2 {
+            let expected = format::exact(number(&of_lane(lane)[quantity]).abs());
+            bench.wait_for(&format!("{quantity} {expected} of lane {lane}"), |screen| screen.contains(&expected));
+        }
+        bench.press("z");
+        bench.wait_for("all panes", |screen| screen.contains("Formula"));
+    }
+    // The layers one by one: what the heatmap says of the cell pointed at.
+    bench.press("j");
+    bench.wait_for("the lane that guesses", |screen| screen.contains("Weight transpose"));
+    let cosines = of_lane(1)["sites"]["cosine"].as_array().expect("layers were measured");
+    for (name, cosine) in ["fc1", "fc2", "fc3"].iter().zip(cosines) {
+        let cosine = format::exact(number(cosine));
+        bench.press("]");
+        bench.wait_for(&format!("cosine {cosine} of {name}"), |screen| screen.contains(&format!("{name} {cosine}")));
+    }
+    bench.press("q");
+    assert_eq!(bench.exit_code(), 0);
 }
 
 #[test]

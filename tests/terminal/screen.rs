@@ -17,7 +17,7 @@ pub struct Workbench {
     seen: Arc<Mutex<Seen>>,
     /// Held while nobody reads what the program writes.
     gate: Arc<Mutex<()>>,
-    _place: Option<Place>,
+    place: Option<Place>,
 }
 
 /// A folder of its own with a workspace `small.ron`, in which runs are kept too; removed at the end.
@@ -56,6 +56,9 @@ impl Place {
     }
 }
 
+/// What each cell shows: its text, its colours and its weight.
+pub type Look = Vec<(String, vt100::Color, vt100::Color, [bool; 5])>;
+
 /// The screen model and every byte that made it.
 struct Seen {
     parser: vt100::Parser,
@@ -88,7 +91,7 @@ impl Workbench {
     pub fn start(workspace: &str, columns: u16, rows: u16, environment: &[(&str, &str)]) -> Self {
         let place = Place::new(workspace);
         let mut bench = place.bench(&["small.ron"], columns, rows, environment);
-        bench._place = Some(place);
+        bench.place = Some(place);
         bench
     }
 
@@ -133,7 +136,7 @@ impl Workbench {
                 seen.raw.extend_from_slice(&buffer[..count]);
             }
         });
-        Self { master: pair.master, writer, child, seen, gate, _place: None }
+        Self { master: pair.master, writer, child, seen, gate, place: None }
     }
 
     pub fn text(&self) -> String {
@@ -142,6 +145,45 @@ impl Workbench {
 
     pub fn raw(&self) -> String {
         String::from_utf8_lossy(&self.seen.lock().expect("the screen is not poisoned").raw).into_owned()
+    }
+
+    /// The screen with its colours, to be compared. Where the hidden cursor stands is no part of it.
+    pub fn look(&self) -> Look {
+        let seen = self.seen.lock().expect("the screen is not poisoned");
+        let screen = seen.parser.screen();
+        let (rows, columns) = screen.size();
+        let cells =
+            (0..rows.get()).flat_map(|row| (0..columns.get()).filter_map(move |column| screen.cell(row, column)));
+        // A cell that was never written to looks as one with a blank.
+        let text = |cell: &vt100::Cell| if cell.has_contents() { cell.contents().to_owned() } else { " ".to_owned() };
+        let weight = |cell: &vt100::Cell| [cell.bold(), cell.dim(), cell.italic(), cell.underline(), cell.inverse()];
+        cells.map(|cell| (text(cell), cell.fgcolor(), cell.bgcolor(), weight(cell))).collect()
+    }
+
+    /// Waits until the screen stays as it is.
+    pub fn come_to_rest(&self) {
+        let start = Instant::now();
+        let mut looked = self.look();
+        loop {
+            std::thread::park_timeout(Duration::from_millis(80));
+            let now = self.look();
+            if now == looked {
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "the screen never came to rest:\n{}", self.text());
+            looked = now;
+        }
+    }
+
+    /// Column and row of the first place that shows `words`.
+    pub fn find(&self, words: &str) -> (u16, u16) {
+        self.wait_for(words, |screen| screen.contains(words));
+        let text = self.text();
+        let found = text.lines().enumerate().find_map(|(row, line)| {
+            let (before, _) = line.split_once(words)?;
+            Some((before.chars().count() as u16, row as u16))
+        });
+        found.expect("just seen")
     }
 
     /// Waits until `words` have come out, on whatever screen.
@@ -178,18 +220,6 @@ impl Workbench {
         self.writer.write_all(keys.as_bytes()).and_then(|()| self.writer.flush()).expect("the terminal takes keys");
     }
 
-    /// Changes the size until the screen shows `words` at it: a change that comes while the terminal's reader is busy may be lost.
-    pub fn resize_until(&mut self, columns: u16, rows: u16, words: &str) {
-        let start = Instant::now();
-        while !self.text().contains(words) {
-            assert!(start.elapsed() < PATIENCE, "the screen never showed {words}:\n{}", self.text());
-            self.resize(columns - 1, rows);
-            std::thread::park_timeout(Duration::from_millis(300));
-            self.resize(columns, rows);
-            std::thread::park_timeout(Duration::from_secs(2));
-        }
-    }
-
     pub fn resize(&mut self, columns: u16, rows: u16) {
         let mut seen = self.seen.lock().expect("the screen is not poisoned");
         seen.parser.screen_mut().set_size(cells(rows), cells(columns));
@@ -215,21 +245,20 @@ impl Workbench {
         assert!(sent.expect("kill runs").success());
     }
 
-    /// Answers questions with `y` until the program ends. A `q` that the terminal's reader lost, as it may beside a change of
-    /// size, is typed anew.
+    /// Answers questions with `y` until the program ends.
     pub fn answer_yes_until_ended(&mut self) {
-        let (start, mut typed) = (Instant::now(), Instant::now());
+        let start = Instant::now();
         while self.child.try_wait().expect("the workbench can be asked").is_none() {
             assert!(start.elapsed() < PATIENCE, "it never ended:\n{}", self.text());
             // A key that comes after the end finds nobody, which is no fault.
-            if typed.elapsed() > Duration::from_secs(3) {
-                let _ = self.writer.write_all(b"q");
-                typed = Instant::now();
-            } else {
-                let _ = self.writer.write_all(b"y");
-            }
+            let _ = self.writer.write_all(b"y");
             std::thread::park_timeout(Duration::from_millis(50));
         }
+    }
+
+    /// Whether no run was begun in its folder.
+    pub fn has_begun_nothing(&self) -> bool {
+        self.place.as_ref().is_some_and(|place| place.runs().is_empty())
     }
 
     pub fn exit_code(&mut self) -> u32 {

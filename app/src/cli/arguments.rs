@@ -4,8 +4,8 @@ use super::{Exit, ReportOptions, Request, values};
 use crate::bench::{self, Bench, Method, Model};
 use crate::filter::Filter;
 use crate::options::{
-    BatchOptions, Colours, Configuration, DeviceChoice, Format, Ground, Keep, Look, OnPluginError, OpenOptions,
-    RunOptions, ScreenOptions,
+    AttachOptions, BatchOptions, Colours, Configuration, DeviceChoice, Format, Ground, Keep, Look, OnPluginError,
+    OpenOptions, RunOptions, ScreenOptions,
 };
 use crate::report::{self, Unit};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
@@ -261,12 +261,16 @@ enum Command {
         threads: Option<usize>,
         #[command(flatten)]
         plugins: PluginArguments,
+        #[command(flatten)]
+        look: LookArguments,
     },
     /// Watch a run that another process is writing, read-only
     Attach {
         /// Its folder, or its name in $XDG_STATE_HOME/guesswork/runs [default: the newest there]
         #[arg(value_name = "RUN")]
         folder: Option<PathBuf>,
+        #[command(flatten)]
+        look: LookArguments,
     },
     /// Make a page of runs: tables, curves, heatmaps, rank plots, with the numbers beside it
     Report {
@@ -507,10 +511,11 @@ impl Arguments {
                 };
                 Request::Screen(ScreenOptions { run: self.run.options(), keep, resume, look: self.look.look() })
             }
-            Some(Command::Open { folder, resume, device, threads, plugins: PluginArguments { plugin_path } }) => {
-                Request::Open(OpenOptions { folder, resume, device, threads, plugin_path })
+            Some(Command::Open { folder, resume, device, threads, plugins, look }) => {
+                let plugin_path = plugins.plugin_path;
+                Request::Open(OpenOptions { folder, resume, device, threads, plugin_path, look: look.look() })
             }
-            Some(Command::Attach { folder }) => Request::Attach(folder),
+            Some(Command::Attach { folder, look }) => Request::Attach(AttachOptions { folder, look: look.look() }),
             Some(Command::Report { runs, format, out, filter, by }) => {
                 let format = match format {
                     ReportFormatArgument::Md => report::Format::Markdown,
@@ -705,7 +710,12 @@ mod tests {
         assert_eq!(read("report a b --format html --out o --by flop"), Ok(Request::Report(options)));
         let both = Request::Compare { first: "a".into(), second: "b".into(), filter: None };
         assert_eq!(read("compare a b"), Ok(both));
-        assert_eq!(read("attach r"), Ok(Request::Attach(Some("r".into()))));
+        let attach = |look| Ok(Request::Attach(AttachOptions { folder: Some("r".into()), look }));
+        assert_eq!(read("attach r"), attach(Look::default()));
+        let plain = Look { plain: Some(Duration::from_secs(1)), ..Look::default() };
+        assert_eq!(read("attach r --plain --every 1s"), attach(plain.clone()));
+        let open = OpenOptions { look: Look { ascii: true, ..plain }, ..OpenOptions::default() };
+        assert_eq!(read("open --ascii --plain --every 1s"), Ok(Request::Open(open)));
         let info = Request::PluginInfo { name: "a".into(), plugin_path: vec!["p".into()] };
         assert_eq!(read("plugin info a --plugin-path p"), Ok(info));
         let bench = Request::PluginBench { strategy: "a.so".into(), plugin_path: Vec::new() };

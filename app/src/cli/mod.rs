@@ -37,7 +37,7 @@ pub use screen::screen;
 
 use crate::bench::Bench;
 use crate::filter::Filter;
-use crate::options::{BatchOptions, Look, OpenOptions, RunOptions, ScreenOptions};
+use crate::options::{AttachOptions, BatchOptions, Look, OpenOptions, RunOptions, ScreenOptions};
 use crate::workspace::{EMBEDDED, Embedded, WorkspaceError};
 use std::path::PathBuf;
 
@@ -49,7 +49,7 @@ pub enum Request {
     /// A run on disk, on the screen.
     Open(OpenOptions),
     /// A run that another process writes, on the screen.
-    Attach(Option<PathBuf>),
+    Attach(AttachOptions),
     /// A run without a screen.
     Batch(BatchOptions),
     /// Runs on disk as a page, or as numbers.

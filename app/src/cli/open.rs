@@ -1,14 +1,14 @@
 //! Runs on disk: opened at the view they were left at, watched while another process writes them, trained on.
 
 use super::kept::{read_view, write_view};
-use super::screen::{Face, code, held, leave, no_screen, train};
+use super::screen::{Face, code, held, leave, no_screen, ready, train};
 use super::{Exit, Failure, print_note};
-use crate::options::{Look, OpenOptions, RunOptions};
+use crate::options::{AttachOptions, Look, OpenOptions, RunOptions};
 use crate::record::folder::{RunFolder, read_workspace};
 use crate::record::paths::Paths;
 use crate::record::place;
 use crate::session::{Experiment, Origin, Watch};
-use crate::tui::{self, TuiOptions};
+use crate::tui::{self, Saved, TuiOptions};
 use std::path::Path;
 
 /// Opens a run that was kept; with `resume`, or when the person says so, goes on training it.
@@ -16,13 +16,15 @@ use std::path::Path;
 /// # Errors
 /// [`Failure`] when there is no such run, it cannot be read or written, or there is no terminal.
 pub fn open(options: &OpenOptions) -> Result<Exit, Failure> {
-    tui::available().map_err(no_screen)?;
+    screen_or_lines(&options.look)?;
     let folder = place::find(options.folder.as_deref())?;
     if !options.resume {
         let watch = Watch::start(&folder, Origin::Opened)?;
-        let (left, view) = leave(&watch, at_its_view(&folder)?)?;
+        let (left, view) = look_at(&watch, &folder, &options.look)?;
         // A run that cannot be written to can still be looked at.
-        if let Err(error) = write_view(&folder, &view) {
+        if let Some(view) = view
+            && let Err(error) = write_view(&folder, &view)
+        {
             print_note(&[format!("the view is not kept: {}: {error}", folder.display())]);
         }
         match left {
@@ -46,22 +48,39 @@ pub fn open(options: &OpenOptions) -> Result<Exit, Failure> {
         plugin_path: options.plugin_path.clone(),
         ..RunOptions::default()
     };
-    train(experiment, Some(run), Face { shown: at_its_view(&folder)?, plain: None }, &asked, true)
+    let face = Face { shown: at_its_view(&folder, &options.look)?, plain: options.look.plain };
+    train(ready(experiment, options.look.plain)?, Some(run), face, &asked, true)
 }
 
 /// Watches a run that another process writes.
 ///
 /// # Errors
 /// [`Failure`] when there is no such run, its workspace cannot be read, or there is no terminal.
-pub fn attach(folder: Option<&Path>) -> Result<Exit, Failure> {
-    tui::available().map_err(no_screen)?;
-    let folder = place::find(folder)?;
+pub fn attach(options: &AttachOptions) -> Result<Exit, Failure> {
+    screen_or_lines(&options.look)?;
+    let folder = place::find(options.folder.as_deref())?;
     let watch = Watch::start(&folder, Origin::Attached)?;
-    leave(&watch, at_its_view(&folder)?).map(|(exit, _)| code(&exit))
+    look_at(&watch, &folder, &options.look).map(|(exit, _)| code(&exit))
 }
 
-/// The screen as the person's configuration has it, at the view the run was left at.
-fn at_its_view(folder: &Path) -> Result<TuiOptions, Failure> {
+/// Whether there is a terminal, where one is needed.
+fn screen_or_lines(look: &Look) -> Result<(), Failure> {
+    if look.plain.is_some() { Ok(()) } else { tui::available().map_err(no_screen) }
+}
+
+/// Shows a run on disk, on the screen or in lines: how that ended, and how the screen looked.
+fn look_at(watch: &Watch, folder: &Path, look: &Look) -> Result<(tui::Exit, Option<Saved>), Failure> {
+    let shown = at_its_view(folder, look)?;
+    match look.plain {
+        Some(every) => tui::plain::run(watch, shown, every).map(|exit| (exit, None)).map_err(no_screen),
+        None => leave(watch, shown).map(|(exit, view)| (exit, Some(view))),
+    }
+}
+
+/// The screen as it was asked for, at the view the run was left at; a layout that was asked for goes before that of the view.
+fn at_its_view(folder: &Path, look: &Look) -> Result<TuiOptions, Failure> {
     let (view, notice) = read_view(folder);
-    Ok(TuiOptions { view, notice, ..super::look::options(&Look::default())? })
+    let asked = super::look::options(look)?;
+    let view = view.map(|view| if look.layout.is_some() { view.in_layout(asked.layout) } else { view });
+    Ok(TuiOptions { view, notice, ..asked })
 }

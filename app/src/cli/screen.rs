@@ -5,15 +5,12 @@ use super::{Exit, Failure};
 use crate::options::{Keep, RunOptions, ScreenOptions};
 use crate::record::folder::{FolderError, RunFolder};
 use crate::record::place;
-use crate::session::{Experiment, Session, Source, Status};
-use crate::tui::{self, Draft, Saved, TuiOptions};
+use crate::session::{Experiment, Prepared, Session, Source};
+use crate::tui::{self, Draft, Early, Saved, TuiOptions};
 use crate::workspace::{Document, Workspace};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::time::{Duration, Instant};
-
-/// How long a session may take to fail before the screen opens: most mistakes show while data and plugins are loaded.
-const EARLY: Duration = Duration::from_millis(300);
+use std::time::Duration;
 
 /// Trains on the screen until the person leaves it.
 ///
@@ -25,8 +22,8 @@ pub fn screen(options: &ScreenOptions) -> Result<Exit, Failure> {
     if options.look.plain.is_none() {
         tui::available().map_err(no_screen)?;
     }
-    let experiment = Experiment::from_options(&options.run)?;
-    let workspace = &experiment.workspace;
+    let mut ready = ready(Experiment::from_options(&options.run)?, options.look.plain)?;
+    let workspace = &ready.prepared.experiment_mut().workspace;
     let (folder, notice) = match (&options.keep, options.resume) {
         (Keep::In(path), true) => (Some(RunFolder::open_or_create(path, workspace)?.0), None),
         (Keep::In(path), false) => (Some(RunFolder::create(path, workspace)?), None),
@@ -34,7 +31,25 @@ pub fn screen(options: &ScreenOptions) -> Result<Exit, Failure> {
         (Keep::Default, _) => create_below(workspace),
     };
     let face = Face { shown: TuiOptions { notice, ..shown }, plain: options.look.plain };
-    train(experiment, folder, face, &options.run, options.keep != Keep::Nothing)
+    train(ready, folder, face, &options.run, options.keep != Keep::Nothing)
+}
+
+/// A session that can be: everything is loaded and every lane was built once, before there is a folder or a screen.
+pub(super) struct Ready {
+    prepared: Prepared,
+    /// What the strategies print meanwhile, for the screen's log.
+    printed: Option<Early>,
+}
+
+/// Loads `experiment` and builds every lane of it once.
+///
+/// # Errors
+/// [`Failure`] when it cannot be. What strategies printed on the way is let out then.
+pub(super) fn ready(experiment: Experiment, plain: Option<Duration>) -> Result<Ready, Failure> {
+    let printed = if plain.is_none() { Some(Early::hold().map_err(no_screen)?) } else { None };
+    let mut prepared = Prepared::load(Experiment { keep_open: true, history: true, ..experiment })?;
+    prepared.rehearse()?;
+    Ok(Ready { prepared, printed })
 }
 
 /// A new folder among those kept by default. A home that cannot be written is no reason to show nothing: then why it is not kept.
@@ -54,24 +69,33 @@ pub(super) struct Face {
     pub(super) plain: Option<Duration>,
 }
 
-/// Trains `experiment` behind `face`, kept in `folder`, from the checkpoints that are there; then whatever workspace the person
+/// Trains what is `ready` behind `face`, kept in `folder`, from the checkpoints that are there; then whatever workspace the person
 /// opened in its place, `keep`ing that in a folder of its own.
 pub(super) fn train(
-    mut experiment: Experiment,
-    mut folder: Option<RunFolder>,
+    ready: Ready,
+    folder: Option<RunFolder>,
     mut face: Face,
     run: &RunOptions,
     keep: bool,
 ) -> Result<Exit, Failure> {
-    let mut first = true;
+    let Ready { mut prepared, printed } = ready;
+    let mut kept = Kept::begin(prepared.experiment_mut(), folder)?;
+    let mut trainer = prepared.start(kept.observers())?;
+    if let Some(printed) = printed {
+        printed.leave_to_the_screen();
+    }
     loop {
-        let draft = match session(experiment, folder, &face, first)? {
+        let draft = match session(trainer, &kept, &face)? {
             Next::Done(exit) => return Ok(exit),
             Next::Open(draft) => draft,
         };
-        (experiment, first) = (in_place(&draft, run)?, false);
+        let mut experiment = Experiment { keep_open: true, history: true, ..in_place(&draft, run)? };
+        let folder;
         (folder, face.shown.notice) = if keep { create_below(&experiment.workspace) } else { (None, None) };
         face.shown.view = None;
+        kept = Kept::begin(&mut experiment, folder)?;
+        // One that cannot be is told on the screen, where it was asked for.
+        trainer = Session::start(experiment, kept.observers())?;
     }
 }
 
@@ -92,24 +116,12 @@ fn in_place(draft: &Draft, run: &RunOptions) -> Result<Experiment, Failure> {
     Ok(Experiment::of_document(&document, run))
 }
 
-/// One session. A `first` one that fails at once never opens the screen; the failure of a later one is shown there.
-fn session(mut experiment: Experiment, folder: Option<RunFolder>, face: &Face, first: bool) -> Result<Next, Failure> {
-    experiment.keep_open = true;
-    experiment.history = true;
-    let kept = Kept::begin(&mut experiment, folder)?;
-    let session = Session::start(experiment, kept.observers())?;
+/// One session, from its first frame to its end.
+fn session(session: Session, kept: &Kept, face: &Face) -> Result<Next, Failure> {
     for warning in kept.warnings() {
         session.send(warning);
     }
-    let opened = Instant::now();
-    while session.snapshot().status == Status::Starting && opened.elapsed() < EARLY {
-        session.wait(Duration::from_millis(1));
-    }
-    if first && matches!(session.snapshot().status, Status::Failed(_)) {
-        session.join()?;
-        return Ok(Next::Done(Exit::Failed));
-    }
-    let source = Recorded::new(&session, &kept);
+    let source = Recorded::new(&session, kept);
     let shown = match face.plain {
         Some(every) => tui::plain::run(&source, face.shown.clone(), every).map(|exit| (exit, None)).map_err(no_screen),
         None => leave(&source, face.shown.clone()).map(|(exit, view)| (exit, Some(view))),

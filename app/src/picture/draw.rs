@@ -22,15 +22,15 @@ const EDGE: f64 = 24.0;
 /// Height of the letters of ticks, legend and notes.
 const SMALL: f64 = 13.0;
 /// Height of the letters at the foot.
-const FOOT: f64 = 11.0;
+pub(super) const FOOT: f64 = 11.0;
 /// Room for names in the legend, at most.
 const LEGEND: f64 = 230.0;
 /// How much a band hides of what lies behind it.
 const THROUGH: f64 = 0.16;
 
-const GROUND: Colour = Colour(255, 255, 255);
-const INK: Colour = Colour(28, 30, 36);
-const DIM: Colour = Colour(92, 96, 106);
+pub(super) const GROUND: Colour = Colour(255, 255, 255);
+pub(super) const INK: Colour = Colour(28, 30, 36);
+pub(super) const DIM: Colour = Colour(92, 96, 106);
 const RULE: Colour = Colour(150, 154, 162);
 const GRID: Colour = Colour(229, 231, 236);
 const LEVEL: Colour = Colour(150, 104, 0);
@@ -66,7 +66,15 @@ pub fn draw(figure: &Figure) -> Scene {
     Scene { width, height, ground: GROUND, shapes }
 }
 
-fn text(into: &mut Vec<Shape>, at: Point, text: &str, size: f64, weight: Weight, fill: Colour, align: Align) {
+pub(super) fn text(
+    into: &mut Vec<Shape>,
+    at: Point,
+    text: &str,
+    size: f64,
+    weight: Weight,
+    fill: Colour,
+    align: Align,
+) {
     if !text.is_empty() {
         into.push(Shape::Text { at, text: text.to_owned(), size, weight, fill, align, upright: false });
     }
@@ -251,7 +259,7 @@ fn band(curve: &Curve, place: &impl Fn(Point) -> Option<Point>) -> Option<Shape>
     (points.len() > 3).then_some(Shape::Polygon { points, fill: curve.colour, opacity: THROUGH })
 }
 
-fn marker(marker: Marker, (x, y): Point, size: f64, fill: Colour) -> Shape {
+pub(super) fn marker(marker: Marker, (x, y): Point, size: f64, fill: Colour) -> Shape {
     let corners = |offsets: &[Point]| offsets.iter().map(|(dx, dy)| (x + dx * size, y + dy * size)).collect();
     let polygon = |offsets: &[Point]| Shape::Polygon { points: corners(offsets), fill, opacity: 1.0 };
     match marker {

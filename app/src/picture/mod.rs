@@ -1,8 +1,8 @@
-//! Pictures for papers and talks, drawn from data: curves and heatmaps as SVG and PNG.
+//! Pictures for papers and talks, drawn from data: curves, heatmaps and cells of text as SVG and PNG.
 //!
 //! ```text
-//! Figure ─ draw ─→ Scene ─┬─ svg ─→ text
-//!                         └─ png ─→ bytes
+//! Figure, Cells ─ draw ─→ Scene ─┬─ svg ─→ text
+//!                                └─ png ─→ bytes
 //! ```
 //!
 //! Both formats are made from the same scene, so that they agree. Knows numbers, names and colours; nothing of lanes, records or
@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod axis;
+mod cells;
 mod draw;
 mod figure;
 mod font;
@@ -18,6 +19,7 @@ mod scene;
 mod svg;
 
 pub use axis::Axis;
+pub use cells::{Cell, Cells};
 pub use draw::draw;
 pub use figure::{Body, Columns, Curve, Figure, Level, Map, Marker};
 pub use scene::{Align, Colour, Scene, Shape, Weight};

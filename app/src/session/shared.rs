@@ -206,6 +206,11 @@ impl Prepared {
         (self.experiment.checkpoints, self.experiment.resume) = (Some(folder), resume);
     }
 
+    /// What is to be run. How it is kept and shown may still change; what was loaded stays as it is.
+    pub fn experiment_mut(&mut self) -> &mut Experiment {
+        &mut self.experiment
+    }
+
     /// Starts the trainer thread.
     ///
     /// # Errors

@@ -34,6 +34,10 @@ use std::time::{Duration, Instant};
 
 /// Publications a second at most.
 const PUBLISH_EVERY: Duration = Duration::from_millis(16);
+/// With nothing to do, time after which what waits to be written is written.
+const REST: Duration = Duration::from_millis(100);
+/// Time that a command is waited for after that.
+const LONG: Duration = Duration::from_secs(3600);
 /// Time between checkpoints of a running lane.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(20);
 
@@ -301,14 +305,23 @@ impl Trainer {
 
     /// Applies commands; waits for one while there is nothing to do. False when told to stop.
     fn obey(&mut self) -> Result<bool, SessionError> {
+        let mut rested = false;
         loop {
             let idle = self.paused || (self.active.is_empty() && self.waiting.is_empty());
             let idle = idle && (self.experiment.keep_open || self.paused);
             let command = if idle {
                 self.publish(true);
-                match self.commands.recv_timeout(Duration::from_secs(3600)) {
-                    Ok(command) => command,
-                    Err(RecvTimeoutError::Timeout) => continue,
+                match self.commands.recv_timeout(if rested { LONG } else { REST }) {
+                    Ok(command) => {
+                        rested = false;
+                        command
+                    }
+                    Err(RecvTimeoutError::Timeout) => {
+                        // Whoever reads the records finds the last of them too.
+                        self.observers.iter_mut().for_each(|observer| observer.flush());
+                        rested = true;
+                        continue;
+                    }
                     Err(RecvTimeoutError::Disconnected) => return Ok(false),
                 }
             } else {

@@ -5,12 +5,15 @@
 #![forbid(unsafe_code)]
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
-use std::io::{self, BufRead, BufReader, IsTerminal, PipeReader, PipeWriter};
+use std::io::{self, BufRead, BufReader, IsTerminal, PipeReader, PipeWriter, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
+use std::time::Duration;
 
+/// How long the end of what was printed is waited for.
+const PATIENCE: Duration = Duration::from_millis(500);
 /// Lines that wait to be taken.
 const WAITING: usize = 256;
 /// Bytes kept of a line.
@@ -25,6 +28,45 @@ pub struct Capture {
     out: OwnedFd,
     error: Option<OwnedFd>,
     lines: Receiver<String>,
+    /// Tells that all that was printed before a [`MARK`] has been read.
+    marks: Receiver<()>,
+}
+
+/// A line of our own in the pipe.
+const MARK: &[u8] = b"\0\n";
+
+/// Holds what is printed before the screen is there to show it. Where no screen comes, dropping it lets all of it out, on standard
+/// error.
+#[derive(Debug)]
+#[must_use = "dropped, it lets out what was printed"]
+pub struct Early(());
+
+impl Early {
+    /// Turns the streams into the pipe; the terminal stays known.
+    ///
+    /// # Errors
+    /// When there is no terminal, or the system has no more handles.
+    pub fn hold() -> io::Result<Self> {
+        super::terminal::available()?;
+        super::tty::Tty::get()?;
+        Capture::hold()?;
+        Ok(Self(()))
+    }
+
+    /// A screen follows, which takes what was printed.
+    pub fn leave_to_the_screen(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Early {
+    fn drop(&mut self) {
+        Capture::release();
+        for line in Capture::rest() {
+            // Nobody is left to tell when standard error is gone too.
+            let _ = writeln!(io::stderr(), "{line}");
+        }
+    }
 }
 
 impl Capture {
@@ -36,9 +78,9 @@ impl Capture {
         let out = io::stdout().as_fd().try_clone_to_owned()?;
         let error = io::stderr();
         let error = if error.is_terminal() { Some(error.as_fd().try_clone_to_owned()?) } else { None };
-        let (sender, lines) = bounded(WAITING);
-        let capture = CAPTURE.get_or_init(|| Self { pipe, out, error, lines });
-        thread::Builder::new().name("printed".to_owned()).spawn(move || read(reader, &sender))?;
+        let ((sender, lines), (mark, marks)) = (bounded(WAITING), bounded(1));
+        let capture = CAPTURE.get_or_init(|| Self { pipe, out, error, lines, marks });
+        thread::Builder::new().name("printed".to_owned()).spawn(move || read(reader, &sender, &mark))?;
         Ok(capture)
     }
 
@@ -70,27 +112,41 @@ impl Capture {
         CAPTURE.get().map_or_else(crossbeam_channel::never, |capture| capture.lines.clone())
     }
 
+    /// The lines that were printed and that nobody has taken, once the streams are released.
+    fn rest() -> Vec<String> {
+        let Some(capture) = CAPTURE.get() else { return Vec::new() };
+        if (&capture.pipe).write_all(MARK).is_ok() {
+            // Read in no time, unless the thread that reads is gone.
+            let _ = capture.marks.recv_timeout(PATIENCE);
+        }
+        capture.lines.try_iter().collect()
+    }
+
     /// Lines dropped since the last call.
     pub fn take_dropped() -> u64 {
         DROPPED.swap(0, Ordering::Relaxed)
     }
 }
 
-fn read(pipe: PipeReader, lines: &Sender<String>) {
+fn read(pipe: PipeReader, lines: &Sender<String>, mark: &Sender<()>) {
     let mut pipe = BufReader::new(pipe);
     let mut bytes = Vec::new();
     while let Ok(1..) = pipe.read_until(b'\n', &mut bytes) {
+        let marked = bytes.ends_with(MARK);
         let line = plain(&bytes);
         bytes.clear();
-        if line.is_empty() {
-            continue;
-        }
-        match lines.try_send(line) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_)) => {
-                DROPPED.fetch_add(1, Ordering::Relaxed);
+        if !line.is_empty() {
+            match lines.try_send(line) {
+                Ok(()) => {}
+                Err(TrySendError::Full(_)) => {
+                    DROPPED.fetch_add(1, Ordering::Relaxed);
+                }
+                Err(TrySendError::Disconnected(_)) => return,
             }
-            Err(TrySendError::Disconnected(_)) => return,
+        }
+        if marked {
+            // Nobody waits for more than one.
+            let _ = mark.try_send(());
         }
     }
 }

@@ -159,7 +159,7 @@ impl Context<'_> {
     pub fn frame(&self, pane: PaneId, title: &str, notes: &str, area: Rect, buffer: &mut Buffer) -> Rect {
         let area = area.intersection(buffer.area);
         self.hit(area, Target::Pane(pane));
-        let focused = self.state.focus == pane && self.state.overlay.is_none();
+        let focused = self.state.focus == pane && self.state.overlay.is_none() && !self.state.on_verdict;
         let title_style = if focused { self.theme.accent() } else { self.theme.title() };
         let line =
             if focused { Style::new().fg(self.theme.accent().fg.unwrap_or_default()) } else { self.theme.border() };

@@ -71,7 +71,6 @@ impl Input {
         match event {
             Event::Key(key) if key.kind != KeyEventKind::Release => of_key(key, &state.keymap, state.overlay.is_some()),
             Event::Mouse(mouse) => self.of_mouse(mouse, state, hits),
-            Event::Resize(width, height) => Some(Action::Resize(*width, *height)),
             _ => None,
         }
     }

@@ -7,6 +7,7 @@ use crate::record::facts::LaneFacts;
 use crate::record::summary::{EMA, Figure};
 use crate::record::{EndReason, Key, LaneId, Quantity};
 use crate::session::protocol::{LaneView, Snapshot};
+use crate::workspace::ScheduleSpec;
 
 /// Lanes of one name.
 #[derive(Clone, Debug)]
@@ -150,12 +151,20 @@ impl<'a> Group<'a> {
             .or_else(|| reasons().next().filter(|_| self.lanes.iter().all(|lane| lane.ended.is_some())))
     }
 
-    /// The learning rate in use.
+    /// The learning rate in use: under a schedule that of the newest step, else that of the settings, which no step may have used yet.
     pub fn learning_rate(&self) -> Option<f64> {
-        self.value(Key::whole(Quantity::LearningRate), None)
-            .map(|(rate, _)| rate)
-            .filter(|rate| rate.is_finite() && *rate > 0.0)
-            .or_else(|| self.first().info.spec.optimizer.as_ref().map(format::learning_rate))
+        let constant = matches!(self.first().info.spec.schedule, None | Some(ScheduleSpec::Constant));
+        if constant { self.base_rate().or_else(|| self.newest_rate()) } else { self.newest_rate().or(self.base_rate()) }
+    }
+
+    /// The learning rate of the settings, which a schedule multiplies.
+    pub fn base_rate(&self) -> Option<f64> {
+        self.first().info.spec.optimizer.as_ref().map(format::learning_rate)
+    }
+
+    fn newest_rate(&self) -> Option<f64> {
+        let newest = self.value(Key::whole(Quantity::LearningRate), None).map(|(rate, _)| rate);
+        newest.filter(|rate| rate.is_finite() && *rate > 0.0)
     }
 }
 

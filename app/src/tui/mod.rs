@@ -56,6 +56,7 @@ mod watching;
 #[cfg(test)]
 mod tests;
 
+pub use capture::Early;
 pub use context::{Hit, Target};
 pub use editor::text::Draft;
 pub use saved::Saved;
@@ -68,11 +69,11 @@ use action::Action;
 use capture::Capture;
 use config::Config;
 use config::theme::{Glyphs, Ground};
-use crossbeam_channel::{Receiver, Sender, bounded, select};
+use crossbeam_channel::{Receiver, RecvError, Sender, bounded, select};
 use crossterm::event::Event;
 use input::Input;
 use perf::Perf;
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
 use signal_hook::iterator::Signals;
 use smooth::Derived;
 use state::State;
@@ -217,7 +218,7 @@ fn defaults() -> io::Result<&'static Arc<AtomicBool>> {
 }
 
 fn run_with(source: impl Source, options: TuiOptions) -> io::Result<Left> {
-    let signals = signals()?;
+    let signals = signals(&[SIGTERM, SIGHUP, SIGINT, SIGTSTP, SIGCONT, SIGWINCH])?;
     let screen = Screen::enter(options.mouse)?;
     let (size, theme) = (screen.size()?, options.theme());
     let mut state = State { size, notice: options.notice.clone(), ..options.state() };
@@ -265,9 +266,9 @@ fn events() -> Receiver<io::Result<Event>> {
     EVENTS.get_or_init(start).clone()
 }
 
-/// The thread that waits for signals.
-fn signals() -> io::Result<Receiver<i32>> {
-    let mut signals = Signals::new([SIGTERM, SIGHUP, SIGINT, SIGTSTP, SIGCONT])?;
+/// The thread that waits for signals: these.
+fn signals(which: &[i32]) -> io::Result<Receiver<i32>> {
+    let mut signals = Signals::new(which)?;
     let (sender, receiver) = bounded(16);
     thread::spawn(move || {
         for signal in signals.forever() {
@@ -331,16 +332,13 @@ impl<S: Source> Face<S> {
                                 }
                                 changed = true;
                             }
-                            // While the window's edge is dragged sizes come fast: only the last is drawn.
-                            next = match event {
-                                Event::Resize(..) => events.recv_timeout(SETTLE).ok().and_then(Result::ok),
-                                _ => events.try_recv().ok().and_then(Result::ok),
-                            };
+                            next = events.try_recv().ok().and_then(Result::ok);
                         }
                     }
                     Ok(Err(_)) | Err(_) => return Ok(Exit::Lost),
                 },
-                recv(signals) -> signal => match signal {
+                recv(signals) -> signal => match self.settled(signal, signals, &mut changed)? {
+                    Ok(SIGWINCH) => {}
                     Ok(SIGTSTP) => {
                         self.perform(Effect::Suspend)?;
                         changed = true;
@@ -376,6 +374,34 @@ impl<S: Source> Face<S> {
             }
             self.peek(&snapshot);
         }
+    }
+
+    /// Takes a new size of the terminal, once it has been at rest for a moment: while the window's edge is dragged sizes come fast,
+    /// and only the last is drawn. Returns the signal that is still to be answered, if another came meanwhile.
+    ///
+    /// The signal says so, and not the events of `crossterm`: those forget a size that changes while a key is pressed.
+    fn settled(
+        &mut self,
+        mut signal: Result<i32, RecvError>,
+        signals: &Receiver<i32>,
+        changed: &mut bool,
+    ) -> io::Result<Result<i32, RecvError>> {
+        if signal != Ok(SIGWINCH) {
+            return Ok(signal);
+        }
+        while signal == Ok(SIGWINCH) {
+            match signals.recv_timeout(SETTLE) {
+                Ok(next) => signal = Ok(next),
+                Err(_) => break,
+            }
+        }
+        let (width, height) = self.screen.size()?;
+        let snapshot = self.source.snapshot();
+        for effect in update(&mut self.state, Action::Resize(width, height), &snapshot) {
+            self.perform(effect)?;
+        }
+        *changed = true;
+        Ok(signal)
     }
 
     /// Asks for the batch while it is on the screen, a few times a second.

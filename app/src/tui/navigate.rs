@@ -24,7 +24,12 @@ pub fn apply(state: &mut State, action: &Action, snapshot: &Snapshot) -> bool {
         Action::Magnify { at, closer } => zoom(state, snapshot, closer, Some(at)),
         Action::MagnifyValues { pane, part, closer } => zoom_values(state, pane, closer, part),
         Action::Pan(tenths) => pan(state, snapshot, tenths),
-        Action::Whole => whole(state),
+        Action::Whole => {
+            if state.window == Window::All && state.values.is_empty() {
+                state.notice = Some("all of the run is shown".to_owned());
+            }
+            whole(state);
+        }
         Action::Follow => follow(state, snapshot),
         Action::Stretch(band) => {
             state.band = Some(band);
@@ -96,7 +101,13 @@ fn zoom(state: &mut State, snapshot: &Snapshot, closer: bool, at: Option<u64>) {
     let steps = state.steps(snapshot);
     let span = (steps.last - steps.first).saturating_add(1);
     let wanted = if closer { (span / 2).max(8) } else { span.saturating_mul(2) };
-    if wanted > end {
+    // Halves that are doubled again fall a few steps short of the whole.
+    let whole = if closer { wanted > end } else { wanted.saturating_add(wanted / 50) >= end };
+    if whole {
+        if state.window == Window::All {
+            let text = if closer { "too few steps to zoom in on" } else { "all of the run is shown" };
+            state.notice = Some(text.to_owned());
+        }
         state.window = Window::All;
         return;
     }
@@ -117,6 +128,8 @@ fn zoom(state: &mut State, snapshot: &Snapshot, closer: bool, at: Option<u64>) {
 
 fn pan(state: &mut State, snapshot: &Snapshot, tenths: i8) {
     if state.window == Window::All {
+        let key = state.keymap.shown(&Action::ZoomIn, true);
+        state.notice = Some(format!("all of the run is shown: {key} zooms in"));
         return;
     }
     state.trail.leave(&state.view());

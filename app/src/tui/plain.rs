@@ -14,8 +14,9 @@ use super::theme::{Theme, Tier};
 use super::update::{Effect, selected, update};
 use super::{Exit, Source, TuiOptions, defaults, format, signals};
 use crate::record::{Key, Message, Quantity};
-use crate::session::protocol::{Command, LaneView, Snapshot, Status};
+use crate::session::protocol::{Command, LaneView, Origin, Snapshot, Status};
 use crossbeam_channel::{Receiver, bounded, select};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use std::io::{self, BufRead, Write};
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -32,7 +33,7 @@ const LOOK: Duration = Duration::from_millis(100);
 pub fn run(source: impl Source, options: TuiOptions, every: Duration) -> io::Result<Exit> {
     let defaults = defaults()?;
     defaults.store(false, Ordering::SeqCst);
-    let signals = signals()?;
+    let signals = signals(&[SIGTERM, SIGHUP, SIGINT, SIGTSTP])?;
     let lines = Lines {
         state: options.state(),
         theme: Theme { tier: Tier::Mono, ..options.theme() },
@@ -93,7 +94,10 @@ impl<W: Write> Lines<W> {
                     }
                     Err(_) => open = false,
                 },
-                recv(signals) -> signal => return Ok(signal.map_or(Exit::Lost, Exit::Signal)),
+                recv(signals) -> signal => match signal {
+                    Ok(SIGTSTP) => signal_hook::low_level::emulate_default_handler(SIGTSTP)?,
+                    signal => return Ok(signal.map_or(Exit::Lost, Exit::Signal)),
+                },
                 default(LOOK) => {}
             }
             let snapshot = source.snapshot();
@@ -106,7 +110,9 @@ impl<W: Write> Lines<W> {
                 self.report(&snapshot)?;
                 said = Some(Instant::now());
             }
-            let over = matches!(status, Status::Finished | Status::Failed(_));
+            // A run that is watched may go on after a stop.
+            let stopped = status == Status::Stopped && snapshot.origin == Origin::Opened;
+            let over = stopped || matches!(status, Status::Finished | Status::Failed(_));
             if over && !open {
                 source.send(Command::Stop);
                 return Ok(Exit::Quit);

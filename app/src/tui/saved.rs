@@ -55,6 +55,11 @@ impl Saved {
         }
     }
 
+    /// The same in another layout, with all of its panes.
+    pub fn in_layout(self, layout: u8) -> Self {
+        Self { layout, zoomed: false, ..self }
+    }
+
     /// Makes `state` look like this. What a file cannot mean (a layout that is not there) is left as it is.
     pub fn restore(self, state: &mut State) {
         if (1..=state.layouts.count()).contains(&self.layout) {

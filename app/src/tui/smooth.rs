@@ -81,15 +81,21 @@ impl Difference {
         Self { source, base, read: 0, result }
     }
 
-    /// Goes on as far as the baseline has come: what is appended never changes.
-    fn extend(&mut self, lane: Ruler<'_>, base: Ruler<'_>) {
+    /// Goes on as far as the baseline has come, by at most `most` values: what is appended never changes. Returns how many it took,
+    /// and whether there are more to take.
+    fn extend(&mut self, lane: Ruler<'_>, base: Ruler<'_>, most: usize) -> (usize, bool) {
+        let from = self.read;
         while let Some((step, value)) = self.source.get(self.read) {
             let Some(other) = base.step_done(lane.at(step)) else { break };
+            if self.read - from == most {
+                return (most, true);
+            }
             if let Some((_, baseline)) = self.base.at(other) {
                 self.result.push(step, value - baseline);
             }
             self.read += 1;
         }
+        (self.read - from, false)
     }
 }
 
@@ -109,6 +115,8 @@ pub struct Derived {
 
 /// Values taken in for one frame: a few milliseconds' worth.
 const PORTION: usize = 200_000;
+/// How many values read in a row take as long as one that is looked up at its place in two series.
+const LOOKED_UP: usize = 8;
 
 impl Default for Derived {
     /// Nothing yet; all that is asked for is brought up to date, until [`Derived::begin`] sets bounds.
@@ -158,7 +166,10 @@ impl Derived {
         if !Arc::ptr_eq(&entry.source, &source) || !Arc::ptr_eq(&entry.base, &baseline) {
             *entry = fresh();
         }
-        entry.extend(Ruler::new(unit, lane), Ruler::new(unit, base));
+        let most = self.left.get().max(PORTION / 100) / LOOKED_UP;
+        let (taken, behind) = entry.extend(Ruler::new(unit, lane), Ruler::new(unit, base), most);
+        self.left.set(self.left.get().saturating_sub(taken.saturating_mul(LOOKED_UP)));
+        self.behind.set(self.behind.get() || behind);
         Some(Arc::clone(&entry.result))
     }
 
@@ -214,6 +225,32 @@ mod tests {
         assert_eq!(entry(&values, 0.5, true), [(0, 1.0), (2, 1.0)]);
         let raw = entry(&values, 0.0, true);
         assert!(raw.len() == 3 && raw[0] == (0, 1.0) && raw[1].1.is_nan());
+    }
+
+    #[test]
+    fn a_difference_comes_in_portions_too_and_to_the_same_end() {
+        use crate::tui::Source;
+        use crate::tui::synthetic::Synthetic;
+        let snapshot = Synthetic::new(1, 3000, 5000, false).snapshot();
+        let (lane, base) = (&snapshot.lanes[1], &snapshot.lanes[0]);
+        let of = |derived: &Derived| {
+            let key = Key::whole(crate::record::Quantity::Loss);
+            derived.difference(lane, base, key, false, 0.0, Unit::Steps).unwrap()
+        };
+        let whole = of(&Derived::default());
+        assert_eq!(whole.len(), 3000);
+        let derived = Derived::default();
+        derived.left.set(0);
+        let part = of(&derived);
+        assert_eq!((part.len(), derived.is_behind()), (PORTION / 100 / LOOKED_UP, true));
+        for _ in 0..3000 {
+            derived.begin(&snapshot);
+            derived.left.set(0);
+            if part.len() < 3000 {
+                of(&derived);
+            }
+        }
+        assert!(!derived.is_behind() && (0..3000).all(|index| part.get(index) == whole.get(index)));
     }
 
     #[test]

@@ -117,6 +117,8 @@ pub struct State {
     pub keymap: Arc<Keymap>,
     /// Commands entered so far, oldest first.
     pub history: Vec<String>,
+    /// Whether the verdict line has the focus, and not a pane.
+    pub on_verdict: bool,
     /// Verdicts whose evidence was shown one after the other.
     pub verdict: usize,
     /// The lanes that are shown; all of them when `None`.
@@ -159,6 +161,7 @@ impl Default for State {
             layouts: Arc::default(),
             keymap: Arc::default(),
             history: Vec::new(),
+            on_verdict: false,
             verdict: 0,
             filter: None,
             perf: None,
@@ -208,6 +211,11 @@ impl State {
 
     /// Whether `pane` has logarithmic values.
     pub fn is_log(&self, pane: PaneId) -> bool {
-        self.log_y.contains(&pane) && !(self.difference && self.pinned.is_some() && panes::compares(pane))
+        self.log_y.contains(&pane) && !self.is_difference(pane)
+    }
+
+    /// Whether `pane` shows differences to the baseline, which have both signs.
+    pub fn is_difference(&self, pane: PaneId) -> bool {
+        self.difference && self.pinned.is_some() && panes::compares(pane)
     }
 }

@@ -3,6 +3,7 @@
 
 use super::action::Action;
 use super::editor::LaneForm;
+use super::editor::assign::form_of;
 use super::format;
 use super::lanes::{Group, shown};
 use super::progress::Unit;
@@ -10,7 +11,6 @@ use super::state::{Overlay, State, Window};
 use super::update::{Effect, heal, selected};
 use super::verdict::Evidence;
 use crate::filter;
-use crate::record::LaneId;
 use crate::session::protocol::{Command, Snapshot, Until};
 use std::sync::Arc;
 
@@ -26,22 +26,42 @@ pub(super) fn open_form(state: &mut State, action: Action, lanes: &[Group<'_>], 
         }
         (_, None) => Err("there is no lane yet; n adds one".to_owned()),
         (Action::CopyLane, Some(group)) => Ok(LaneForm::copy(offers, &group.first().info.spec, &group.seeds())),
-        (_, Some(group)) => {
-            let running: Vec<LaneId> =
-                group.lanes.iter().filter(|lane| lane.ended.is_none()).map(|lane| lane.info.lane).collect();
-            match running.first() {
-                None => Err(format!("{} has ended; c copies it", group.name)),
-                Some(_) => {
-                    let spec = &group.first().info.spec;
-                    Ok(LaneForm::change(offers, spec, running, &group.name, &group.seeds()))
-                }
-            }
-        }
+        (_, Some(group)) => form_of(group, offers).map(Some),
     };
     match form {
         Ok(Some(form)) => state.overlay = Some(Overlay::Lane(Box::new(form))),
         Ok(None) => state.notice = Some("this session does not have the lane's strategy".to_owned()),
         Err(text) => state.notice = Some(text),
+    }
+}
+
+/// Changes one setting of the selected lane while it runs, or says why it cannot be.
+pub(super) fn set(
+    state: &mut State,
+    (name, value): (&str, &str),
+    lanes: &[Group<'_>],
+    snapshot: &Snapshot,
+) -> Vec<Effect> {
+    let form = match selected(state, lanes) {
+        _ if snapshot.offers.strategies.is_empty() => Err("no lane can be changed here".to_owned()),
+        None => Err("there is no lane yet; n adds one".to_owned()),
+        Some(group) => form_of(group, &snapshot.offers).map(|form| (group.name.clone(), form)),
+    };
+    let set = form.and_then(|(lane, mut form)| form.assign(name, value).map(|()| (lane, form)));
+    match set {
+        Ok((lane, form)) => {
+            let changes = form.changes();
+            if changes.is_empty() {
+                state.notice = Some(format!("{lane} has {name} {value} already"));
+                return Vec::new();
+            }
+            state.notice = Some(format!("{lane}: {}", changes.join(", ")));
+            form.commands().unwrap_or_default().into_iter().map(Effect::Send).collect()
+        }
+        Err(text) => {
+            state.notice = Some(text);
+            Vec::new()
+        }
     }
 }
 
@@ -103,7 +123,7 @@ pub(super) fn look(state: &mut State, evidence: Evidence, snapshot: &Snapshot) {
     state.unit = Unit::Steps;
     state.values.retain(|values| values.pane != evidence.pane);
     let end = state.end(snapshot);
-    (state.focus, state.zoomed) = (evidence.pane, true);
+    (state.focus, state.zoomed, state.on_verdict) = (evidence.pane, true, false);
     state.selected = evidence.lane.or(state.selected);
     state.layer = evidence.layer.or(state.layer);
     state.crosshair = evidence.step.map(|step| step.min(end));

@@ -136,7 +136,7 @@ impl Lane {
             clip: None,
             source: None,
             output: None,
-            optimizer: Some(OptimizerSpec::default()),
+            optimizer: Some(OptimizerSpec::default().with_lr(0.1)),
             schedule: None,
             seeds: None,
         };

@@ -66,7 +66,10 @@ pub struct Screen {
 impl Screen {
     /// Takes the terminal.
     pub fn enter(mouse: bool) -> io::Result<Self> {
-        available()?;
+        // Where the terminal is known already, standard output may be held.
+        if Tty::existing().is_none() {
+            available()?;
+        }
         install_hook();
         *OWNER.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread::current().id());
         let tty = Tty::get()?;

@@ -86,7 +86,10 @@ pub fn update(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
         Action::TogglePause => match snapshot.status {
             Status::Running => return vec![Effect::Send(Command::Pause)],
             Status::Paused => return vec![Effect::Send(Command::Resume)],
-            Status::Starting => state.notice = Some("still starting".to_owned()),
+            Status::Starting => {
+                state.notice = Some("pauses as soon as it has started".to_owned());
+                return vec![Effect::Send(Command::Pause)];
+            }
             Status::Finished => state.notice = Some("all lanes have ended; r starts them anew".to_owned()),
             Status::Stopped => state.notice = Some("nobody trains this run".to_owned()),
             Status::Failed(_) => state.notice = Some("the trainer has failed".to_owned()),
@@ -108,6 +111,7 @@ pub fn update(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
         }
         Action::Quit => return perform(state, action, snapshot),
         Action::NewLane | Action::CopyLane | Action::EditLane => steer::open_form(state, action, &lanes, snapshot),
+        Action::Open if state.on_verdict => return vec![Effect::Evidence],
         Action::Open if state.focus == PaneId::Lanes => steer::open_form(state, Action::EditLane, &lanes, snapshot),
         Action::Open => state.zoomed = !state.zoomed,
         Action::DropLane => match selected(state, &lanes) {
@@ -120,6 +124,7 @@ pub fn update(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
             Some(group) => confirm(state, format!("Drop {}?", group.name), action),
             None => {}
         },
+        Action::Set(name, value) => return steer::set(state, (&name, &value), &lanes, snapshot),
         Action::RateUp => return change_rate(state, &lanes, 1),
         Action::RateDown => return change_rate(state, &lanes, -1),
         Action::PreviousLane if state.focus == PaneId::Log && state.zoomed => scroll_log(state, 1, snapshot),
@@ -130,6 +135,12 @@ pub fn update(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
         Action::NextLayer => choose_layer(state, &lanes, 1),
         Action::LogY => {
             let pane = navigate::chart(state);
+            if state.is_difference(pane) {
+                let key = state.keymap.shown(&Action::Difference, true);
+                state.notice =
+                    Some(format!("differences have both signs, their axis is linear: {key} shows the values"));
+                return Vec::new();
+            }
             match state.log_y.iter().position(|other| *other == pane) {
                 Some(index) => drop(state.log_y.remove(index)),
                 None => state.log_y.push(pane),
@@ -138,12 +149,23 @@ pub fn update(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
         Action::LogX => state.log_x = !state.log_x,
         Action::Smoother => state.smoothing = (state.smoothing + 1) % SMOOTHING.len(),
         Action::Rougher => state.smoothing = (state.smoothing + SMOOTHING.len() - 1) % SMOOTHING.len(),
-        Action::Range => state.robust = !state.robust,
-        Action::Signed => state.signed = !state.signed,
+        Action::Range => {
+            state.robust = !state.robust;
+            let text = if state.robust { "range of values: without the outermost" } else { "range of values: all" };
+            state.notice = Some(text.to_owned());
+        }
+        Action::Signed => {
+            state.signed = !state.signed;
+            let text = if state.signed { "cosines with their sign" } else { "magnitudes of cosines" };
+            state.notice = Some(text.to_owned());
+        }
         Action::PinBaseline => compare::pin(state, &lanes),
         Action::Difference => compare::difference(state, &lanes),
         Action::NextMetric => compare::next_metric(state, snapshot),
-        Action::NextRanking => state.ranked_by = state.ranked_by.next(),
+        Action::NextRanking => {
+            state.ranked_by = state.ranked_by.next();
+            state.notice = Some(format!("ranked by the {} value", state.ranked_by.name()));
+        }
         Action::FocusNext => focus(state, snapshot, 1),
         Action::FocusPrevious => focus(state, snapshot, -1),
         Action::ZoomPane => state.zoomed = !state.zoomed,
@@ -151,7 +173,7 @@ pub fn update(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
         Action::SaveSession(path) => return vec![Effect::EditSession(Some(path))],
         Action::Evidence => return vec![Effect::Evidence],
         Action::Look(evidence) => steer::look(state, evidence, snapshot),
-        Action::Show(pane) => (state.focus, state.zoomed) = (pane, true),
+        Action::Show(pane) => (state.focus, state.zoomed, state.on_verdict) = (pane, true, false),
         Action::Layout(number) => choose_layout(state, number, snapshot),
         Action::LayoutNamed(name) => match state.layouts.number(&name) {
             Some(number) => choose_layout(state, number, snapshot),
@@ -162,8 +184,8 @@ pub fn update(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
         },
         Action::Help => state.overlay = Some(Overlay::Help { query: String::new(), scroll: 0 }),
         Action::Command(typed) => {
-            state.overlay =
-                Some(Overlay::Command(prompt::Prompt::new(typed, World { snapshot, layouts: &state.layouts })))
+            let world = World { snapshot, layouts: &state.layouts, selected: state.selected };
+            state.overlay = Some(Overlay::Command(prompt::Prompt::new(typed, world)));
         }
         Action::ExportMenu => state.overlay = Some(Overlay::Menu(Menu::export(state.focus))),
         Action::CopyMenu => state.overlay = Some(Overlay::Menu(Menu::copy(state.focus))),
@@ -184,6 +206,7 @@ pub fn update(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
         }
         Action::Scroll(by) if state.focus == PaneId::Log => scroll_log(state, -i64::from(by), snapshot),
         Action::Point { pane, lane, step, layer } => {
+            state.on_verdict &= pane.is_none();
             state.focus = pane.unwrap_or(state.focus);
             state.selected = lane.or(state.selected);
             state.crosshair = step.map(|step| step.min(state.end(snapshot))).or(state.crosshair);
@@ -202,7 +225,7 @@ fn choose_layout(state: &mut State, number: u8, snapshot: &Snapshot) {
         state.notice = Some(format!("there is no layout {number}; there are {}", state.layouts.count()));
         return;
     }
-    (state.layout, state.zoomed) = (number, false);
+    (state.layout, state.zoomed, state.on_verdict) = (number, false, false);
     let visible = layout::visible(state, snapshot);
     if !visible.contains(&state.focus) {
         let chart = visible.iter().find(|pane| panes::is_chart(**pane));
@@ -342,7 +365,8 @@ fn in_overlay(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
             return update(state, Action::Quit, snapshot);
         }
         (Overlay::Command(prompt), action) => {
-            let close = prompt.edit(&action, &state.history, World { snapshot, layouts: &state.layouts });
+            let world = World { snapshot, layouts: &state.layouts, selected: state.selected };
+            let close = prompt.edit(&action, &state.history, world);
             if close {
                 state.overlay = None;
             }
@@ -391,7 +415,7 @@ fn in_overlay(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
 /// Learning rates move along half-decades: 0.1, 0.316, 1.
 fn change_rate(state: &mut State, lanes: &[Group<'_>], by: i32) -> Vec<Effect> {
     let Some(group) = selected(state, lanes) else { return Vec::new() };
-    let Some(rate) = group.learning_rate() else {
+    let Some(rate) = group.base_rate().or_else(|| group.learning_rate()) else {
         state.notice = Some(format!("{} has not said its learning rate yet", group.name));
         return Vec::new();
     };
@@ -425,13 +449,21 @@ fn focus(state: &mut State, snapshot: &Snapshot, by: isize) {
     } else {
         layout::visible(state, snapshot)
     };
-    let count = visible.len() as isize;
-    if count == 0 {
+    if visible.is_empty() {
         return;
     }
-    let position = visible.iter().position(|pane| *pane == state.focus).map_or(-1, |index| index as isize);
+    // After the last pane comes the verdict line.
+    let count = visible.len() as isize + 1;
+    let position = match visible.iter().position(|pane| *pane == state.focus) {
+        _ if state.on_verdict => count - 1,
+        Some(index) => index as isize,
+        None => -1,
+    };
     let target = if position < 0 { 0 } else { (position + by).rem_euclid(count) };
-    state.focus = visible[target as usize];
+    match visible.get(target as usize) {
+        Some(pane) => (state.focus, state.on_verdict) = (*pane, false),
+        None => state.on_verdict = true,
+    }
 }
 
 fn scroll_log(state: &mut State, by: i64, snapshot: &Snapshot) {
@@ -442,7 +474,9 @@ fn scroll_log(state: &mut State, by: i64, snapshot: &Snapshot) {
 /// Undoes one thing: pane zoom, then crosshair and layer, then the window.
 fn back(state: &mut State) {
     state.verdict = 0;
-    if state.zoomed {
+    if state.on_verdict {
+        state.on_verdict = false;
+    } else if state.zoomed {
         state.zoomed = false;
     } else if state.crosshair.is_some() || state.layer.is_some() {
         (state.crosshair, state.layer) = (None, None);

@@ -18,6 +18,7 @@ pub fn refusal(action: &Action, snapshot: &Snapshot) -> Option<&'static str> {
             | Action::CopyLane
             | Action::EditLane
             | Action::DropLane
+            | Action::Set(..)
             | Action::RateUp
             | Action::RateDown
     );

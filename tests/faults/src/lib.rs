@@ -12,7 +12,7 @@
 //! | `fault-overrun` | writes one element past the end of each signal | 0 |
 //! | `fault-writes-input` | writes to the activation derivative, an input | 0 |
 //! | `fault-observe-writes-input` | writes to the same in `observe` of that step alone | 100 |
-//! | `fault-chatter` | prints to standard output and error, which breaks no rule | 0 |
+//! | `fault-chatter` | prints to standard output and error, and when it is created, which breaks no rule | 0 |
 //! | `fault-hold` | changes its state, then waits to be cancelled, where the environment asks for it | 7 |
 //! | `fault-unknown-need` | needs a role that no host knows: must be refused before any step | |
 
@@ -55,6 +55,9 @@ macro_rules! faults {
                     &[Param::int("at", $at).range(0, 1 << 40).doc("The first step at which the rule is broken.")];
 
                 fn create(params: Params) -> Result<Self> {
+                    if $id == "fault-chatter" {
+                        println!("chatter on creation");
+                    }
                     Ok(Self(params))
                 }
 

@@ -3,9 +3,13 @@
 
 use super::super::action::{ACTIONS, Argument, Entry};
 use super::super::config::layouts::Layouts;
+use super::super::editor::LaneForm;
+use super::super::editor::assign::form_of;
+use super::super::editor::field::{Entry as Value, Field};
 use super::super::lanes::groups;
 use super::super::panes::{PANES, PaneId};
 use super::plain;
+use crate::record::LaneId;
 use crate::session::protocol::Snapshot;
 use std::path::Path;
 
@@ -28,6 +32,8 @@ pub struct World<'a> {
     pub snapshot: &'a Snapshot,
     /// The layouts.
     pub layouts: &'a Layouts,
+    /// The selected lane.
+    pub selected: Option<LaneId>,
 }
 
 /// The ways to complete the last word of `text`, and where that word begins.
@@ -40,7 +46,9 @@ pub fn offers(text: &str, world: World<'_>) -> (usize, Vec<Offer>) {
     let begin = last_word(rest);
     let place = rest[..begin].split_whitespace().count();
     let word = &rest[begin..];
-    let offers = entry.arguments.get(place).map(|argument| of_argument(argument, word.trim_start_matches('"'), world));
+    let before = rest[..begin].split_whitespace().last().unwrap_or("");
+    let offers =
+        entry.arguments.get(place).map(|argument| of_argument(argument, before, word.trim_start_matches('"'), world));
     (text.len() - word.len(), offers.unwrap_or_default())
 }
 
@@ -69,7 +77,8 @@ fn actions(name: &str) -> Vec<Offer> {
     found.into_iter().map(offer).collect()
 }
 
-fn of_argument(argument: &Argument, word: &str, world: World<'_>) -> Vec<Offer> {
+/// The ways to complete `word`, an argument after the word `before`.
+fn of_argument(argument: &Argument, before: &str, word: &str, world: World<'_>) -> Vec<Offer> {
     let named = |names: Vec<(String, String)>| {
         let low = plain(word);
         let fits = names.into_iter().filter(|(name, _)| plain(name).starts_with(&low));
@@ -86,9 +95,29 @@ fn of_argument(argument: &Argument, word: &str, world: World<'_>) -> Vec<Offer> 
             named(layouts.map(|(index, layout)| (layout.name.clone(), format!("layout {}", index + 1))).collect())
         }
         Argument::Lane => named(groups(world.snapshot).into_iter().map(|group| (group.name, String::new())).collect()),
+        Argument::Setting => {
+            let fields = form(world).map_or(Vec::new(), |form| form.settings());
+            let now = |field: &Field| if field.value.is_empty() { field.empty.clone() } else { field.value.clone() };
+            named(fields.iter().map(|field| (field.id.setting().to_owned(), now(field))).collect())
+        }
+        Argument::Value => match form(world).and_then(|form| form.setting(before)) {
+            Some(Field { entry: Value::Choice(words), .. }) => {
+                named(words.into_iter().map(|word| (word, String::new())).collect())
+            }
+            Some(field) => named(vec![(field.value.clone(), field.help)]),
+            None => Vec::new(),
+        },
         Argument::File => files(word),
         Argument::Number(_) | Argument::Text(_) => Vec::new(),
     }
+}
+
+/// The form of the selected lane, where it can be changed.
+fn form(world: World<'_>) -> Option<LaneForm> {
+    let groups = groups(world.snapshot);
+    let holds = |id: LaneId| groups.iter().find(|group| group.lanes.iter().any(|lane| lane.info.lane == id));
+    let group = world.selected.and_then(holds).or(groups.first())?;
+    form_of(group, &world.snapshot.offers).ok()
 }
 
 /// `word` as the command line reads it back.
@@ -133,7 +162,7 @@ mod tests {
 
     fn words(text: &str) -> (usize, Vec<String>) {
         let snapshot = Synthetic::new(1, 40, 100, false).snapshot();
-        let (start, offers) = offers(text, World { snapshot: &snapshot, layouts: &Layouts::default() });
+        let (start, offers) = offers(text, World { snapshot: &snapshot, layouts: &Layouts::default(), selected: None });
         (start, offers.into_iter().map(|offer| offer.word).collect())
     }
 
@@ -145,6 +174,9 @@ mod tests {
         assert_eq!(words("show one").1, ["one-step"]);
         assert_eq!(words("show one").0, 5);
         assert_eq!(words("layout cu").1, ["curves"]);
+        assert_eq!(words("set l").1, ["lr"]);
+        assert_eq!(words("set optimizer ad").1, ["adam", "adamw"]);
+        assert_eq!(words("set lr ").1.len(), 1);
         assert!(words("nonsense x").1.is_empty());
         assert!(words("step 1").1.is_empty());
     }

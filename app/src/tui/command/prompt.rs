@@ -129,7 +129,7 @@ mod tests {
     use crate::session::protocol::Snapshot;
 
     fn with<T>(work: impl FnOnce(World<'_>) -> T) -> T {
-        work(World { snapshot: &Snapshot::default(), layouts: &Layouts::default() })
+        work(World { snapshot: &Snapshot::default(), layouts: &Layouts::default(), selected: None })
     }
 
     fn typed(text: &str) -> Prompt {

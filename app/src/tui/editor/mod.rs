@@ -7,6 +7,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod assign;
 pub mod field;
 pub mod lane;
 pub mod reduce;

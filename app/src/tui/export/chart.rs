@@ -26,14 +26,21 @@ pub fn chart(context: &Context<'_>, plot: &Plot<'_>, scale: &Scale) -> Offered {
     }
     let twins = |curve: &Curve<'_>| plot.curves.iter().any(|other| !other.dashed && other.label == curve.label);
     if plot.curves.iter().any(|curve| curve.dashed && twins(curve)) {
-        notes.push("dashed: test split".to_owned());
+        notes.push(match plot.lines() {
+            (_, "test") => "dashed: test split".to_owned(),
+            (solid, dashed) => format!("solid: {solid}, dashed: {dashed}"),
+        });
     }
     let place = |at: u64| at_of(unit, &steps, at as f64);
     let columns = (steps.last - steps.first + 1).min(COLUMNS) as usize;
     let places: Vec<f64> = (0..columns).map(|column| place(steps.begin(column, columns))).collect();
     let curves = plot.curves.iter().map(|curve| {
         let traced = trace(curve, &steps, columns);
-        let name = if curve.dashed && twins(curve) { String::new() } else { curve.label.clone() };
+        let name = match curve.dashed && twins(curve) {
+            true if curve.tag.is_some() => format!("{}, {}", curve.label, plot.lines().1),
+            true => String::new(),
+            false => curve.label.clone(),
+        };
         let band = traced.band.iter().zip(&places).filter_map(|(ends, x)| ends.map(|(low, high)| (*x, low, high)));
         let raw = traced.raw.iter().filter(|_| curve.draw_raw).map(|raw| points(raw, &places));
         picture::Curve {
@@ -62,14 +69,18 @@ pub fn chart(context: &Context<'_>, plot: &Plot<'_>, scale: &Scale) -> Offered {
     };
     let at = context.state.crosshair;
     let said = plot.curves.iter().filter(|curve| !curve.dashed);
-    let values = said.filter_map(|curve| Some((curve.label.clone(), curve.value(at)?.mean))).collect();
+    // As it was measured, whatever smoothing is shown.
+    let measured = |curve: &Curve<'_>| curve.raw(at).or_else(|| curve.value(at));
+    let values = said.filter_map(|curve| Some((curve.label.clone(), measured(curve)?.mean))).collect();
     let figure = Figure { title, notes: notes.join(" · "), identity: Vec::new(), body };
     Offered { figure, table: table(plot, &steps, unit), values }
 }
 
 /// A pane's title without the samples of lines that it has on the screen.
 fn title(text: &str) -> String {
-    let samples = ["train ─", "train --"].iter().filter_map(|sample| text.find(sample)).min();
+    let samples =
+        ["train -", "effective -", "activations -"].map(|sample| [sample.replace('-', "─"), sample.to_owned()]);
+    let samples = samples.iter().flatten().filter_map(|sample| text.find(sample.as_str())).min();
     text[..samples.unwrap_or(text.len())].trim_end().to_owned()
 }
 

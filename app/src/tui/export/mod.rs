@@ -2,10 +2,11 @@
 //! text.
 //!
 //! A pane is drawn once more out of sight. While that happens charts and heatmaps hand over what they draw ([`Offered`]), so that a
-//! picture is made from the same data as the screen, and not from its cells. Panes of text have no picture.
+//! picture is made from the same data as the screen, and not from its cells. Panes of text are drawn cell by cell.
 #![forbid(unsafe_code)]
 
 pub mod ansi;
+mod cells;
 mod chart;
 mod heat;
 mod offered;
@@ -152,9 +153,12 @@ impl Scene<'_> {
             (Format::Json, None) => {
                 Ok(table::of_text(self.snapshot, pane, &buffer).json(pane, title, "", &self.identity()).into_bytes())
             }
-            (Format::Svg | Format::Png | Format::Ansi, None) => {
-                let words = "nothing to draw: text goes to csv, json or ansi";
-                Err(format!("the pane `{}` has {words}", pane.slug()))
+            (format, None) => {
+                // As wide as a page: on a wide screen columns would stand far apart.
+                let page = Rect::new(0, 0, CELLS.0, CELLS.1.max(self.state.size.1));
+                let (buffer, _) = self.draw_in(page, pane, &paper);
+                let cells = cells::of(&buffer, title, self.identity());
+                if format == Format::Svg { Ok(cells.svg().into_bytes()) } else { cells.png(PIXELS) }
             }
             (format, Some(offered)) => {
                 let mut figure = offered.figure;
@@ -206,7 +210,10 @@ impl Scene<'_> {
 
     /// Draws `pane` out of sight; returns its cells and what it offered.
     fn draw(&self, pane: PaneId, theme: &Theme) -> (Buffer, Option<Offered>) {
-        let area = Rect::new(0, 0, CELLS.0.max(self.state.size.0), CELLS.1.max(self.state.size.1));
+        self.draw_in(Rect::new(0, 0, CELLS.0.max(self.state.size.0), CELLS.1.max(self.state.size.1)), pane, theme)
+    }
+
+    fn draw_in(&self, area: Rect, pane: PaneId, theme: &Theme) -> (Buffer, Option<Offered>) {
         let mut buffer = Buffer::empty(area);
         let offered = RefCell::new(None);
         self.with_context(theme, Some(&offered), |context| panes::render(pane, context, area, &mut buffer));

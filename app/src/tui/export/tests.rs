@@ -92,7 +92,18 @@ fn pictures_name_what_they_show() {
 }
 
 #[test]
-fn every_pane_has_text_and_those_of_text_say_that_they_have_no_picture() {
+fn a_rank_is_not_called_a_split() {
+    let mut stage = Stage::new(1);
+    (stage.state.selected, stage.state.layer) = (Some(2), Some(1));
+    let svg = stage.text(PaneId::Spectrum, Format::Svg);
+    for words in [">Rank<", "solid: effective, dashed: stable", ">fc2, stable<"] {
+        assert!(svg.contains(words), "{words}");
+    }
+    assert!(!svg.contains("test split") && !svg.contains('─'));
+}
+
+#[test]
+fn every_pane_has_every_form() {
     let stage = Stage::new(1);
     for pane in PANES {
         for format in [Format::Csv, Format::Json, Format::Ansi] {
@@ -101,8 +112,16 @@ fn every_pane_has_text_and_those_of_text_say_that_they_have_no_picture() {
         let json: serde_json::Value = serde_json::from_str(&stage.text(pane.id, Format::Json)).unwrap();
         assert!(json["columns"].is_array(), "{:?}", pane.id);
     }
-    let error = stage.scene().bytes(PaneId::Formula, Format::Png).unwrap_err();
-    assert!(error.contains("`formula`") && error.contains("csv, json or ansi"), "{error}");
+    for pane in PANES {
+        let svg = stage.text(pane.id, Format::Svg);
+        assert!(svg.contains("<text") && svg.contains(env!("CARGO_PKG_VERSION")), "{:?}", pane.id);
+        assert!(stage.scene().bytes(pane.id, Format::Png).unwrap().starts_with(b"\x89PNG"), "{:?}", pane.id);
+    }
+    // Of panes of text the words, the title of their frame, and what is drawn as lines and areas.
+    let formula = stage.text(PaneId::Formula, Format::Svg);
+    assert!(formula.contains(">Formula<") && formula.contains("arXiv"), "{formula}");
+    let cost = stage.text(PaneId::Cost, Format::Svg);
+    assert!(cost.contains("Cost") && cost.contains("<rect x=") && cost.contains("measuring"), "{cost}");
     let lanes = stage.text(PaneId::Lanes, Format::Csv);
     assert!(lanes.lines().count() == 6 && lanes.contains("weight-transpose"), "{lanes}");
 }
@@ -126,7 +145,7 @@ fn a_file_is_not_replaced_unless_asked_for() {
 fn values_are_copied_in_full() {
     let mut stage = Stage::new(1);
     stage.state.selected = Some(2);
-    stage.state.smoothing = 0;
+    assert!(stage.state.beta() > 0.0, "what is shown is smoothed, what is copied is not");
     let series = stage.snapshot.lanes[2].history.series(Key::whole(Quantity::Loss)).unwrap();
     let newest = series.last().unwrap().1;
     assert_eq!(stage.scene().text(Copied::Value).unwrap().parse::<f64>(), Ok(newest));

@@ -68,7 +68,7 @@ struct Reading {
 /// and the step measured where it is not the crosshair's. Elsewhere a legend with the newest values where lanes are not listed.
 pub fn panel(context: &Context<'_>, plot: &Plot<'_>, cross: Option<(u64, u16)>, canvas: Rect, buffer: &mut Buffer) {
     let theme = context.theme;
-    let focused = context.state.focus == plot.pane && cross.is_some();
+    let focused = context.state.focus == plot.pane && !context.state.on_verdict && cross.is_some();
     if !focused && (context.listed || plot.curves.iter().any(|curve| curve.tag.is_some())) {
         return;
     }
@@ -78,7 +78,8 @@ pub fn panel(context: &Context<'_>, plot: &Plot<'_>, cross: Option<(u64, u16)>, 
         1 => number(said.mean),
         _ => format!("{} ± {}", number(said.mean), (plot.write)(said.deviation)),
     };
-    let smoothed = context.state.beta() > 0.0;
+    // Curves of layers are shown as they were measured.
+    let smoothed = context.state.beta() > 0.0 && plot.curves.iter().all(|curve| curve.tag.is_none());
     let readings: Vec<Reading> = plot
         .curves
         .iter()
@@ -105,9 +106,9 @@ pub fn panel(context: &Context<'_>, plot: &Plot<'_>, cross: Option<(u64, u16)>, 
     let first = if smoothed && focused { smoothing_note(context) } else { String::new() };
     let tested = readings.iter().any(|reading| !reading.cells[2].is_empty());
     let heads = [
-        if first.is_empty() && tested { "train".to_owned() } else { first },
+        if first.is_empty() && tested { plot.lines().0.to_owned() } else { first },
         "raw".into(),
-        "test".into(),
+        plot.lines().1.into(),
         "of step".into(),
     ];
     let names = readings.iter().map(|reading| width(&reading.name)).max().unwrap_or(0);

@@ -47,6 +47,17 @@ pub struct Plot<'a> {
     pub nothing: &'static str,
 }
 
+impl Plot<'_> {
+    /// What its solid and its dashed curves are.
+    pub fn lines(&self) -> (&'static str, &'static str) {
+        match self.pane {
+            PaneId::Spectrum => ("effective", "stable"),
+            PaneId::Containment => ("activations", "random"),
+            _ => ("train", "test"),
+        }
+    }
+}
+
 /// The range of values shown: the person's, else what the data ask for.
 fn scale(context: &Context<'_>, plot: &Plot<'_>, traced: &[Traced<'_, '_>]) -> Option<Scale> {
     let (log, robust) = (context.state.is_log(plot.pane), context.state.robust);

@@ -41,7 +41,7 @@ fn shown_layer(context: &Context<'_>, group: &Group<'_>) -> Option<u16> {
 /// A layer's colour: the later, the brighter.
 pub fn layer_colour(context: &Context<'_>, layer: usize, layers: usize) -> (Color, Color) {
     let place = layer as f64 / (layers.saturating_sub(1)).max(1) as f64;
-    let colour = context.theme.magnitude(if context.theme.dark { 0.42 + 0.58 * place } else { 0.7 * place });
+    let colour = context.theme.magnitude(if context.theme.dark { 0.5 + 0.5 * place } else { 0.7 * place });
     (context.theme.map(colour), context.theme.map(blend(context.theme.ground(), colour, 0.3)))
 }
 

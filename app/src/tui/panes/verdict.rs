@@ -53,6 +53,10 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
         }
         return;
     }
+    let focused = context.state.on_verdict && context.state.overlay.is_none();
+    if focused {
+        put(buffer, line, 0, 0, theme.glyph("▌", ">"), theme.accent());
+    }
     let mut x = 1;
     for (index, verdict) in verdicts.iter().enumerate() {
         let (glyph, style) = mark(verdict.weight);
@@ -66,10 +70,18 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
         clickable(context, Rect { x: line.x + start, width: x.saturating_sub(start), ..line }, verdict.evidence);
         x += 3;
     }
-    let key = context.state.keymap.shown(&Action::Evidence, theme.ascii);
+    let action = if focused { &Action::Open } else { &Action::Evidence };
+    let key = context.state.keymap.shown(action, theme.ascii);
     let hint = format!("{key} shows it");
     if !verdicts.is_empty() && !key.is_empty() && x + width(&hint) < line.width {
-        put(buffer, line, line.width - width(&hint) - 1, 0, &hint, theme.faint());
+        put(
+            buffer,
+            line,
+            line.width - width(&hint) - 1,
+            0,
+            &hint,
+            if focused { theme.accent() } else { theme.faint() },
+        );
     }
 }
 

@@ -23,10 +23,12 @@ pub const FLOOR: f64 = 2.0;
 pub const HALVED: f64 = 0.5;
 /// |cos| over its first mean.
 pub const SHARPER: f64 = 1.25;
-/// Effective rank over its first value.
+/// Effective or stable rank over its first value.
 pub const NARROWER: f64 = 0.9;
 /// Measurements that a bias is judged by.
 pub const BIAS_RECENT: usize = 32;
+/// Frozen points, at least, at which a bias was measured.
+pub const BIAS_POINTS: usize = 3;
 /// Standard errors that a bias must be from zero.
 pub const BIAS_ERRORS: f64 = 3.0;
 /// Share of the gradient's length that a bias must have.
@@ -97,7 +99,7 @@ pub static RULES: &[Rule] = &[
         name: "sharpening",
         when: || {
             format!(
-                "Mean |cos| of the last {RECENT} measurements is at least {SHARPER} times that of the first {RECENT}, and a layer's effective rank is at most {NARROWER} times its first."
+                "Mean |cos| of the last {RECENT} measurements is at least {SHARPER} times that of the first {RECENT}, and a layer's effective or stable rank is at most {NARROWER} times its first."
             )
         },
         check: Check::Lane(sharpening),
@@ -106,7 +108,8 @@ pub static RULES: &[Rule] = &[
         name: "biased",
         when: || {
             format!(
-                "Of a raw estimate: the part of ĝ along g, over {BIAS_RECENT} measurements, differs from ‖g‖ by more than {} and by {BIAS_ERRORS} standard errors.",
+                "Of a raw estimate whose bias is measured: ‖E ĝ − g‖ over the last measurements, {BIAS_POINTS} to {RECENT}, is more than {} of ‖g‖, and its square {BIAS_ERRORS} standard errors above 0. Where it is not: the part of ĝ along g, over {BIAS_RECENT} measurements, differs from ‖g‖ by more than {} and by {BIAS_ERRORS} standard errors.",
+                percent(BIAS_SHARE),
                 percent(BIAS_SHARE)
             )
         },
@@ -264,16 +267,19 @@ fn sharpening(_: &Subject<'_>, group: &Group<'_>, _: bool) -> Option<Verdict> {
         return None;
     }
     let lane = group.first();
-    let ranks = lane.info.sites.iter().enumerate().filter_map(|(site, name)| {
-        let series = lane.history.series(Key::site(Quantity::EffectiveRank, site))?;
-        let ((_, first), (step, last)) = (series.get(0)?, series.last()?);
-        (first > 0.0).then_some((site, name, step, first, last))
+    let kinds = [(Quantity::EffectiveRank, "effective"), (Quantity::StableRank, "stable")];
+    let ranks = lane.info.sites.iter().enumerate().flat_map(|(site, name)| {
+        kinds.iter().filter_map(move |(quantity, kind)| {
+            let series = lane.history.series(Key::site(*quantity, site))?;
+            let ((_, first), (step, last)) = (series.get(0)?, series.last()?);
+            (first > 0.0).then_some((site, format!("{name}'s {kind} rank"), step, first, last))
+        })
     });
     let (site, name, step, first, last) = ranks.min_by(|a, b| (a.4 / a.3).total_cmp(&(b.4 / b.3)))?;
     (last <= NARROWER * first).then(|| Verdict {
         weight: Weight::Note,
         text: format!(
-            "{} sharpens itself: |cos| {} → {} while {name}'s effective rank falls {} → {}",
+            "{} sharpens itself: |cos| {} → {} while {name} falls {} → {}",
             group.name,
             value(early),
             value(now),
@@ -284,11 +290,37 @@ fn sharpening(_: &Subject<'_>, group: &Group<'_>, _: bool) -> Option<Verdict> {
     })
 }
 
+/// The measurement is of ‖E ĝ − g‖²/‖g‖², around 0 for an estimate without bias; its standard error is that of the mean over the newest
+/// frozen points, and that of the root follows from it.
+fn measured_bias(group: &Group<'_>, series: &Series) -> Option<Verdict> {
+    let newest = (series.len().saturating_sub(RECENT)..series.len()).filter_map(|index| series.get(index));
+    let squares: Vec<f64> = newest.map(|(_, square)| square).filter(|square| square.is_finite()).collect();
+    if squares.len() < BIAS_POINTS {
+        return None;
+    }
+    let (mean, deviation) = crate::tui::lanes::mean_deviation(&squares);
+    let error = deviation / (squares.len() as f64).sqrt();
+    (mean > BIAS_SHARE * BIAS_SHARE && mean > BIAS_ERRORS * error).then(|| Verdict {
+        weight: Weight::Note,
+        text: format!(
+            "{} is biased: ‖E ĝ − g‖ is {} ± {} of ‖g‖, measured at {} points",
+            group.name,
+            value(mean.sqrt()),
+            value(error / (2.0 * mean.sqrt())),
+            squares.len()
+        ),
+        evidence: Evidence { step: series.last().map(|(step, _)| step), ..see(group, PaneId::Bias) },
+    })
+}
+
 /// ⟨ĝ, g⟩/‖g‖² = cos(ĝ, g)·‖ĝ‖/‖g‖ is 1 in the mean for an estimate without bias.
 fn biased(_: &Subject<'_>, group: &Group<'_>, _: bool) -> Option<Verdict> {
     let lane = group.first();
     if lane.info.card.kind == "reference" || lane.info.spec.scaling.unwrap_or_default() != GuessScaling::Raw {
         return None;
+    }
+    if let Some(series) = lane.history.series(Key::whole(Quantity::BiasSquared)) {
+        return measured_bias(group, &series);
     }
     let cosine = lane.history.series(Key::whole(Quantity::Cosine))?;
     let ratio = lane.history.series(Key::whole(Quantity::NormRatio))?;
@@ -307,7 +339,12 @@ fn biased(_: &Subject<'_>, group: &Group<'_>, _: bool) -> Option<Verdict> {
     let off = (mean - 1.0).abs();
     (off > BIAS_SHARE && off > BIAS_ERRORS * error).then(|| Verdict {
         weight: Weight::Note,
-        text: format!("{} is biased: along g its estimate has {} ± {} of ‖g‖", group.name, value(mean), value(error)),
+        text: format!(
+            "{} is biased: along g its estimate has {} ± {} of ‖g‖ over {BIAS_RECENT} steps",
+            group.name,
+            value(mean),
+            value(error)
+        ),
         evidence: Evidence { step: cosine.last().map(|(step, _)| step), ..see(group, PaneId::NormRatio) },
     })
 }

@@ -158,6 +158,11 @@ fn sharpening() {
     assert_eq!((found.weight, found.evidence.pane, found.evidence.layer), (Weight::Note, PaneId::Spectrum, Some(1)));
     assert!(said(lane(SHARPER * 0.99, NARROWER * 0.99), "sharpens itself").is_none());
     assert!(said(lane(SHARPER * 1.01, NARROWER * 1.01), "sharpens itself").is_none());
+    // The stable rank, which a few large singular values bring down, counts as well.
+    let stable = lane(SHARPER * 1.01, NARROWER * 1.01);
+    plot(&stable, Key::site(Quantity::StableRank, 2), [(0, 60.0), (16, 60.0 * NARROWER * 0.99)]);
+    let found = said(stable, "sharpens itself").unwrap();
+    assert!(found.text.contains("stable rank") && found.evidence.layer == Some(2), "{}", found.text);
 }
 
 #[test]
@@ -184,6 +189,33 @@ fn biased() {
     info.spec.scaling = Some(GuessScaling::Unit);
     scaled.info = Arc::new(info);
     assert!(said(scaled, "is biased").is_none());
+}
+
+#[test]
+fn a_measured_bias_goes_before_what_the_steps_suggest() {
+    // Squares of bias of mean `mean` that stray by `spread` to both sides, beside steps that suggest a bias.
+    let lane = |mean: f64, spread: f64, points: usize| {
+        let lane = blank();
+        whole(&lane, Quantity::Cosine, std::iter::repeat_n(0.5, BIAS_RECENT));
+        whole(&lane, Quantity::NormRatio, std::iter::repeat_n(0.5, BIAS_RECENT));
+        let square = |index: usize| mean + if index.is_multiple_of(2) { spread } else { -spread };
+        whole(&lane, Quantity::BiasSquared, (0..points).map(square));
+        lane
+    };
+    let least = BIAS_SHARE * BIAS_SHARE;
+    let found = said(lane(0.36, 0.01, 4), "is biased").unwrap();
+    assert_eq!(found.evidence.pane, PaneId::Bias);
+    // The deviation of ±0.01 four times is 0.01·√(4/3); its error half of that, and that of the root 1/(2·0.6) of that.
+    let error = 0.01 * (4.0f64 / 3.0).sqrt() / 2.0 / 1.2;
+    assert!(found.text.contains(&format!("0.600 ± {} of ‖g‖", crate::tui::format::value(error))), "{}", found.text);
+    assert!(said(lane(least * 1.01, 0.0, 4), "is biased").is_some());
+    assert!(said(lane(least * 0.99, 0.0, 4), "is biased").is_none());
+    assert!(said(lane(0.36, 0.01, BIAS_POINTS - 1), "is biased").is_none());
+    let spread = 0.36 / BIAS_ERRORS * 2.0 / (4.0f64 / 3.0).sqrt();
+    assert!(said(lane(0.36, spread * 0.99, 4), "is biased").is_some());
+    assert!(said(lane(0.36, spread * 1.01, 4), "is biased").is_none());
+    // Measured to be unbiased: whatever the steps suggest, nothing is said.
+    assert!(said(lane(0.0, 0.01, 8), "is biased").is_none());
 }
 
 #[test]
