@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 const COLUMNS: u16 = 200;
 const ROWS: u16 = 50;
 /// Runs of each kind that are compared, in turns, and their steps.
-const ROUNDS: usize = 5;
-const STEPS: u64 = 1500;
+const ROUNDS: usize = 9;
+const STEPS: u64 = 3000;
 /// As many lanes as threads, so that both faces step them at the same time.
 const COMPARED: &str = r#"(
     problem: Network(data: (name: "fashion-mini"), model: mlp(hidden: [128, 128, 128]), batch: 64),

@@ -172,8 +172,8 @@ pub struct Left {
     pub view: Saved,
 }
 
-/// The share of a core that following the trainer may take: a frame is followed by fifty times its own time without one.
-const FOLLOW: u32 = 50;
+/// The share of a core that following the trainer may take: a frame is followed by eighty times its own time without one.
+const FOLLOW: u32 = 80;
 /// The shortest time between frames that follow the trainer.
 const SHORTEST: Duration = Duration::from_millis(16);
 /// The longest.
