@@ -95,7 +95,8 @@ pub struct Site {
     pub weight: [usize; 2],
     /// Whether the layer has a bias.
     pub has_bias: bool,
-    /// The sites reached from here without passing through another site; none for the last.
+    /// The sites reached from here without passing through another site; none for an output: the last site (the logits), or a head
+    /// that scores a block.
     pub following: Vec<usize>,
 }
 
@@ -136,7 +137,12 @@ impl Model {
         self.services >> service as u32 & 1 == 1
     }
 
-    /// Number of layers between each site and the logits, by the longest way: 0 at the last site. All sites that
+    /// How many sites are scored: 1, the logits, or more where blocks have losses of their own. Nothing follows them.
+    pub fn outputs(&self) -> usize {
+        self.sites.iter().filter(|site| site.following.is_empty()).count()
+    }
+
+    /// Number of layers between each site and the output it leads to, by the longest way: 0 at an output. All sites that
     /// follow a site are nearer to the logits than it.
     pub fn distances(&self) -> Vec<usize> {
         let mut distances = vec![0; self.sites.len()];

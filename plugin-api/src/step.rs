@@ -228,8 +228,9 @@ impl<'s> Step<'s> {
         Ok(H::from_parts(handle, self.call.shape(handle)?, Seal(())))
     }
 
-    /// The input of `role` at `site`; `site` does not matter for logits, output error and labels. For the previous
-    /// estimate or update and the gradient, the weight's.
+    /// The input of `role` at `site`; `site` does not matter for labels. Logits and output error are an output's own, B·m rows
+    /// of C values in the shape of its pre-activation, and of the last site anywhere else. For the previous estimate or update
+    /// and the gradient, the weight's.
     ///
     /// # Errors
     /// When the role was not granted, or there is no such site.

@@ -5,7 +5,7 @@ use guesswork::estimate::Point;
 use guesswork::kernel::{self, Draw, DrawKey};
 use guesswork::model::{Extent, Network, Tape, build};
 use guesswork::objective::Loss;
-use guesswork::workspace::ModelSpec;
+use guesswork::workspace::{LossesSpec, ModelSpec};
 use std::sync::Arc;
 
 /// A network, a batch, and what backpropagation says.
@@ -14,7 +14,7 @@ pub struct Fixture {
     pub tape: Tape,
     pub data: Tensor,
     pub labels: Tensor,
-    pub delta: Tensor,
+    pub deltas: Vec<Tensor>,
     pub gradient: Vec<Tensor>,
     pub loss: f64,
 }
@@ -26,9 +26,21 @@ pub fn key(seed: u64, site: usize, guess: usize, step: u64) -> DrawKey {
 impl Fixture {
     /// A model from RON on standard normal data with labels i mod `classes`.
     pub fn new(model: &str, image: Extent, classes: usize, batch: usize, seed: u64) -> Result<Self> {
+        Self::with(model, LossesSpec::Global, image, classes, batch, seed)
+    }
+
+    /// The same with losses of its blocks.
+    pub fn with(
+        model: &str,
+        losses: LossesSpec,
+        image: Extent,
+        classes: usize,
+        batch: usize,
+        seed: u64,
+    ) -> Result<Self> {
         let model: ModelSpec = ron::from_str(model).expect("the fixture's model is valid");
         let input = build::input_extent(&model, image);
-        let graph = Arc::new(build::build(&model, image, classes).map_err(candle_core::Error::wrap)?);
+        let graph = Arc::new(build::build_with(&model, losses, image, classes).map_err(candle_core::Error::wrap)?);
         let network = Network::new(graph.clone(), DType::F64, &Device::Cpu, seed)?;
         for (index, theta) in network.theta().iter().enumerate() {
             if network.names()[index].ends_with("bias") {
@@ -40,9 +52,9 @@ impl Fixture {
         let labels: Vec<f64> = (0..batch).map(|i| (i % classes) as f64).collect();
         let labels = Tensor::from_vec(labels, (batch, 1), &Device::Cpu)?;
         let tape = Tape::new(graph, batch, DType::F64, &Device::Cpu)?;
-        let delta = tape.logits().zeros_like()?;
+        let deltas = tape.outputs().into_iter().map(Tensor::zeros_like).collect::<Result<_>>()?;
         let gradient = network.zeros_like()?;
-        let mut fixture = Self { network, tape, data, labels, delta, gradient, loss: 0.0 };
+        let mut fixture = Self { network, tape, data, labels, deltas, gradient, loss: 0.0 };
         fixture.refresh()?;
         Ok(fixture)
     }
@@ -51,8 +63,13 @@ impl Fixture {
     pub fn refresh(&mut self) -> Result<()> {
         let theta = self.network.theta();
         self.tape.forward(theta, &self.data, None, |_| Ok::<(), candle_core::Error>(()))?;
-        self.loss = Loss::CrossEntropy.evaluate(self.tape.logits(), &self.labels, Some(&self.delta))?.loss;
-        self.tape.adjoint(theta, &self.delta, Some(&self.gradient))
+        self.loss = Loss::CrossEntropy.evaluate_all(&self.tape.outputs(), &self.labels, Some(&self.deltas))?.total();
+        self.tape.adjoint(theta, &self.deltas, Some(&self.gradient))
+    }
+
+    /// δ_L at the logits.
+    pub fn delta(&self) -> &Tensor {
+        &self.deltas[self.deltas.len() - 1]
     }
 
     pub fn point(&self) -> Point<'_> {
@@ -62,7 +79,7 @@ impl Fixture {
             data: &self.data,
             labels: &self.labels,
             loss: Loss::CrossEntropy,
-            delta: &self.delta,
+            deltas: &self.deltas,
         }
     }
 

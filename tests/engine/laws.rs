@@ -246,7 +246,7 @@ fn jacobian_transpose_of_a_linear_network_is_biased_as_stated() -> Result<()> {
         let expected = f.network.zeros_like()?;
         for (site, t) in t.iter().enumerate() {
             let signal = match scope {
-                Scope::Example => f.delta.matmul(&a)?.matmul(t)?,
+                Scope::Example => f.delta().matmul(&a)?.matmul(t)?,
                 _ => f.tape.signal(site).expect("an adjoint pass was made").matmul(&t.t()?.matmul(t)?)?,
             };
             let node = f.tape.graph().site_node(site);

@@ -9,6 +9,7 @@ mod graphs;
 mod identities;
 mod kernels;
 mod laws;
+mod local;
 mod layers;
 mod measures;
 mod order;

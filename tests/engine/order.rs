@@ -3,6 +3,7 @@
 //!
 //! Expected values: independent runs in numpy on the same data, ± 0.05.
 
+use std::slice::from_ref;
 use crate::proposer::Proposer;
 use candle_core::{DType, Device, Tensor};
 use guesswork::data::{Batches, Dataset, Layout};
@@ -80,7 +81,7 @@ fn strategies_point_along_the_gradient_in_the_published_order() {
                         proposer.propose(&network, &tape, &batch.x, step, &estimator);
                         if draw == 0 {
                             Loss::CrossEntropy.evaluate(tape.logits(), &batch.labels, Some(&delta)).unwrap();
-                            tape.adjoint(theta, &delta, Some(&gradient)).unwrap();
+                            tape.adjoint(theta, from_ref(&delta), Some(&gradient)).unwrap();
                         }
                         let point = Point {
                             tape: &tape,
@@ -88,7 +89,7 @@ fn strategies_point_along_the_gradient_in_the_published_order() {
                             data: &batch.x,
                             labels: &batch.labels,
                             loss: Loss::CrossEntropy,
-                            delta: &delta,
+                            deltas: from_ref(&delta),
                         };
                         proposer.estimate(point, &mut estimator, &estimate);
                         found[time] += cosine(&estimate, &gradient).abs() / (INITIALISATIONS * BATCHES * DRAWS) as f64;
@@ -100,7 +101,7 @@ fn strategies_point_along_the_gradient_in_the_published_order() {
                     let batch = batches.batch(step).unwrap();
                     tape.forward(theta, &batch.x, None, |_| Ok::<(), candle_core::Error>(())).unwrap();
                     Loss::CrossEntropy.evaluate(tape.logits(), &batch.labels, Some(&delta)).unwrap();
-                    tape.adjoint(theta, &delta, Some(&gradient)).unwrap();
+                    tape.adjoint(theta, from_ref(&delta), Some(&gradient)).unwrap();
                     optimizer.step(theta, &gradient, 1.0).unwrap();
                 }
             }

@@ -53,7 +53,7 @@ pub struct Proposer {
     signals: Vec<Tensor>,
     weights: Vec<Vec<Tensor>>,
     settings: Settings,
-    error: Option<Tensor>,
+    errors: Vec<Tensor>,
     labels: Option<Tensor>,
     previous: Option<Vec<Tensor>>,
 }
@@ -80,7 +80,7 @@ impl Proposer {
             Kind::Weight => (0..settings.guesses).map(|_| network.zeros_like().unwrap()).collect(),
             _ => Vec::new(),
         };
-        Self { instance, plan, outputs, signals, weights, settings, error: None, labels: None, previous: None }
+        Self { instance, plan, outputs, signals, weights, settings, errors: Vec::new(), labels: None, previous: None }
     }
 
     pub fn set_draws(&mut self, draws: Draws) {
@@ -89,7 +89,12 @@ impl Proposer {
 
     /// What a strategy that asks for the output error p − y is given from now on.
     pub fn set_error(&mut self, error: Tensor) {
-        self.error = Some(error);
+        self.errors = vec![error];
+    }
+
+    /// The same at every output.
+    pub fn set_errors(&mut self, errors: Vec<Tensor>) {
+        self.errors = errors;
     }
 
     /// The labels that a strategy that asks for them is given from now on.
@@ -110,9 +115,9 @@ impl Proposer {
     /// The forward pass on `data` and the guesses of `step`; normalised by `estimator`.
     pub fn propose(&mut self, network: &Network, tape: &Tape, data: &Tensor, step: u64, estimator: &Estimator) {
         let theta = network.theta();
-        let (error, labels, previous) = (self.error.as_ref(), self.labels.as_ref(), self.previous.as_deref());
+        let (errors, labels, previous) = (&self.errors[..], self.labels.as_ref(), self.previous.as_deref());
         let call = |instance: &mut Instance, outputs: &mut Outputs, site| {
-            let inputs = Inputs { output_error: error, labels, previous_estimate: previous, ..Inputs::default() };
+            let inputs = Inputs { output_errors: errors, labels, previous_estimate: previous, ..Inputs::default() };
             let outputs = Some(outputs);
             instance
                 .propose(&mut Call { tape, theta, step, site, progress: 0.0, inputs, outputs, oracle: None })

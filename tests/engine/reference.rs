@@ -1,6 +1,7 @@
 //! The golden vectors of `tests/reference/`, or of the folder that `GUESSWORK_REFERENCE` names: every extent is read from
 //! the files, so other widths, depths and batch sizes serve as well.
 
+use std::slice::from_ref;
 use candle_core::{DType, Device, Tensor};
 use guesswork::kernel;
 use guesswork::model::{Extent, Graph, Network, Tape, build};
@@ -206,7 +207,7 @@ impl Golden {
         let evaluation =
             Loss::CrossEntropy.evaluate(self.tape.logits(), &self.reference.labels(), Some(&signal)).unwrap();
         let gradient = self.network.zeros_like().unwrap();
-        self.tape.adjoint(self.network.theta(), &signal, Some(&gradient)).unwrap();
+        self.tape.adjoint(self.network.theta(), from_ref(&signal), Some(&gradient)).unwrap();
         (evaluation.loss, signal, gradient)
     }
 

@@ -1,5 +1,6 @@
 //! The shipped strategies, through their libraries, against the golden vectors and on every architecture.
 
+use std::slice::from_ref;
 use crate::fixture::{CONV, Fixture, MIXER, dot, flatten};
 use crate::proposer::{Proposer, SIGNAL, WEIGHT, signal_everywhere};
 use crate::reference::{ACTIVATIONS, Golden};
@@ -50,7 +51,7 @@ fn draws(golden: &Golden, strategy: &str) -> Draws {
 
 fn point<'a>(golden: &'a Golden, batch: &'a [Tensor; 2], delta: &'a Tensor) -> Point<'a> {
     let [data, labels] = batch;
-    Point { tape: &golden.tape, theta: golden.network.theta(), data, labels, loss: Loss::CrossEntropy, delta }
+    Point { tape: &golden.tape, theta: golden.network.theta(), data, labels, loss: Loss::CrossEntropy, deltas: from_ref(delta) }
 }
 
 #[test]
@@ -164,7 +165,7 @@ fn all_strategies_run_on_every_architecture_with_exact_scalars() {
                 let normalise = if weight { Normalise::None } else { Normalise::Row };
                 let settings = Settings { guesses: 2, normalise, ..Settings::plain(*scope) };
                 let mut proposer = Proposer::new(strategy, &params, settings, &f.network, &f.tape);
-                proposer.set_error((&f.delta * 6.0).unwrap());
+                proposer.set_error((f.delta() * 6.0).unwrap());
                 proposer.set_labels(f.labels.clone());
                 let mut estimator = proposer.estimator(&f.tape, &f.network);
                 proposer.propose(&f.network, &f.tape, &f.data, 0, &estimator);

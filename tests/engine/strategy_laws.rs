@@ -7,7 +7,7 @@ use candle_core::{Result, Tensor};
 use guesswork::estimate::Settings;
 use guesswork::kernel;
 use guesswork::model::Extent;
-use guesswork::workspace::{ParamValue, ScalarSource, Scope};
+use guesswork::workspace::{LossesSpec, ParamValue, ScalarSource, Scope};
 
 type Params<'a> = &'a [(&'a str, ParamValue)];
 
@@ -207,5 +207,20 @@ fn momentum_finds_the_last_estimate_s_part_of_the_gradient_again() -> Result<()>
     let expected: Vec<f64> =
         m.iter().zip(&g).map(|(m, g)| beta * beta * n * along * m + (1.0 - beta * beta) * g).collect();
     watched(&f, proposer, (0, 20_000)).assert_mean(&expected, "momentum");
+    Ok(())
+}
+
+/// Noise in signals is unbiased for the local gradients, each block's scalars from its own losses: the forward gradients of Ren et
+/// al. on greedy local losses.
+#[test]
+fn activity_perturbation_is_unbiased_on_local_losses() -> Result<()> {
+    let unmasked = [("mask", ParamValue::Text("none".to_owned()))];
+    for (greedy, scope) in [(true, Scope::Example), (true, Scope::ExampleLayer), (false, Scope::Example)] {
+        let losses = LossesSpec::Local { greedy, patches: true, groups: 2 };
+        let model = "local_mixer((patch: 2, width: 4, groups: 2, blocks: 2, activation: tanh))";
+        let f = Fixture::with(model, losses, Extent::image(1, 4, 4), 2, 3, 79)?;
+        let found = found(&f, "activity-perturbation", &unmasked, Settings::plain(scope), (0, 4000));
+        found.assert_mean(&f.gradient(), "local losses");
+    }
     Ok(())
 }

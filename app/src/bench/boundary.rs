@@ -197,7 +197,7 @@ impl Stage {
         for site in 0..self.calls {
             let inputs = Inputs {
                 labels: Some(&self.labels),
-                output_error: Some(&self.error),
+                output_errors: std::slice::from_ref(&self.error),
                 previous_estimate: Some(&self.zeros),
                 previous_update: Some(&self.zeros),
                 gradient: None,

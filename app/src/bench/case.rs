@@ -126,6 +126,7 @@ impl Method {
             clip: None,
             source: None,
             output: None,
+            losses: None,
             optimizer: Some(OptimizerSpec::default().with_lr(rate)),
             schedule: None,
             seeds: None,

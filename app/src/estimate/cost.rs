@@ -34,8 +34,7 @@ pub fn guess(graph: &Graph, batch: usize, kind: GuessKind, settings: &Settings) 
         return whole;
     }
     let guesses = settings.guesses as u64;
-    let sites = graph.sites.len() as u64;
-    let separate = if settings.per_layer() { sites } else { 1 };
+    let separate = if settings.per_layer() { graph.sites.len() as u64 } else { 1 };
     let injected = match kind {
         GuessKind::Signal if settings.per_example() => 0,
         GuessKind::Signal => {
@@ -56,7 +55,7 @@ pub fn guess(graph: &Graph, batch: usize, kind: GuessKind, settings: &Settings) 
         _ => 0,
     };
     let exact = match settings.output {
-        OutputSignal::Exact if !settings.per_example() => layers.last().copied().unwrap_or(0),
+        OutputSignal::Exact if !settings.per_example() => graph.outputs.iter().map(|&node| layers[node]).sum(),
         _ => 0,
     };
     whole + scalars + outer + exact
@@ -73,8 +72,8 @@ pub fn forward_share(graph: &Graph, settings: &Settings) -> f64 {
 /// Products that the tangents of one guess take beside those of a forward pass.
 fn tangents(graph: &Graph, layers: &[u64], settings: &Settings) -> u64 {
     if settings.per_layer() {
-        let before = |node: usize| graph.sites.iter().filter(|site| site.node < node).count() as u64;
-        layers.iter().enumerate().map(|(index, flop)| before(index) * flop).sum()
+        let before = before(graph);
+        layers.iter().zip(before).map(|(flop, before)| before as u64 * flop).sum()
     } else {
         carried(graph, layers)
     }
@@ -127,10 +126,25 @@ fn site_sum(graph: &Graph, _layers: &[u64], of: impl Fn(usize) -> u64) -> u64 {
     (0..graph.sites.len()).map(of).sum()
 }
 
-/// F⁻: the products of the layers that come after a site, whose input moves with the parameters.
+/// F⁻: the products of the layers whose input moves with the parameters, or passes a signal on.
 fn carried(graph: &Graph, layers: &[u64]) -> u64 {
-    let first = graph.sites.first().map_or(0, |site| site.node);
-    layers.iter().skip(first + 1).sum()
+    layers.iter().zip(before(graph)).filter(|(_, before)| *before > 0).map(|(flop, _)| flop).sum()
+}
+
+/// How many sites' tangents come to each node: those of its part so far, none behind a border.
+fn before(graph: &Graph) -> Vec<usize> {
+    let mut after: Vec<usize> = Vec::with_capacity(graph.nodes.len());
+    let mut counts = Vec::with_capacity(graph.nodes.len());
+    for node in &graph.nodes {
+        let reached = node.inputs.iter().map(|source| match *source {
+            Source::Data => 0,
+            Source::Node(earlier) => after[earlier],
+        });
+        let before = if node.layer.stops() { 0 } else { reached.max().unwrap_or(0) };
+        counts.push(before);
+        after.push(node.site.map_or(before, |site| before.max(graph.sites[site].place + 1)));
+    }
+    counts
 }
 
 fn extent(graph: &Graph, source: Source) -> Extent {

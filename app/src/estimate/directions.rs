@@ -18,8 +18,8 @@ pub struct Point<'a> {
     pub labels: &'a Tensor,
     /// The loss.
     pub loss: Loss,
-    /// δ_L = ∂L/∂S_L, B × C, with the mean's 1/B.
-    pub delta: &'a Tensor,
+    /// ∂L/∂S at each output, with the mean's 1/B: δ_L, B × C, last.
+    pub deltas: &'a [Tensor],
 }
 
 /// K guesses.

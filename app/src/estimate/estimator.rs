@@ -154,14 +154,24 @@ impl Estimator {
             ScalarSource::Tangent => {
                 let (guesses, separate) = (self.settings.guesses, self.settings.per_layer());
                 let tangent = point.tape.tangent(point.theta, &self.injection, guesses, separate)?;
-                self.read_tangent(&tangent, point.delta, point.tape.batch())
+                self.read_tangent(&tangent, point.deltas, point.tape.batch())
             }
             ScalarSource::Central(h) => self.by_difference(point, directions, h),
         }
     }
 
     pub(super) fn exact_output(&self, site: usize) -> bool {
-        self.settings.output == OutputSignal::Exact && site + 1 == self.graph.sites.len()
+        self.settings.output == OutputSignal::Exact && self.graph.sites[site].output.is_some()
+    }
+
+    /// Which scalar is a site's: its own, or that of the part of the model that it belongs to.
+    pub(super) fn group(&self, site: usize) -> usize {
+        if self.settings.per_layer() { site } else { self.graph.sites[site].part }
+    }
+
+    /// How many groups of sites there are that share a scalar.
+    pub(super) fn groups(&self) -> usize {
+        if self.settings.per_layer() { self.graph.sites.len() } else { self.graph.parts.len() }
     }
 
     pub(super) fn parameters(&self, site: usize) -> std::ops::Range<usize> {
@@ -221,24 +231,27 @@ impl Estimator {
         matches!(self.settings.source, ScalarSource::Tangent)
     }
 
-    /// Takes the scalars from `tangent`, the stacked tangents of the logits ([`Tape::tangent`]), and δ_L.
+    /// Takes the scalars from the stacked `tangents` of each output ([`Tape::tangent`]) and δ there. Parts of a model that share no
+    /// output have scalars of their own.
     ///
     /// # Errors
     /// As the kernels do.
-    pub fn read_tangent(&mut self, tangent: &Tensor, delta: &Tensor, batch: usize) -> Result<()> {
+    pub fn read_tangent(&mut self, tangents: &[Tensor], deltas: &[Tensor], batch: usize) -> Result<()> {
         let guesses = self.settings.guesses;
-        let group = self.graph.output().rows;
-        let dots = kernel::group_dot(tangent, delta, group)?;
-        let sites = if self.settings.per_layer() { self.graph.sites.len() } else { 1 };
         let examples = if self.settings.per_example() { batch } else { 1 };
-        self.scalars.reset(guesses, sites, examples);
-        for (block, dots) in dots.chunks_exact(batch).enumerate() {
-            let (site, guess) = (block / guesses, block % guesses);
-            let row = self.scalars.row_mut(guess, site);
-            if examples == 1 {
-                row[0] = dots.iter().sum();
-            } else {
-                row.copy_from_slice(dots);
+        self.scalars.reset(guesses, self.groups(), examples);
+        for (output, (tangent, delta)) in tangents.iter().zip(deltas).enumerate() {
+            let rows = self.graph.nodes[self.graph.outputs[output]].extent.rows;
+            let part = self.graph.part_of(output);
+            for (block, dots) in kernel::group_dot(tangent, delta, rows)?.chunks_exact(batch).enumerate() {
+                let (place, guess) = (block / guesses, block % guesses);
+                let group = if self.settings.per_layer() { self.graph.parts[part][place] } else { part };
+                let row = self.scalars.row_mut(guess, group);
+                if examples == 1 {
+                    row[0] += dots.iter().sum::<f64>();
+                } else {
+                    row.iter_mut().zip(dots).for_each(|(sum, dot)| *sum += dot);
+                }
             }
         }
         Ok(())

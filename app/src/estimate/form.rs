@@ -116,7 +116,7 @@ impl Estimator {
                             element = element.max(kernel::largest(v)?);
                         }
                     }
-                    sum += element * self.coefficients.row(k, site)[0].abs();
+                    sum += element * self.coefficients.row(k, self.group(site))[0].abs();
                 }
                 Ok(sum)
             };
@@ -138,7 +138,7 @@ impl Estimator {
             Directions::Signal(_) => &self.directions,
         };
         match all {
-            [v] => Some((v, self.coefficients.row(0, site)[0])),
+            [v] => Some((v, self.coefficients.row(0, self.group(site))[0])),
             _ => None,
         }
     }
@@ -157,7 +157,7 @@ impl Estimator {
             Directions::Signal(_) => &self.directions,
         };
         for (k, v) in all.iter().enumerate() {
-            let c = self.coefficients.row(k, site)[0];
+            let c = self.coefficients.row(k, self.group(site))[0];
             for (into, v) in estimate.iter().zip(&v[self.parameters(site)]) {
                 kernel::axpby(into, if k == 0 { 0.0 } else { 1.0 }, c, v)?;
             }
@@ -168,14 +168,14 @@ impl Estimator {
     fn combine_signals(&self, point: Point, signals: &[Tensor]) -> Result<()> {
         for (site, signal) in signals.iter().enumerate() {
             let into = &self.combined[site];
-            if self.exact_output(site) {
-                kernel::copy(into, point.delta)?;
+            if let Some(output) = self.graph.sites[site].output.filter(|_| self.exact_output(site)) {
+                kernel::copy(into, &point.deltas[output])?;
                 continue;
             }
             let rows = into.dim(0)?;
             for k in 0..self.settings.guesses {
                 let e = signal.narrow(0, k * rows, rows)?;
-                let factors = self.coefficients.row(k, site);
+                let factors = self.coefficients.row(k, self.group(site));
                 let beta = if k == 0 { 0.0 } else { 1.0 };
                 kernel::row_combine(into, beta, &e, factors, rows / factors.len())?;
             }
@@ -197,14 +197,14 @@ impl Estimator {
                     let b = other.narrow(0, k * rows, rows)?;
                     if self.settings.per_example() {
                         let dots = kernel::group_dot(&a, &b, rows / point.tape.batch())?;
-                        into.row_mut(k, site).iter_mut().zip(dots).for_each(|(sum, dot)| *sum += dot);
+                        into.row_mut(k, self.group(site)).iter_mut().zip(dots).for_each(|(sum, dot)| *sum += dot);
                     } else {
-                        into.row_mut(k, site)[0] += kernel::dot(&a, &b)?;
+                        into.row_mut(k, self.group(site))[0] += kernel::dot(&a, &b)?;
                     }
                 }
                 Directions::Weight(weights) => {
                     for index in self.parameters(site) {
-                        into.row_mut(k, site)[0] += kernel::dot(&weights[j][index], &weights[k][index])?;
+                        into.row_mut(k, self.group(site))[0] += kernel::dot(&weights[j][index], &weights[k][index])?;
                     }
                 }
             }

@@ -1,12 +1,12 @@
 //! The scalars of a step: one for each guess, and by scope each layer, each example.
 #![forbid(unsafe_code)]
 
-/// K × (1 or L) × (1 or B) numbers: directional derivatives, coefficients or squared norms.
+/// K × (1 or L) × (1 or B) numbers (a number for each part of a model in place of 1, where it has several): directional derivatives, coefficients or squared norms.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Scalars {
     /// Guesses, K.
     pub guesses: usize,
-    /// 1 where the sites share, else L.
+    /// Groups of sites that share: 1, or the parts of the model; else L.
     pub sites: usize,
     /// 1 where the examples share, else B.
     pub examples: usize,

@@ -28,7 +28,7 @@ pub struct View<'a> {
     pub point: Point<'a>,
     /// The lane's model.
     pub network: &'a Network,
-    /// Loss of the batch at the point.
+    /// What is trained at the point: the loss of the batch, with those of heads.
     pub loss: f64,
     /// ĝ, shaped as the parameters.
     pub estimate: &'a [Tensor],
@@ -100,13 +100,13 @@ impl Measurer {
                 Some(gradient) => gradient,
                 None => self.gradient.insert(view.network.zeros_like()?),
             };
-            let Point { tape, theta, delta, .. } = view.point;
+            let Point { tape, theta, deltas, .. } = view.point;
             if view.exact {
                 for (into, estimate) in gradient.iter().zip(view.estimate) {
                     kernel::copy(into, estimate)?;
                 }
             } else {
-                tape.adjoint(theta, delta, Some(gradient))?;
+                tape.adjoint(theta, deltas, Some(gradient))?;
             }
             if align {
                 alignment::measure(view, gradient, values)?;

@@ -32,7 +32,7 @@ pub fn measure(
             kernel::axpy(into, -rate, direction)?;
         }
         probe.forward(theta, view.point.data, None, |_| Ok::<(), candle_core::Error>(()))?;
-        Ok(view.point.loss.evaluate(probe.logits(), view.point.labels, None)?.loss)
+        Ok(view.point.loss.evaluate_all(&probe.outputs(), view.point.labels, None)?.total())
     };
     let (estimate_norm, gradient_norm) = (norm(view.estimate)?, norm(gradient)?);
     let best = view.loss - after(gradient, rate)?;

@@ -10,13 +10,13 @@ use crate::kernel::{self, Rate};
 use candle_core::{Result, Tensor, bail};
 
 impl Tape {
-    /// The adjoint pass from `seed` = ∂L/∂S_L at the last forward pass' point. The signals δ can be read with
+    /// The adjoint pass from `seeds` = ∂L/∂S at each output (∂L/∂S_L where there is one) at the last forward pass' point. The signals δ can be read with
     /// [`Tape::signal`]; `gradient`, shaped as the parameters, receives g when it is given.
     ///
     /// # Errors
     /// Those of the layers.
-    pub fn adjoint(&self, theta: &[Tensor], seed: &Tensor, gradient: Option<&[Tensor]>) -> Result<()> {
-        self.carry_back(theta, seed, |node, at, signal| match gradient {
+    pub fn adjoint(&self, theta: &[Tensor], seeds: &[Tensor], gradient: Option<&[Tensor]>) -> Result<()> {
+        self.carry_back(theta, seeds, |node, at, signal| match gradient {
             Some(gradient) => {
                 let range = node.first_parameter..node.first_parameter + node.parameters;
                 node.layer.adjoint_parameters(at, 1.0, signal, 0.0, &gradient[range])
@@ -25,14 +25,14 @@ impl Tape {
         })
     }
 
-    /// The adjoint pass from `seed` with a plain step of gradient descent at each layer, once the signal has been carried
+    /// The adjoint pass from `seeds` with a plain step of gradient descent at each layer, once the signal has been carried
     /// through it: θ ← θ − η(g + λθ). Returns ‖g‖². `scratch` is shaped as the parameters.
     ///
     /// # Errors
     /// Those of the layers.
-    pub fn adjoint_descend(&self, theta: &[Tensor], seed: &Tensor, scratch: &[Tensor], rate: Rate) -> Result<f64> {
+    pub fn adjoint_descend(&self, theta: &[Tensor], seeds: &[Tensor], scratch: &[Tensor], rate: Rate) -> Result<f64> {
         let mut squared = 0.0;
-        self.carry_back(theta, seed, |node, at, signal| {
+        self.carry_back(theta, seeds, |node, at, signal| {
             squared += descend(node, at, signal, scratch, rate)?;
             Ok(())
         })?;
@@ -43,7 +43,7 @@ impl Tape {
     fn carry_back(
         &self,
         theta: &[Tensor],
-        seed: &Tensor,
+        seeds: &[Tensor],
         mut parameters: impl FnMut(&Node, At, &Tensor) -> Result<()>,
     ) -> Result<()> {
         let signals = match self.signals.get() {
@@ -53,12 +53,17 @@ impl Tape {
                 self.signals.get_or_init(|| fresh)
             }
         };
-        let last = self.graph.nodes.len() - 1;
+        let outputs = &self.graph.outputs;
+        if seeds.len() != outputs.len() {
+            bail!("an adjoint pass takes a signal at each of {} outputs, not {}", outputs.len(), seeds.len());
+        }
         let mut touched = vec![false; self.graph.nodes.len()];
-        touched[last] = true;
-        kernel::copy(&signals[last], seed)?;
+        for (&output, seed) in outputs.iter().zip(seeds) {
+            touched[output] = true;
+            kernel::copy(&signals[output], seed)?;
+        }
         for (index, node) in self.graph.nodes.iter().enumerate().rev() {
-            if !touched[index] {
+            if !touched[index] || node.layer.stops() {
                 continue;
             }
             let mut dx: Vec<Option<(&Tensor, f64)>> = Vec::with_capacity(2);
@@ -88,7 +93,7 @@ impl Tape {
     }
 
     /// Carries `signals`, one a site in the order of `following`, each (`stack`·B·P_m) × n_m, back to the
-    /// pre-activation of `site`: `dst`, (`stack`·B·P_l) × n_l. For the last site the one signal is at the logits.
+    /// pre-activation of `site`: `dst`, (`stack`·B·P_l) × n_l. For an output the one signal is at itself.
     ///
     /// # Errors
     /// Those of the layers; a wrong number of signals.

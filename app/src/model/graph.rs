@@ -1,6 +1,10 @@
 //! An architecture as a list of layers in execution order, and its sites.
 //!
 //! The graph holds no numbers: parameters live in [`super::Network`], values of a batch in [`super::Tape`].
+//!
+//! A model has one output that is scored, its logits, or more: heads of local losses. Where borders that let no signal pass
+//! ([`Layer::stops`]) lie between them, what is trained falls into parts that know nothing of each other: the sites that reach
+//! the same outputs, in one way or another.
 
 use super::layer::{Extent, Layer, LayerKind};
 use candle_core::{Result, bail};
@@ -44,6 +48,12 @@ pub struct Site {
     pub following: Vec<usize>,
     /// The nodes a signal passes on its way back from the following sites, those sites' own nodes included, ascending.
     pub region: Vec<usize>,
+    /// Which of the model's outputs it is, if it is one.
+    pub output: Option<usize>,
+    /// The part of the model it belongs to.
+    pub part: usize,
+    /// Its place among the sites of that part.
+    pub place: usize,
 }
 
 /// An architecture.
@@ -55,6 +65,10 @@ pub struct Graph {
     pub nodes: Vec<Node>,
     /// Sites in execution order.
     pub sites: Vec<Site>,
+    /// The nodes whose values are scored, ascending: heads of local losses, then the logits.
+    pub outputs: Vec<usize>,
+    /// The sites of each part, ascending; all in one where there is one output.
+    pub parts: Vec<Vec<usize>>,
 }
 
 /// Builds a [`Graph`] node by node.
@@ -67,7 +81,8 @@ pub struct GraphBuilder {
 impl GraphBuilder {
     /// Starts with the extent of one example.
     pub fn new(input: Extent) -> Self {
-        Self { graph: Graph { input, nodes: Vec::new(), sites: Vec::new() }, parameters: 0 }
+        let (nodes, sites, outputs, parts) = Default::default();
+        Self { graph: Graph { input, nodes, sites, outputs, parts }, parameters: 0 }
     }
 
     /// Extent at `source`.
@@ -93,7 +108,8 @@ impl GraphBuilder {
         let parameters = layer.parameters().len();
         let site = (parameters > 0).then_some(self.graph.sites.len());
         if site.is_some() {
-            self.graph.sites.push(Site { node, activation: None, following: Vec::new(), region: Vec::new() });
+            let (activation, following, region, output) = Default::default();
+            self.graph.sites.push(Site { node, activation, following, region, output, part: 0, place: 0 });
         }
         self.graph.nodes.push(Node {
             name,
@@ -108,10 +124,18 @@ impl GraphBuilder {
         Ok(Source::Node(node))
     }
 
+    /// The value at `source` is scored, beside the logits.
+    pub fn score(&mut self, source: Source) {
+        if let Source::Node(node) = source {
+            self.graph.outputs.push(node);
+        }
+    }
+
     /// Finds what follows each site and ends the building.
     ///
     /// # Errors
-    /// When there is no site, or the last node is not one: the logits must be a parametric layer's output.
+    /// When there is no site, or the last node is not one: the logits must be a parametric layer's output. When a site reaches no
+    /// output.
     pub fn finish(mut self) -> Result<Graph> {
         match self.graph.nodes.last() {
             None => bail!("a model needs at least one layer"),
@@ -120,8 +144,10 @@ impl GraphBuilder {
             }
             Some(_) => {}
         }
+        self.graph.outputs.push(self.graph.nodes.len() - 1);
         for index in 0..self.graph.sites.len() {
             let node = self.graph.sites[index].node;
+            self.graph.sites[index].output = self.graph.outputs.iter().position(|&output| output == node);
             let (following, region) = self.graph.following(node);
             self.graph.sites[index].following = following;
             self.graph.sites[index].region = region;
@@ -133,6 +159,7 @@ impl GraphBuilder {
                 self.graph.sites[index].activation = Some(only);
             }
         }
+        self.graph.divide()?;
         Ok(self.graph)
     }
 }
@@ -167,7 +194,7 @@ impl Graph {
                 Source::Data => false,
                 Source::Node(earlier) => reached[*earlier],
             });
-            if reads {
+            if reads && !self.nodes[later].layer.stops() {
                 region.push(later);
                 match self.nodes[later].site {
                     Some(site) => sites.push(site),
@@ -176,5 +203,41 @@ impl Graph {
             }
         }
         (sites, region)
+    }
+
+    /// Divides the sites into parts that share no output.
+    fn divide(&mut self) -> Result<()> {
+        let mut part = vec![usize::MAX; self.sites.len()];
+        for site in (0..self.sites.len()).rev() {
+            let place = &self.sites[site];
+            if place.output.is_none() && place.following.is_empty() {
+                bail!("nothing that layer `{}` does reaches an output", self.nodes[place.node].name);
+            }
+            part[site] = site;
+            for &next in &place.following {
+                let (from, into) = (part[next], part[site]);
+                part.iter_mut().filter(|part| **part == from).for_each(|part| *part = into);
+            }
+        }
+        for site in 0..self.sites.len() {
+            let known = self.parts.iter().position(|sites| part[sites[0]] == part[site]);
+            let index = known.unwrap_or_else(|| {
+                self.parts.push(Vec::new());
+                self.parts.len() - 1
+            });
+            (self.sites[site].part, self.sites[site].place) = (index, self.parts[index].len());
+            self.parts[index].push(site);
+        }
+        Ok(())
+    }
+
+    /// The part that output `output` belongs to.
+    pub fn part_of(&self, output: usize) -> usize {
+        self.nodes[self.outputs[output]].site.map_or(0, |site| self.sites[site].part)
+    }
+
+    /// Sites of the largest part.
+    pub fn largest_part(&self) -> usize {
+        self.parts.iter().map(Vec::len).max().unwrap_or(0)
     }
 }

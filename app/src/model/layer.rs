@@ -193,6 +193,11 @@ pub trait Layer: Debug + Send + Sync {
         Ok(false)
     }
 
+    /// Whether no tangent and no signal passes it: a border between parts of a model that are trained apart.
+    fn stops(&self) -> bool {
+        false
+    }
+
     /// φ, if the layer is an activation.
     fn activation(&self) -> Option<Activation> {
         None

@@ -21,17 +21,22 @@ pub struct Network {
 }
 
 impl Network {
-    /// A network with freshly drawn parameters: parameter i of seed s is the same whatever else the run holds.
+    /// A network with freshly drawn parameters: parameter i of seed s is the same whatever else the run holds. Heads of local losses
+    /// are not counted: the rest begins as it does without them.
     ///
     /// # Errors
     /// When the device cannot allocate.
     pub fn new(graph: Arc<Graph>, dtype: DType, device: &Device, seed: u64) -> Result<Self> {
         let (mut names, mut vars, mut theta) = (Vec::new(), Vec::new(), Vec::new());
-        for node in &graph.nodes {
+        let heads = &graph.outputs[..graph.outputs.len().saturating_sub(1)];
+        let mut counts = [0u32; 2];
+        for (node_index, node) in graph.nodes.iter().enumerate() {
+            let head = heads.contains(&node_index);
             for spec in node.layer.parameters() {
                 let var = Var::zeros(spec.shape.as_slice(), dtype, device)?;
-                let index = names.len();
-                let key = DrawKey { seed, instance: 0, step: 0, site: index as u32, guess: 0, draw: INITIAL_DRAW };
+                let draw = if head { INITIAL_DRAW + 1 } else { INITIAL_DRAW };
+                let key = DrawKey { seed, instance: 0, step: 0, site: counts[usize::from(head)], guess: 0, draw };
+                counts[usize::from(head)] += 1;
                 match spec.start {
                     Start::Constant(value) => kernel::fill(&var, value)?,
                     Start::Normal { deviation } => kernel::fill_draws(&var, Draw::Normal, deviation, key)?,

@@ -18,14 +18,14 @@ pub(super) struct Tangents {
 impl Tape {
     /// The tangent pass for K guesses that inject `injection` at the sites, at the last forward pass' point.
     ///
-    /// Not `separate`: K tangents, each fed by all sites; the result is (K·B) × C, the tangents of the logits. `separate`:
-    /// one tangent a site and guess, block `site·K + guess`; the result is (L·K·B) × C. Prefixes are shared: at a layer
-    /// only the tangents of the sites so far are carried.
+    /// The result are the tangents of each output. Not `separate`: K tangents, each fed by all sites; (K·B) × C at the logits.
+    /// `separate`: one tangent a site and guess, block `place·K + guess` by the site's place in its part; (L·K·B) × C at the
+    /// logits of a model in one part of L sites. Prefixes are shared: at a layer only the tangents of the sites so far are carried.
     ///
     /// # Errors
     /// Those of the layers.
-    pub fn tangent(&self, theta: &[Tensor], injection: Injection, guesses: usize, separate: bool) -> Result<Tensor> {
-        let blocks = if separate { guesses * self.graph.sites.len() } else { guesses };
+    pub fn tangent(&self, theta: &[Tensor], injection: Injection, guesses: usize, separate: bool) -> Result<Vec<Tensor>> {
+        let blocks = if separate { guesses * self.graph.largest_part() } else { guesses };
         self.plan_tangents(blocks)?;
         let tangents = self.tangents.borrow();
         for (index, node) in self.graph.nodes.iter().enumerate() {
@@ -34,7 +34,7 @@ impl Tape {
                 self.inject(&tangents, index, site, injection[site].as_ref(), guesses, separate)?;
             }
         }
-        self.tangents_of_logits(&tangents, blocks)
+        self.tangents_of_outputs(&tangents, guesses, separate)
     }
 
     /// The forward pass on `data` with the tangents of K guesses beside it: each layer's primal and tangents go through in
@@ -50,8 +50,8 @@ impl Tape {
         guesses: usize,
         separate: bool,
         mut on_site: impl FnMut(usize) -> std::result::Result<Option<Tensor>, E>,
-    ) -> std::result::Result<Tensor, E> {
-        let blocks = if separate { guesses * self.graph.sites.len() } else { guesses };
+    ) -> std::result::Result<Vec<Tensor>, E> {
+        let blocks = if separate { guesses * self.graph.largest_part() } else { guesses };
         self.plan_tangents(blocks)?;
         self.start(data);
         let tangents = self.tangents.borrow();
@@ -79,7 +79,7 @@ impl Tape {
                 }
             }
         }
-        Ok(self.tangents_of_logits(&tangents, blocks)?)
+        Ok(self.tangents_of_outputs(&tangents, guesses, separate)?)
     }
 
     /// `dy ← J_θ v` of one site: what a weight direction does to its pre-activation.
@@ -95,7 +95,8 @@ impl Tape {
     /// activation that follows.
     fn carry(&self, tangents: &Tangents, theta: &[Tensor], index: usize, forward: bool) -> Result<bool> {
         let node = &self.graph.nodes[index];
-        let carried = node.inputs.iter().map(|source| tangents.active_at(*source)).max().unwrap_or(0);
+        let reached = node.inputs.iter().map(|source| tangents.active_at(*source)).max().unwrap_or(0);
+        let carried = if node.layer.stops() { 0 } else { reached };
         tangents.active[index].set(carried);
         let activated = if forward { self.activated(index) } else { None };
         if carried == 0 {
@@ -136,7 +137,7 @@ impl Tape {
         let (from, to, carried) = (&tangents.buffers[before], &tangents.buffers[index], tangents.active[before].get());
         let rows = self.batch * self.graph.nodes[index].extent.rows;
         let part = |all: &Tensor, first: usize, count: usize| all.narrow(0, first * rows, count * rows);
-        let first = if separate { site * guesses } else { 0 };
+        let first = if separate { self.graph.sites[site].place * guesses } else { 0 };
         if first < carried {
             kernel::hadamard_sum(&part(to, 0, guesses)?, &part(from, 0, guesses)?, e, m)?;
             tangents.active[index].set(guesses);
@@ -166,7 +167,7 @@ impl Tape {
         let Some(matrix) = injected else { return Ok(()) };
         let (dy, carried) = (&tangents.buffers[index], tangents.active[index].get());
         let rows = self.batch * self.graph.nodes[index].extent.rows;
-        let first = if separate { site * guesses } else { 0 };
+        let first = if separate { self.graph.sites[site].place * guesses } else { 0 };
         if first < carried {
             return kernel::axpy(&dy.narrow(0, 0, guesses * rows)?, 1.0, matrix);
         }
@@ -178,14 +179,17 @@ impl Tape {
         Ok(())
     }
 
-    fn tangents_of_logits(&self, tangents: &Tangents, blocks: usize) -> Result<Tensor> {
-        let last = self.graph.nodes.len() - 1;
-        let rows = self.batch * self.graph.nodes[last].extent.rows;
-        let active = tangents.active[last].get();
-        if active < blocks {
-            kernel::fill(&tangents.buffers[last].narrow(0, active * rows, (blocks - active) * rows)?, 0.0)?;
-        }
-        tangents.buffers[last].narrow(0, 0, blocks * rows)
+    fn tangents_of_outputs(&self, tangents: &Tangents, guesses: usize, separate: bool) -> Result<Vec<Tensor>> {
+        let of = |(output, &node): (usize, &usize)| {
+            let rows = self.batch * self.graph.nodes[node].extent.rows;
+            let sites = self.graph.parts[self.graph.part_of(output)].len();
+            let (blocks, active) = (if separate { guesses * sites } else { guesses }, tangents.active[node].get());
+            if active < blocks {
+                kernel::fill(&tangents.buffers[node].narrow(0, active * rows, (blocks - active) * rows)?, 0.0)?;
+            }
+            tangents.buffers[node].narrow(0, 0, blocks * rows)
+        };
+        self.graph.outputs.iter().enumerate().map(of).collect()
     }
 
     fn plan_tangents(&self, blocks: usize) -> Result<()> {

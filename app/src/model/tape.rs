@@ -102,6 +102,11 @@ impl Tape {
         &self.values[self.values.len() - 1]
     }
 
+    /// The values that are scored, in the order of [`Graph::outputs`]: the logits last.
+    pub fn outputs(&self) -> Vec<&Tensor> {
+        self.graph.outputs.iter().map(|&node| &self.values[node]).collect()
+    }
+
     /// Pre-activation S_l of a site.
     pub fn pre_activation(&self, site: usize) -> &Tensor {
         &self.values[self.graph.sites[site].node]

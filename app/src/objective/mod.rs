@@ -5,7 +5,7 @@
 
 use crate::kernel::{self, Scores};
 use crate::workspace::LossSpec;
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Tensor, bail};
 
 /// A loss: the mean over the batch of what it says of each example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,15 @@ pub struct Evaluation {
     pub correct: usize,
     /// Loss of each example.
     pub examples: Vec<f64>,
+    /// The mean loss at each head of local losses.
+    pub local: Vec<f64>,
+}
+
+impl Evaluation {
+    /// What is trained: the loss at the logits and those at the heads.
+    pub fn total(&self) -> f64 {
+        self.loss + self.local.iter().sum::<f64>()
+    }
 }
 
 impl Loss {
@@ -45,7 +54,24 @@ impl Loss {
     pub fn evaluate(self, logits: &Tensor, labels: &Tensor, signal: Option<&Tensor>) -> Result<Evaluation> {
         let examples = logits.dims().first().copied().unwrap_or(1).max(1) as f64;
         let Scores { losses, correct } = self.scores(logits, labels, signal.map(|signal| (signal, 1.0 / examples)))?;
-        Ok(Evaluation { loss: losses.iter().sum::<f64>() / examples, correct, examples: losses })
+        Ok(Evaluation { loss: losses.iter().sum::<f64>() / examples, correct, examples: losses, local: Vec::new() })
+    }
+
+    /// Scores every output of a model, the logits (B × C) last. Those before are heads of local losses, B·m·C numbers each: m scores
+    /// an example, one after the other, each against its label; their loss is the mean of all. With `signals`, shaped as the outputs,
+    /// writes ∂L/∂S of each.
+    ///
+    /// # Errors
+    /// As [`Loss::evaluate`].
+    pub fn evaluate_all(self, outputs: &[&Tensor], labels: &Tensor, signals: Option<&[Tensor]>) -> Result<Evaluation> {
+        let Some((logits, heads)) = outputs.split_last() else { bail!("a model has at least one output") };
+        let mut found = self.evaluate(logits, labels, signals.map(|signals| &signals[heads.len()]))?;
+        for (index, head) in heads.iter().enumerate() {
+            let (scores, repeated) = scored(head, logits, labels)?;
+            let signal = signals.map(|signals| signals[index].reshape(scores.shape())).transpose()?;
+            found.local.push(self.evaluate(&scores, &repeated, signal.as_ref())?.loss);
+        }
+        Ok(found)
     }
 
     /// `error ← B·δ_L`: p − onehot(label), p = softmax(S_L), for cross-entropy; S_L − onehot(label) for the squared error.
@@ -62,4 +88,13 @@ impl Loss {
             Self::MeanSquaredError => kernel::squared_error(logits, labels, signal),
         }
     }
+}
+
+/// A head's values as rows of C scores, and the label of each row.
+fn scored(head: &Tensor, logits: &Tensor, labels: &Tensor) -> Result<(Tensor, Tensor)> {
+    let (batch, classes) = logits.dims2()?;
+    let scores = head.reshape((head.elem_count() / classes, classes))?;
+    let copies = scores.dim(0)? / batch;
+    let repeated = labels.broadcast_as((batch, copies))?.contiguous()?.reshape((batch * copies, 1))?;
+    Ok((scores, repeated))
 }

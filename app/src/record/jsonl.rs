@@ -351,6 +351,7 @@ pub(crate) mod tests {
             sites: vec!["fc1".into(), "fc2".into()],
             site_parameters: vec![260, 50],
             parameters: 310,
+            parts: 1,
             card: StrategyCard { formula: "E_l = (ε W_{l+1}) ⊙ M_l".into(), ..StrategyCard::default() },
             flop: 123_456,
             batch: 32,

@@ -223,6 +223,9 @@ pub struct LaneInfo {
     pub site_parameters: Vec<usize>,
     /// Parameters of the model, n.
     pub parameters: usize,
+    /// Parts of the model that no loss is common to: blocks with greedy local losses; else 1.
+    #[serde(default = "one")]
+    pub parts: usize,
     /// The strategy's formula, name, citation for the formula card.
     pub card: StrategyCard,
     /// FLOP of one training step, counted from shapes.
@@ -242,15 +245,19 @@ pub struct LaneInfo {
     pub axes: BTreeMap<String, String>,
 }
 
+fn one() -> usize {
+    1
+}
+
 impl LaneInfo {
     /// Directional derivatives of one training step: the scalars that multiply its guesses, K a group of those that share
     /// one. None where the gradient, or the strategy's own estimate, needs no scalar.
     pub fn derivatives(&self) -> u64 {
         let (sites, examples) = match self.scope {
             None => return 0,
-            Some(Scope::Batch) => (1, 1),
+            Some(Scope::Batch) => (self.parts, 1),
             Some(Scope::Layer) => (self.sites.len(), 1),
-            Some(Scope::Example) => (1, self.batch),
+            Some(Scope::Example) => (self.parts, self.batch),
             Some(Scope::ExampleLayer) => (self.sites.len(), self.batch),
         };
         self.spec.guesses.unwrap_or(1) as u64 * sites as u64 * examples as u64

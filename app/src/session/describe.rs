@@ -16,7 +16,7 @@ pub(super) fn info(
     guesser: Option<&Guesser>,
     estimator: Option<&Estimator>,
 ) -> LaneInfo {
-    let graph = &shared.graph;
+    let graph = network.graph();
     let settings = guesser.map(|guesser| *guesser.settings());
     let site_parameters = |site: usize| {
         let node = graph.site_node(site);
@@ -32,6 +32,7 @@ pub(super) fn info(
         sites: (0..graph.sites.len()).map(|site| graph.site_node(site).name.clone()).collect(),
         site_parameters: (0..graph.sites.len()).map(site_parameters).collect(),
         parameters: network.parameter_count(),
+        parts: graph.parts.len(),
         card: guesser.map_or_else(reference_card, |guesser| guesser.card().clone()),
         flop: match guesser {
             None => cost::backprop(graph, shared.batch),

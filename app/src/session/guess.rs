@@ -13,6 +13,7 @@ use crate::strategy::{
     Call, CallMode, Direction, Events, Inputs, Instance, Kind, Oracle, Outcome, Outputs, Params, Plan, PluginError,
     RunFacts, SignalAt, StrategyInfo,
 };
+use crate::workspace::ScalarSource;
 use candle_core::Tensor;
 use guesswork_plugin::abi::{
     GW_ROLE_OUTPUT_ERROR, GW_ROLE_PREVIOUS_ESTIMATE, GW_ROLE_PREVIOUS_UPDATE, GW_SERVICE_CONTROL, GW_STRATEGY_STATELESS,
@@ -34,7 +35,7 @@ pub(super) struct Guesser {
     card: StrategyCard,
     signals: Vec<Tensor>,
     weights: Vec<Vec<Tensor>>,
-    error: Option<Tensor>,
+    errors: Vec<Tensor>,
     update: Option<Update>,
     oracle: Option<PointOracle>,
     memory: Memory,
@@ -117,6 +118,11 @@ impl Guesser {
         };
         let settings = Settings::resolve(&plan.spec, &shared.defaults, kind)
             .map_err(|error| SessionError::Lane { lane: lane(), reason: error.to_string() })?;
+        if network.graph().outputs.len() > 1 && settings.source != ScalarSource::Tangent {
+            let reason = "source: a difference of losses sees through the borders of local losses, where signals stop; write \
+                          tangent";
+            return Err(SessionError::Lane { lane: lane(), reason: reason.to_owned() });
+        }
         let params = Params::check(&info.id, &info.params, &plan.spec.params)
             .map_err(|error| SessionError::Lane { lane: lane(), reason: error.to_string() })?;
         let refused = |error: PluginError| SessionError::Plugin { lane: plan.name.clone(), reason: error.to_string() };
@@ -127,13 +133,16 @@ impl Guesser {
             seed: plan.seed,
             instance: number,
             diagnostic: shared.diagnostic,
-            oracle: true,
+            // A loss sees through the borders of local losses, where signals stop.
+            oracle: network.graph().outputs.len() == 1,
             cancelled,
         };
         let prepared = instance.prepare(network.graph(), tape, &facts).map_err(refused)?;
         let outputs = instance.outputs(tape).map_err(refused)?;
         let granted = |role| prepared.granted.has(role);
-        let error = if granted(GW_ROLE_OUTPUT_ERROR) { Some(tape.logits().zeros_like()?) } else { None };
+        let told = granted(GW_ROLE_OUTPUT_ERROR);
+        let outputs_told = tape.outputs().into_iter().filter(|_| told);
+        let errors = outputs_told.map(Tensor::zeros_like).collect::<candle_core::Result<_>>()?;
         let update = if granted(GW_ROLE_PREVIOUS_UPDATE) {
             let theta = network.theta().iter().map(Tensor::copy).collect::<candle_core::Result<_>>()?;
             Some(Update { theta, change: network.zeros_like()? })
@@ -171,7 +180,7 @@ impl Guesser {
             card,
             signals,
             weights,
-            error,
+            errors,
             update,
             oracle,
             memory,
@@ -278,16 +287,17 @@ impl Guesser {
         estimate: &[Tensor],
         batch: &Batch,
     ) -> Result<(), LaneFailure> {
-        if let Some(error) = &self.error {
-            kernel::copy(error, point.delta)?;
-            kernel::scale(error, point.tape.batch() as f64)?;
+        let classes = network.graph().output().width;
+        for (error, delta) in self.errors.iter().zip(point.deltas) {
+            kernel::copy(error, delta)?;
+            kernel::scale(error, (delta.elem_count() / classes) as f64)?;
         }
         if let Some(oracle) = &mut self.oracle {
             oracle.aim(point);
         }
         let inputs = Inputs {
             labels: Some(&batch.labels),
-            output_error: self.error.as_ref(),
+            output_errors: &self.errors,
             previous_estimate: Some(estimate),
             previous_update: self.update.as_ref().map(|update| &update.change[..]),
             ..Inputs::default()

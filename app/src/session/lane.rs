@@ -8,17 +8,20 @@ use super::SessionError;
 use super::budget::Spent;
 use super::describe;
 use super::guess::Guesser;
+use super::memory;
 use super::prober::{Place, Prober};
 use super::tuning::Validation;
 use crate::data::{Batch, Batches, Prepared};
 use crate::estimate::{Directions, Estimator, Optimizer, Point, factor};
 use crate::kernel;
 use crate::measure::{Measurer, View};
-use crate::model::{Graph, Network, Tape};
+use crate::model::{Extent, Graph, Network, Tape, build};
 use crate::objective::Loss;
 use crate::record::{EndReason, Key, LaneChange, LaneId, LaneInfo, Level, Message, Quantity, StageSeconds, StepReport};
 use crate::strategy::Catalog;
-use crate::workspace::{BACKPROP, Budget, LaneDefaults, LaneRun, LaneSpec, Measure, Problem, ScheduleSpec, Workspace};
+use crate::workspace::{
+    BACKPROP, Budget, LaneDefaults, LaneRun, LaneSpec, LossesSpec, Measure, ModelSpec, Problem, ScheduleSpec, Workspace,
+};
 use candle_core::{DType, Device, Tensor};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -39,6 +42,9 @@ const SAFE: f64 = 1e15;
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) graph: Arc<Graph>,
+    pub(super) model: ModelSpec,
+    /// Extent of an example as the data set has it.
+    pub(super) images: Extent,
     pub(super) data: Prepared,
     pub(super) batches: Batches,
     pub(super) catalog: Catalog,
@@ -50,6 +56,20 @@ pub(super) struct Shared {
     pub(super) defaults: LaneDefaults,
     pub(super) budget: Option<Budget>,
     pub(super) diagnostic: bool,
+}
+
+impl Shared {
+    /// The architecture with the losses that a lane trains.
+    fn graph(&self, losses: LossesSpec) -> Result<Arc<Graph>, SessionError> {
+        if losses == LossesSpec::Global {
+            return Ok(self.graph.clone());
+        }
+        let graph = build::build_with(&self.model, losses, self.images, self.data.classes)?;
+        if self.device.is_cpu() {
+            memory::check(&graph, self.batch, self.dtype)?;
+        }
+        Ok(Arc::new(graph))
+    }
 }
 
 /// A lane before it runs.
@@ -152,7 +172,7 @@ pub(super) struct Lane {
     pub(super) network: Network,
     pub(super) tape: Tape,
     pub(super) loss: Loss,
-    pub(super) delta: Tensor,
+    pub(super) deltas: Vec<Tensor>,
     pub(super) guesser: Option<Guesser>,
     pub(super) estimator: Option<Estimator>,
     pub(super) prober: Option<Prober>,
@@ -176,8 +196,12 @@ pub(super) struct Lane {
 impl Lane {
     /// Builds model, guesser, estimator and optimizer; refuses what has no meaning, by name.
     pub(super) fn new(shared: &Shared, plan: LanePlan, cancelled: Arc<AtomicBool>) -> Result<Self, SessionError> {
-        let network = Network::new(shared.graph.clone(), shared.dtype, &shared.device, plan.seed)?;
-        let tape = Tape::new(shared.graph.clone(), shared.batch, shared.dtype, &shared.device)?;
+        let graph = shared.graph(plan.spec.losses.unwrap_or_default()).map_err(|error| match error {
+            SessionError::Model(error) => SessionError::Lane { lane: plan.name.clone(), reason: error.to_string() },
+            other => other,
+        })?;
+        let network = Network::new(graph.clone(), shared.dtype, &shared.device, plan.seed)?;
+        let tape = Tape::new(graph, shared.batch, shared.dtype, &shared.device)?;
         let reference = plan.spec.strategy == BACKPROP;
         let guesser =
             if reference { None } else { Some(Guesser::new(shared, &plan, &network, &tape, cancelled.clone(), 0)?) };
@@ -205,7 +229,7 @@ impl Lane {
             Some((left, _)) => info.steps = info.steps.min(left),
             None => {}
         }
-        let delta = tape.logits().zeros_like()?;
+        let deltas = tape.outputs().into_iter().map(Tensor::zeros_like).collect::<candle_core::Result<_>>()?;
         Ok(Self {
             schedule: plan.spec.schedule.unwrap_or_default(),
             plan,
@@ -213,7 +237,7 @@ impl Lane {
             network,
             tape,
             loss: shared.loss,
-            delta,
+            deltas,
             guesser,
             estimator,
             prober,
@@ -338,7 +362,7 @@ impl Lane {
             }
             _ => self.tape.forward(theta, &batch.x, None, |_| Ok::<(), LaneFailure>(()))?,
         }
-        let found = self.loss.evaluate(self.tape.logits(), &batch.labels, Some(&self.delta))?;
+        let found = self.loss.evaluate_all(&self.tape.outputs(), &batch.labels, Some(&self.deltas))?;
         seconds.forward = (clock.lap() - guess_seconds).max(0.0);
         check_loss(&mut self.first_loss, found.loss, step)?;
 
@@ -348,14 +372,14 @@ impl Lane {
             data: &batch.x,
             labels: &batch.labels,
             loss: self.loss,
-            delta: &self.delta,
+            deltas: &self.deltas,
         };
         // ‖ĝ‖, if the parameters have moved already.
         let mut moved = None;
         match &mut self.guesser {
             None => match descent {
-                Some(rate) => moved = Some(self.tape.adjoint_descend(theta, &self.delta, &self.estimate, rate)?),
-                None => self.tape.adjoint(theta, &self.delta, Some(&self.estimate))?,
+                Some(rate) => moved = Some(self.tape.adjoint_descend(theta, &self.deltas, &self.estimate, rate)?),
+                None => self.tape.adjoint(theta, &self.deltas, Some(&self.estimate))?,
             },
             Some(guesser) => {
                 if !guesser.by_layer() {
@@ -367,7 +391,7 @@ impl Lane {
                     if let Some(tangent) = tangent {
                         seconds.guess = guess_seconds;
                         directions = guesser.directions();
-                        estimator.read_tangent(&tangent, &self.delta, self.tape.batch())?;
+                        estimator.read_tangent(&tangent, &self.deltas, self.tape.batch())?;
                         // They went through the layers together: the time is shared by the products of each.
                         let both = seconds.forward;
                         seconds.forward *= estimator.forward_share();
@@ -432,7 +456,7 @@ impl Lane {
             let view = View {
                 point,
                 network: &self.network,
-                loss: found.loss,
+                loss: found.total(),
                 estimate: &self.estimate,
                 estimator: self.estimator.as_ref(),
                 exact: self.guesser.is_none(),

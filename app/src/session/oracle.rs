@@ -24,7 +24,7 @@ struct Aim {
     theta: Vec<Tensor>,
     data: Tensor,
     labels: Tensor,
-    delta: Tensor,
+    deltas: Vec<Tensor>,
     loss: Loss,
 }
 
@@ -44,7 +44,7 @@ impl PointOracle {
             theta: point.theta.to_vec(),
             data: point.data.clone(),
             labels: point.labels.clone(),
-            delta: point.delta.clone(),
+            deltas: point.deltas.to_vec(),
             loss: point.loss,
         });
     }
@@ -74,7 +74,7 @@ impl Oracle for PointOracle {
             data: &at.data,
             labels: &at.labels,
             loss: at.loss,
-            delta: &at.delta,
+            deltas: &at.deltas,
         };
         self.estimator.derive(point, Directions::Weight(std::slice::from_ref(v)))?;
         Ok(self.estimator.scalars().values[0])

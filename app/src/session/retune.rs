@@ -4,7 +4,7 @@
 //! |---|---|
 //! | learning rate, optimizer, schedule | the strategy: copy the lane to compare another |
 //! | scope, K, combination, scaling, normalisation, clip, source, output | the seed: the weights began from it |
-//! | the strategy's parameters | architecture, batch, data: the lanes share them |
+//! | the strategy's parameters | architecture, losses, batch, data: the network was built for them |
 //!
 //! Whatever can fail is done before anything is changed: a refused change leaves the lane as it was.
 #![forbid(unsafe_code)]
@@ -39,6 +39,9 @@ impl Lane {
         if spec.strategy != old.strategy {
             let (is, wanted) = (&old.strategy, &spec.strategy);
             return Err(refuse(format!("it runs `{is}` and keeps it; add a lane to compare `{wanted}`")));
+        }
+        if spec.losses.unwrap_or_default() != old.losses.unwrap_or_default() {
+            return Err(refuse("losses: its network was built for those it has; add a lane to compare others".to_owned()));
         }
         let spec = LaneSpec { name: old.name.clone(), seeds: old.seeds.clone(), ..spec.clone() };
         if let Some((field, message)) = check_lane(&spec, self.plan.steps).into_iter().next() {

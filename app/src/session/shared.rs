@@ -116,6 +116,8 @@ impl Prepared {
             let batches = Batches::new(&prepared, problem.batch, workspace.data_seed)?;
             shared.push(Arc::new(Shared {
                 graph,
+                model: problem.model.clone(),
+                images,
                 data: prepared,
                 batches,
                 catalog: catalog.clone(),

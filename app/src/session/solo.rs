@@ -64,6 +64,8 @@ impl Solo {
         };
         let shared = Shared {
             graph: Arc::new(build::build(&model, images, data.classes)?),
+            model,
+            images,
             dtype: data.train.x.dtype(),
             device: data.train.x.device().clone(),
             data,

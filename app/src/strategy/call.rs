@@ -26,8 +26,8 @@ pub trait Oracle {
 pub struct Inputs<'a> {
     /// Class indices as a column, B × 1, in the tape's data type.
     pub labels: Option<&'a Tensor>,
-    /// p − y, B × C (without the mean's 1/B).
-    pub output_error: Option<&'a Tensor>,
+    /// p − y at each output, without the mean's share: B × C at the logits, which come last.
+    pub output_errors: &'a [Tensor],
     /// The estimate of the step before, shaped as the parameters; zeros when not given.
     pub previous_estimate: Option<&'a [Tensor]>,
     /// The update θ_k − θ_{k-1} of the step before, shaped as the parameters; zeros when not given.

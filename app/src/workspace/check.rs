@@ -172,6 +172,7 @@ impl Check<'_> {
             clip: None,
             source: None,
             output: None,
+            losses: None,
             optimizer: None,
             schedule: None,
             seeds: None,

@@ -203,7 +203,7 @@ mod tests {
  8 |         (strategy: \"a\", scop: example),
    |                         ^^^^
    did you mean `scope`? the fields are `strategy`, `name`, `params`, `scope`, `guesses`, `combine`, `scaling`, \
-                        `normalise`, `clip`, `source`, `output`, `optimizer`, `schedule`, `seeds`";
+                        `normalise`, `clip`, `source`, `output`, `losses`, `optimizer`, `schedule`, `seeds`";
         assert_eq!(refused("scope:", "scop:"), expected);
     }
 

@@ -50,6 +50,7 @@ impl LaneSpec {
             clip: self.clip.or(d.clip),
             source: self.source.or(d.source).or(Some(Default::default())),
             output: self.output.or(d.output).or(Some(Default::default())),
+            losses: self.losses.or(d.losses).or(Some(Default::default())),
             optimizer: self.optimizer.or(d.optimizer).or(Some(Default::default())),
             schedule: self.schedule.or(d.schedule).or(Some(Default::default())),
             seeds: self.seeds.clone(),
@@ -67,7 +68,7 @@ struct Variant {
 }
 
 impl Workspace {
-    /// All runs of this workspace. An axis that is not about the optimizer passes over the backprop lane unless `only`
+    /// All runs of this workspace. An axis that is not about the losses or the optimizer passes over the backprop lane unless `only`
     /// names it: it would train the same thing again.
     ///
     /// # Errors
@@ -159,7 +160,7 @@ impl super::Axis {
             return true;
         }
         let field = self.path.split('.').next().unwrap_or("");
-        spec.strategy != BACKPROP || ["lr", "optimizer", "schedule", "seeds"].contains(&field)
+        spec.strategy != BACKPROP || ["lr", "losses", "optimizer", "schedule", "seeds"].contains(&field)
     }
 }
 
@@ -203,7 +204,7 @@ fn token((path, value): &(String, String)) -> String {
     match path.as_str() {
         "problem.data.name" => value.trim_matches('"').to_owned(),
         "problem.model.hidden" => widths(value),
-        "scope" | "optimizer" | "schedule" => value.clone(),
+        "scope" | "losses" | "optimizer" | "schedule" => value.clone(),
         "guesses" => format!("k={value}"),
         path => format!("{}={value}", path.rsplit('.').next().unwrap_or(path)),
     }

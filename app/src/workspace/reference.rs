@@ -341,7 +341,7 @@ mod tests {
         agree!("(no_such_field: 1)": Workspace, NetworkProblem, DataSpec, MlpSpec, ConvSpec, ConvLayerSpec, MixerSpec,
             LaneDefaults, LaneSpec, Axis, Stop, Budget, Quick, Tune, Measure);
         agree!("no_such_variant": Problem, Scaling, ModelSpec, PoolSpec, ActivationSpec, InitSpec, LossSpec, Precision,
-            Scope, Combine, GuessScaling, Normalise, ScalarSource, OutputSignal, OptimizerSpec, ScheduleSpec, TuneMetric);
+            Scope, Combine, GuessScaling, Normalise, ScalarSource, OutputSignal, LossesSpec, OptimizerSpec, ScheduleSpec, TuneMetric);
         let optimizer = items().into_iter().find(|item| item.name == "OptimizerSpec").unwrap();
         let fields: Vec<&str> = optimizer.parts[0].parts.iter().map(|part| part.name.as_str()).collect();
         assert_eq!(fields, accepted::<OptimizerSpec>("sgd(no_such_field: 1)"));

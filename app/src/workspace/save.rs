@@ -147,6 +147,7 @@ mod tests {
                 clip,
                 source: source.map(ScalarSource::Central),
                 output: flag.map(|flag| if flag { OutputSignal::Exact } else { OutputSignal::Guess }),
+                losses: flag.map(|greedy| LossesSpec::Local { greedy, patches: !greedy, groups: 3 }),
                 optimizer,
                 schedule,
                 seeds,

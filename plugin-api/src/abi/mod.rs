@@ -194,9 +194,9 @@ pub const GW_ROLE_PRE_ACTIVATION: u32 = 3;
 pub const GW_ROLE_DERIVATIVE: u32 = 4;
 /// Activation X_l = φ(S_l) of the whole batch, (B·P) × n_l.
 pub const GW_ROLE_ACTIVATION: u32 = 5;
-/// Logits S_L, B × C.
+/// Logits S_L, B × C. At a head that scores a block, its own scores.
 pub const GW_ROLE_LOGITS: u32 = 6;
-/// Output error p − y, B × C. Together with weights it can be turned into the gradient: see `gradient-capable`.
+/// Output error p − y, B × C. At a head that scores a block, its own. Together with weights it can be turned into the gradient: see `gradient-capable`.
 pub const GW_ROLE_OUTPUT_ERROR: u32 = 7;
 /// Labels as a column of class indices, B × 1. Gradient-capable together with weights.
 pub const GW_ROLE_LABELS: u32 = 8;

@@ -61,7 +61,7 @@ impl Strategy for ActivationMixing {
         let batch = step.batch();
         let deviation = 1.0 / (batch as f64).sqrt();
         step.each_site(|step, site| {
-            if step.is_last(site) {
+            if step.model().sites[site].following.is_empty() {
                 return step
                     .guesses()
                     .try_for_each(|guess| step.normal(step.signal(site, guess)?, site, guess, 0, 1.0));

@@ -14,7 +14,7 @@
 //! | B_l, at the first step | normal, scale √(2/(P_l·n_l)) | l − 1, k, 0 | C × (P_l·n_l) |
 
 use crate::kept::{bounded, feedback};
-use guesswork_plugin::{CallMode, Flag, Info, Kind, Model, Plan, Result, Role, Service, Step, Strategy};
+use guesswork_plugin::{CallMode, Error, Flag, Info, Kind, Model, Plan, Result, Role, Service, Step, Strategy};
 
 /// The strategy; see the module.
 #[derive(Debug)]
@@ -43,6 +43,13 @@ impl Strategy for DirectFeedback {
 
     fn prepare(&mut self, model: &Model, plan: &mut Plan) -> Result {
         plan.call_mode = CallMode::Model;
+        let outputs = model.outputs();
+        if outputs > 1 {
+            return Err(Error::unsupported(format!(
+                "the error of one output is brought to every layer, and this model is trained at {outputs}: use \
+                 feedback-alignment, or a lane with global losses"
+            )));
+        }
         self.below = model.sites.len().saturating_sub(1);
         for guess in 0..model.guesses {
             for site in &model.sites[..self.below] {

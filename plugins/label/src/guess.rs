@@ -81,15 +81,12 @@ impl Strategy for LabelGuess {
     }
 
     fn propose(&mut self, step: &mut Step<'_>) -> Result {
-        let [rows, classes] = { step.logits().map(|logits| [logits.rows(), logits.columns()])? };
-        let drawn = step.scratch(rows, 1)?;
-        let work = step.scratch(rows, classes)?;
         for guess in step.guesses() {
             for site in step.sites().rev() {
                 let signal = step.signal(site, guess)?;
                 let following = &step.model().sites[site].following;
                 if following.is_empty() {
-                    self.at_logits(step, signal, drawn, work, [site, guess])?;
+                    self.at_output(step, signal, [site, guess])?;
                 } else if self.reached[site] {
                     let above = following.iter().map(|&next| step.signal(next, guess)).collect::<Result<Vec<_>>>()?;
                     step.pull_back(site, &above, signal)?;
@@ -104,21 +101,18 @@ impl Strategy for LabelGuess {
 }
 
 impl LabelGuess {
-    /// `signal ← softmax(S_L) − onehot(c)`.
-    fn at_logits<'s>(
-        &self,
-        step: &mut Step<'s>,
-        signal: Matrix<'s>,
-        drawn: Matrix<'s>,
-        work: Matrix<'s>,
-        [site, guess]: [usize; 2],
-    ) -> Result {
-        let logits = step.logits()?;
-        step.softmax(signal, logits)?;
+    /// `signal ← softmax(S) − onehot(c)` at an output: C scores after C scores, each with a class of its own.
+    fn at_output<'s>(&self, step: &mut Step<'s>, signal: Matrix<'s>, [site, guess]: [usize; 2]) -> Result {
+        let scores = step.input(Role::Logits, site)?;
+        let classes = step.model().classes;
+        let rows = scores.rows() * scores.columns() / classes;
+        let (scores, signal) = (step.reshape(scores, rows, classes)?, step.reshape(signal, rows, classes)?);
+        let (drawn, work) = (step.scratch(rows, 1)?, step.scratch(rows, classes)?);
+        step.softmax(signal, scores)?;
         match self.params.class {
             Class::Softmax => step.categorical(drawn, signal, site, guess, 0)?,
             Class::Uniform => {
-                step.fill(work, 1.0 / logits.columns() as f64)?;
+                step.fill(work, 1.0 / classes as f64)?;
                 step.categorical(drawn, work, site, guess, 0)?;
             }
         }

@@ -99,12 +99,16 @@ impl<'s> Desk<'s> {
             step.normal(into, site, guess, part.draw(0), 1.0)?;
             return Ok(into);
         }
+        // C scores after C scores, each with a class of its own.
+        let classes = step.model().classes;
+        let rows = into.rows() * into.columns() / classes;
         let one_hot = self.matrix(step, part, site, true)?;
-        let class = step.scratch(into.rows(), 1)?;
-        step.softmax(into, step.logits()?)?;
-        step.categorical(class, into, site, guess, part.draw(0))?;
+        let (one_hot, signal) = (step.reshape(one_hot, rows, classes)?, step.reshape(into, rows, classes)?);
+        let (scores, class) = (step.input(Role::Logits, site)?, step.scratch(rows, 1)?);
+        step.softmax(signal, step.reshape(scores, rows, classes)?)?;
+        step.categorical(class, signal, site, guess, part.draw(0))?;
         step.one_hot(one_hot, class)?;
-        step.axpy(into, -1.0, one_hot)?;
+        step.axpy(signal, -1.0, one_hot)?;
         Ok(into)
     }
 }

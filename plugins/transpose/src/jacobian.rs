@@ -69,6 +69,11 @@ impl Strategy for JacobianTranspose {
                  example-layer or `debias` to 0",
             ));
         }
+        if model.outputs() > 1 {
+            return Err(Error::unsupported(
+                "`debias` divides out the Jacobian of one output, and this model is trained at several: set it to 0",
+            ));
+        }
         match model.device {
             Device::Cpu => Ok(()),
             _ => Err(Error::unsupported("`debias` works on matrices in host memory: run on the cpu or set it to 0")),

@@ -1,12 +1,13 @@
 //! Networks of convolutions: plain ones and residual ones.
 
+use super::local::Blocks;
 use super::{BuildError, activation, divides, image, linear, positive, start};
 use crate::model::graph::{Graph, GraphBuilder, Source};
 use crate::model::layer::Extent;
 use crate::model::layers::{Add, AveragePool, Conv2d, Flatten, GroupNorm, MaxPool, MeanTokens};
 use crate::workspace::{ConvSpec, InitSpec, PoolSpec, ResnetSpec};
 
-pub(super) fn conv(spec: &ConvSpec, input: Extent, classes: usize) -> Result<Graph, BuildError> {
+pub(super) fn conv(spec: &ConvSpec, input: Extent, blocks: Blocks) -> Result<Graph, BuildError> {
     let mut graph = GraphBuilder::new(input);
     let mut at = Source::Data;
     for (index, layer) in spec.layers.iter().enumerate() {
@@ -34,6 +35,7 @@ pub(super) fn conv(spec: &ConvSpec, input: Extent, classes: usize) -> Result<Gra
                 graph.add(name, MaxPool::new(extent, side)?, &[at])?
             }
         };
+        at = blocks.end(&mut graph, &format!("conv{number}"), at, spec.init)?;
     }
     let extent = graph.extent(at);
     image("conv", extent)?;
@@ -44,9 +46,11 @@ pub(super) fn conv(spec: &ConvSpec, input: Extent, classes: usize) -> Result<Gra
         let before = graph.extent(at).width;
         at = graph.add(format!("fc{number}"), linear(spec.init, before, width), &[at])?;
         at = graph.add(format!("fc{number}.act"), activation(spec.activation), &[at])?;
+        at = blocks.end(&mut graph, &format!("fc{number}"), at, spec.init)?;
     }
+    at = blocks.read_out(&mut graph, at)?;
     let width = graph.extent(at).width;
-    graph.add("fc", linear(spec.init, width, classes), &[at])?;
+    graph.add("fc", linear(spec.init, width, blocks.classes), &[at])?;
     Ok(graph.finish()?)
 }
 
@@ -70,7 +74,7 @@ fn group_norm(graph: &mut GraphBuilder, name: String, at: Source, groups: usize)
     Ok(graph.add(name, GroupNorm::new(extent, groups)?, &[at])?)
 }
 
-pub(super) fn resnet(spec: &ResnetSpec, input: Extent, classes: usize) -> Result<Graph, BuildError> {
+pub(super) fn resnet(spec: &ResnetSpec, input: Extent, blocks: Blocks) -> Result<Graph, BuildError> {
     image("resnet", input)?;
     let mut graph = GraphBuilder::new(input);
     let (init, groups) = (spec.init, spec.groups);
@@ -98,11 +102,13 @@ pub(super) fn resnet(spec: &ResnetSpec, input: Extent, classes: usize) -> Result
             }
             at = graph.add(name("add"), Add, &[shortcut, branch])?;
             at = graph.add(name("act2"), activation(spec.activation), &[at])?;
+            at = blocks.end(&mut graph, &format!("stage{index}.block{block}"), at, init)?;
         }
     }
+    at = blocks.read_out(&mut graph, at)?;
     let Extent { rows, width, .. } = graph.extent(at);
     at = graph.add("mean", MeanTokens { tokens: rows }, &[at])?;
-    graph.add("head", linear(init, width, classes), &[at])?;
+    graph.add("head", linear(init, width, blocks.classes), &[at])?;
     Ok(graph.finish()?)
 }
 

@@ -2,6 +2,7 @@
 
 mod conv;
 mod describe;
+mod local;
 mod patches;
 
 pub use describe::describe;
@@ -10,7 +11,8 @@ use super::graph::{Graph, GraphBuilder, Source};
 use super::layer::{Extent, Start};
 use super::layers::{ActivationLayer, Add, LayerNorm, Linear};
 use crate::kernel::Activation;
-use crate::workspace::{ActivationSpec, InitSpec, MlpSpec, ModelSpec};
+use crate::workspace::{ActivationSpec, InitSpec, LossesSpec, MlpSpec, ModelSpec};
+use local::Blocks;
 
 /// Why an architecture cannot be built.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +74,15 @@ pub enum BuildError {
         /// Zeros around it.
         padding: usize,
     },
+    /// A loss for each of one row.
+    #[error("losses: `{layer}` has one row an example, so that `patches: true` would change nothing; leave it out")]
+    OneRow {
+        /// Name of the head.
+        layer: String,
+    },
+    /// Local losses of nothing.
+    #[error("losses: the model has no block before the logits that a local loss could train; write `global`")]
+    NoBlock,
     /// A layer refused its place.
     #[error(transparent)]
     Layer(#[from] candle_core::Error),
@@ -95,16 +106,30 @@ pub fn input_extent(model: &ModelSpec, data: Extent) -> Extent {
 /// # Errors
 /// When the extents are impossible: says which layer, what was given and what to change.
 pub fn build(model: &ModelSpec, data: Extent, classes: usize) -> Result<Graph, BuildError> {
+    build_with(model, LossesSpec::Global, data, classes)
+}
+
+/// The same with losses of its blocks.
+///
+/// # Errors
+/// As [`build`]; when the losses do not fit the model.
+pub fn build_with(
+    model: &ModelSpec,
+    losses: LossesSpec,
+    data: Extent,
+    classes: usize,
+) -> Result<Graph, BuildError> {
     positive("the number of classes", classes)?;
     positive("the size of an example", data.len())?;
     let input = input_extent(model, data);
+    let blocks = Blocks { losses, classes };
     match model {
-        ModelSpec::Mlp(spec) => mlp(spec, input, classes),
-        ModelSpec::Conv(spec) => conv::conv(spec, input, classes),
-        ModelSpec::Resnet(spec) => conv::resnet(spec, input, classes),
-        ModelSpec::Mixer(spec) => patches::mixer(spec, input, classes),
-        ModelSpec::LocalMixer(spec) => patches::local_mixer(spec, input, classes),
-        ModelSpec::Transformer(spec) => patches::transformer(spec, input, classes),
+        ModelSpec::Mlp(spec) => mlp(spec, input, blocks),
+        ModelSpec::Conv(spec) => conv::conv(spec, input, blocks),
+        ModelSpec::Resnet(spec) => conv::resnet(spec, input, blocks),
+        ModelSpec::Mixer(spec) => patches::mixer(spec, input, blocks),
+        ModelSpec::LocalMixer(spec) => patches::local_mixer(spec, input, blocks),
+        ModelSpec::Transformer(spec) => patches::transformer(spec, input, blocks),
     }
 }
 
@@ -143,7 +168,7 @@ fn linear(init: InitSpec, inputs: usize, outputs: usize) -> Linear {
     Linear { inputs, outputs, weight, bias }
 }
 
-fn mlp(spec: &MlpSpec, input: Extent, classes: usize) -> Result<Graph, BuildError> {
+fn mlp(spec: &MlpSpec, input: Extent, blocks: Blocks) -> Result<Graph, BuildError> {
     let mut graph = GraphBuilder::new(input);
     let mut at = Source::Data;
     for (index, &width) in spec.hidden.iter().enumerate() {
@@ -158,9 +183,11 @@ fn mlp(spec: &MlpSpec, input: Extent, classes: usize) -> Result<Graph, BuildErro
         if spec.residual && before.1 == width {
             at = graph.add(format!("add{number}"), Add, &[before.0, at])?;
         }
+        at = blocks.end(&mut graph, &format!("fc{number}"), at, spec.init)?;
     }
+    at = blocks.read_out(&mut graph, at)?;
     let width = graph.extent(at).width;
-    graph.add(format!("fc{}", spec.hidden.len() + 1), linear(spec.init, width, classes), &[at])?;
+    graph.add(format!("fc{}", spec.hidden.len() + 1), linear(spec.init, width, blocks.classes), &[at])?;
     Ok(graph.finish()?)
 }
 

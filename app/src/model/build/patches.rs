@@ -1,5 +1,6 @@
 //! Networks on the patches of an image: mixers and a transformer encoder.
 
+use super::local::Blocks;
 use super::{BuildError, activation, divides, image, linear, positive, start};
 use crate::model::graph::{Graph, GraphBuilder, Source};
 use crate::model::layer::Extent;
@@ -21,7 +22,7 @@ fn cut(model: &'static str, side: usize, input: Extent) -> Result<(GraphBuilder,
     Ok((graph, patches, tokens, width))
 }
 
-pub(super) fn mixer(spec: &MixerSpec, input: Extent, classes: usize) -> Result<Graph, BuildError> {
+pub(super) fn mixer(spec: &MixerSpec, input: Extent, blocks: Blocks) -> Result<Graph, BuildError> {
     positive("the width of a token", spec.width)?;
     positive("the hidden width of token mixing", spec.token_hidden)?;
     positive("the hidden width of channel mixing", spec.channel_hidden)?;
@@ -44,14 +45,16 @@ pub(super) fn mixer(spec: &MixerSpec, input: Extent, classes: usize) -> Result<G
         branch = graph.add(name("channel.act"), activation(spec.activation), &[branch])?;
         branch = graph.add(name("channel.fc2"), linear(spec.init, hidden, spec.width), &[branch])?;
         at = graph.add(name("channel.add"), Add, &[at, branch])?;
+        at = blocks.end(&mut graph, &format!("block{block}"), at, spec.init)?;
     }
+    at = blocks.read_out(&mut graph, at)?;
     at = graph.add("final_norm", LayerNorm { width: spec.width }, &[at])?;
     at = graph.add("mean", MeanTokens { tokens }, &[at])?;
-    graph.add("head", linear(spec.init, spec.width, classes), &[at])?;
+    graph.add("head", linear(spec.init, spec.width, blocks.classes), &[at])?;
     Ok(graph.finish()?)
 }
 
-pub(super) fn local_mixer(spec: &LocalMixerSpec, input: Extent, classes: usize) -> Result<Graph, BuildError> {
+pub(super) fn local_mixer(spec: &LocalMixerSpec, input: Extent, blocks: Blocks) -> Result<Graph, BuildError> {
     positive("the width of a token", spec.width)?;
     divides("block0.group", "groups", spec.groups, spec.width)?;
     let (mut graph, mut at, tokens, _) = cut("local_mixer", spec.patch, input)?;
@@ -74,14 +77,16 @@ pub(super) fn local_mixer(spec: &LocalMixerSpec, input: Extent, classes: usize) 
         at = graph.add(name("group.norm"), Standardise, &[at])?;
         at = graph.add(name("group.fc"), grouped, &[at])?;
         at = graph.add(name("group.act"), activation(spec.activation), &[at])?;
+        at = blocks.end(&mut graph, &format!("block{block}"), at, spec.init)?;
     }
+    at = blocks.read_out(&mut graph, at)?;
     let width = graph.extent(at).width;
     at = graph.add("mean", MeanTokens { tokens }, &[at])?;
-    graph.add("head", linear(spec.init, width, classes), &[at])?;
+    graph.add("head", linear(spec.init, width, blocks.classes), &[at])?;
     Ok(graph.finish()?)
 }
 
-pub(super) fn transformer(spec: &TransformerSpec, input: Extent, classes: usize) -> Result<Graph, BuildError> {
+pub(super) fn transformer(spec: &TransformerSpec, input: Extent, blocks: Blocks) -> Result<Graph, BuildError> {
     let width = spec.width;
     positive("the width of a token", width)?;
     positive("the hidden width of the dense layers", spec.hidden)?;
@@ -101,9 +106,11 @@ pub(super) fn transformer(spec: &TransformerSpec, input: Extent, classes: usize)
         branch = graph.add(name("act"), activation(spec.activation), &[branch])?;
         branch = graph.add(name("fc2"), linear(spec.init, spec.hidden, width), &[branch])?;
         at = graph.add(name("add"), Add, &[at, branch])?;
+        at = blocks.end(&mut graph, &format!("block{block}"), at, spec.init)?;
     }
+    at = blocks.read_out(&mut graph, at)?;
     at = graph.add("final_norm", LayerNorm { width }, &[at])?;
     at = graph.add("mean", MeanTokens { tokens }, &[at])?;
-    graph.add("head", linear(spec.init, width, classes), &[at])?;
+    graph.add("head", linear(spec.init, width, blocks.classes), &[at])?;
     Ok(graph.finish()?)
 }

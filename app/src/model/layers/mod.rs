@@ -15,6 +15,7 @@ mod mean;
 mod patches;
 mod position;
 mod standardise;
+mod stop;
 mod transpose;
 
 pub use activation::ActivationLayer;
@@ -32,6 +33,7 @@ pub use mean::MeanTokens;
 pub use patches::Patches;
 pub use position::Position;
 pub use standardise::Standardise;
+pub use stop::Stop;
 pub use transpose::TransposeTokens;
 
 use super::layer::Extent;

@@ -54,16 +54,23 @@ fn find(state: &State<'_>, role: u32, site: u32, index: u32) -> Reply<(Tensor, L
         return Err(Problem::invalid(format!("the input {} is not known to this host", Roles::name(role))));
     }
     let absent = || Problem::state(format!("the input {} does not exist in this run or step", Roles::name(role)));
+    let graph = state.tape.graph();
+    // An output has its own scores and error; anywhere else the logits' are meant.
+    let output = || {
+        let own = graph.sites.get(site as usize).and_then(|place| place.output);
+        let output = own.unwrap_or(graph.outputs.len() - 1);
+        let scored = graph.nodes[graph.outputs[output]].site.ok_or_else(absent)?;
+        exists(state, scored, role)?;
+        Ok::<_, Problem>((output, scored))
+    };
     match role {
         abi::GW_ROLE_LOGITS => {
-            let last = state.tape.graph().sites.len().saturating_sub(1);
-            exists(state, last, role)?;
-            return Ok((state.tape.logits().clone(), Label::Input(role, None)));
+            let (_, scored) = output()?;
+            return Ok((state.tape.pre_activation(scored).clone(), Label::Input(role, None)));
         }
         abi::GW_ROLE_OUTPUT_ERROR => {
-            let last = state.tape.graph().sites.len().saturating_sub(1);
-            exists(state, last, role)?;
-            return Ok((state.inputs.output_error.ok_or_else(absent)?.clone(), Label::Input(role, None)));
+            let error = state.inputs.output_errors.get(output()?.0).ok_or_else(absent)?;
+            return Ok((error.clone(), Label::Input(role, None)));
         }
         abi::GW_ROLE_LABELS => return Ok((state.inputs.labels.ok_or_else(absent)?.clone(), Label::Input(role, None))),
         _ => {}

@@ -7,6 +7,7 @@ use super::super::format;
 use super::super::ink::{put, row, width};
 use super::super::lanes::Group;
 use super::PaneId;
+use crate::workspace::LossesSpec;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use serde::Serialize;
@@ -53,6 +54,9 @@ pub fn rows(group: &Group<'_>) -> Vec<Row> {
     add("estimate", "clip", written(&spec.clip));
     add("estimate", "source", written(&spec.source));
     add("estimate", "output", written(&spec.output));
+    if spec.losses.is_some_and(|losses| losses != LossesSpec::Global) {
+        add("estimate", "losses", written(&spec.losses));
+    }
     add("optimizer", "optimizer", written(&spec.optimizer));
     add("optimizer", "schedule", written(&spec.schedule));
     add("optimizer", "η now", group.learning_rate().map_or(String::new(), format::value));

@@ -23,6 +23,8 @@ pub struct LaneDefaults {
     pub source: Option<ScalarSource>,
     /// See [`LaneSpec::output`].
     pub output: Option<OutputSignal>,
+    /// See [`LaneSpec::losses`].
+    pub losses: Option<LossesSpec>,
     /// See [`LaneSpec::optimizer`].
     pub optimizer: Option<OptimizerSpec>,
     /// See [`LaneSpec::schedule`].
@@ -65,6 +67,9 @@ pub struct LaneSpec {
     /// Whether the output layer uses its exact signal p − y, which needs no backpropagation.
     #[serde(default)]
     pub output: Option<OutputSignal>,
+    /// What is trained by which loss: all by that at the logits, or each block by its own.
+    #[serde(default)]
+    pub losses: Option<LossesSpec>,
     /// The optimizer.
     #[serde(default)]
     pub optimizer: Option<OptimizerSpec>,
@@ -159,6 +164,36 @@ pub enum OutputSignal {
     Guess,
     /// p − y: ĝ_L = g_L and layer L leaves the sum d.
     Exact,
+}
+
+/// What is trained by which loss.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum LossesSpec {
+    /// All layers by the loss at the logits.
+    #[default]
+    Global,
+    /// Each block by the loss of a linear head on its output (Ren et al., 2023); the loss at the logits trains what reads out the last
+    /// block.
+    Local {
+        /// No signal passes from a block to the one before; else later losses train earlier blocks too.
+        #[serde(default = "yes")]
+        greedy: bool,
+        /// A loss for each row (position, token) and their mean, in place of the loss of the mean row.
+        #[serde(default)]
+        patches: bool,
+        /// Groups of channels with a head and a loss each, and their mean.
+        #[serde(default = "one_group")]
+        groups: usize,
+    },
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn one_group() -> usize {
+    1
 }
 
 /// An optimizer and its learning rate.
