@@ -209,10 +209,10 @@ typedef struct gw_context gw_context;
 // Activation X_l = φ(S_l) of the whole batch, (B·P) × n_l.
 #define GW_ROLE_ACTIVATION 5
 
-// Logits S_L, B × C.
+// Logits S_L, B × C. At a head that scores a block, its own scores.
 #define GW_ROLE_LOGITS 6
 
-// Output error p − y, B × C. Together with weights it can be turned into the gradient: see `gradient-capable`.
+// Output error p − y, B × C. At a head that scores a block, its own. Together with weights it can be turned into the gradient: see `gradient-capable`.
 #define GW_ROLE_OUTPUT_ERROR 7
 
 // Labels as a column of class indices, B × 1. Gradient-capable together with weights.

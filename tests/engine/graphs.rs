@@ -1,6 +1,5 @@
 //! Whole architectures: tangent against adjoint, pull-back, prefixes of tangents, building from a workspace.
 
-use std::slice::from_ref;
 use super::reference::{ACTIVATIONS, Golden, forward};
 use super::support::{assert_close, assert_near, random};
 use candle_core::{DType, Device, Tensor};
@@ -9,6 +8,7 @@ use guesswork::model::build::{BuildError, build, describe, input_extent};
 use guesswork::model::{Extent, Network, Tape};
 use guesswork::objective::Loss;
 use guesswork::workspace::ModelSpec;
+use std::slice::from_ref;
 use std::sync::Arc;
 
 fn model(text: &str) -> ModelSpec {

@@ -78,7 +78,10 @@ fn the_gradient_of_a_part_is_that_of_its_own_losses() -> Result<()> {
                 loss_of(&f, part, &theta)
             };
             let difference = (at(h)? - at(-h)?) / (2.0 * h);
-            assert!((slope - difference).abs() < 1e-6 * slope.abs().max(0.01), "{case:?}, part {part}: {slope} {difference}");
+            assert!(
+                (slope - difference).abs() < 1e-6 * slope.abs().max(0.01),
+                "{case:?}, part {part}: {slope} {difference}"
+            );
         }
     }
     Ok(())

@@ -3,7 +3,6 @@
 //!
 //! Expected values: independent runs in numpy on the same data, ± 0.05.
 
-use std::slice::from_ref;
 use crate::proposer::Proposer;
 use candle_core::{DType, Device, Tensor};
 use guesswork::data::{Batches, Dataset, Layout};
@@ -12,6 +11,7 @@ use guesswork::kernel;
 use guesswork::model::{Extent, Network, Tape, build};
 use guesswork::objective::Loss;
 use guesswork::workspace::{DataSpec, ModelSpec, Normalise, OptimizerSpec, ParamValue, Scaling, Scope};
+use std::slice::from_ref;
 use std::sync::Arc;
 
 const INITIALISATIONS: u64 = 5;

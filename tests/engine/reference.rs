@@ -1,7 +1,6 @@
 //! The golden vectors of `tests/reference/`, or of the folder that `GUESSWORK_REFERENCE` names: every extent is read from
 //! the files, so other widths, depths and batch sizes serve as well.
 
-use std::slice::from_ref;
 use candle_core::{DType, Device, Tensor};
 use guesswork::kernel;
 use guesswork::model::{Extent, Graph, Network, Tape, build};
@@ -14,6 +13,7 @@ use guesswork::workspace::{
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
+use std::slice::from_ref;
 use std::sync::Arc;
 
 /// The multilayer perceptrons that have a file each.

@@ -1,6 +1,5 @@
 //! The shipped strategies, through their libraries, against the golden vectors and on every architecture.
 
-use std::slice::from_ref;
 use crate::fixture::{CONV, Fixture, MIXER, dot, flatten};
 use crate::proposer::{Proposer, SIGNAL, WEIGHT, signal_everywhere};
 use crate::reference::{ACTIVATIONS, Golden};
@@ -11,6 +10,7 @@ use guesswork::model::Extent;
 use guesswork::objective::Loss;
 use guesswork::strategy::{DrawKind, DrawPlace, Draws};
 use guesswork::workspace::{GuessScaling, Normalise, ParamValue, Scope};
+use std::slice::from_ref;
 
 const TOLERANCE: f64 = 1e-9;
 const SCOPES: [Scope; 4] = [Scope::Batch, Scope::Layer, Scope::Example, Scope::ExampleLayer];
@@ -51,7 +51,14 @@ fn draws(golden: &Golden, strategy: &str) -> Draws {
 
 fn point<'a>(golden: &'a Golden, batch: &'a [Tensor; 2], delta: &'a Tensor) -> Point<'a> {
     let [data, labels] = batch;
-    Point { tape: &golden.tape, theta: golden.network.theta(), data, labels, loss: Loss::CrossEntropy, deltas: from_ref(delta) }
+    Point {
+        tape: &golden.tape,
+        theta: golden.network.theta(),
+        data,
+        labels,
+        loss: Loss::CrossEntropy,
+        deltas: from_ref(delta),
+    }
 }
 
 #[test]

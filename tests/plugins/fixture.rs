@@ -113,7 +113,11 @@ pub fn step(instance: &mut Instance, outputs: &mut Outputs, model: &Model, step:
             step,
             site,
             progress: 0.0,
-            inputs: Inputs { labels: Some(&model.labels), output_errors: std::slice::from_ref(&model.error), ..Inputs::default() },
+            inputs: Inputs {
+                labels: Some(&model.labels),
+                output_errors: std::slice::from_ref(&model.error),
+                ..Inputs::default()
+            },
             outputs: Some(outputs),
             oracle: None,
         })

@@ -24,7 +24,13 @@ impl Tape {
     ///
     /// # Errors
     /// Those of the layers.
-    pub fn tangent(&self, theta: &[Tensor], injection: Injection, guesses: usize, separate: bool) -> Result<Vec<Tensor>> {
+    pub fn tangent(
+        &self,
+        theta: &[Tensor],
+        injection: Injection,
+        guesses: usize,
+        separate: bool,
+    ) -> Result<Vec<Tensor>> {
         let blocks = if separate { guesses * self.graph.largest_part() } else { guesses };
         self.plan_tangents(blocks)?;
         let tangents = self.tangents.borrow();

@@ -41,7 +41,9 @@ impl Lane {
             return Err(refuse(format!("it runs `{is}` and keeps it; add a lane to compare `{wanted}`")));
         }
         if spec.losses.unwrap_or_default() != old.losses.unwrap_or_default() {
-            return Err(refuse("losses: its network was built for those it has; add a lane to compare others".to_owned()));
+            return Err(refuse(
+                "losses: its network was built for those it has; add a lane to compare others".to_owned(),
+            ));
         }
         let spec = LaneSpec { name: old.name.clone(), seeds: old.seeds.clone(), ..spec.clone() };
         if let Some((field, message)) = check_lane(&spec, self.plan.steps).into_iter().next() {

@@ -113,12 +113,7 @@ pub fn build(model: &ModelSpec, data: Extent, classes: usize) -> Result<Graph, B
 ///
 /// # Errors
 /// As [`build`]; when the losses do not fit the model.
-pub fn build_with(
-    model: &ModelSpec,
-    losses: LossesSpec,
-    data: Extent,
-    classes: usize,
-) -> Result<Graph, BuildError> {
+pub fn build_with(model: &ModelSpec, losses: LossesSpec, data: Extent, classes: usize) -> Result<Graph, BuildError> {
     positive("the number of classes", classes)?;
     positive("the size of an example", data.len())?;
     let input = input_extent(model, data);
