@@ -170,6 +170,25 @@ fn what_a_strategy_prints_before_the_screen_opens_is_not_lost() {
 }
 
 #[test]
+fn what_takes_long_to_load_is_told_until_there_is_more_to_say() {
+    let place = Place::new(&SMALL.replace(r#"(name: "digits")"#, r#"(name: "mnist", path: "data")"#));
+    let data = place.path("data");
+    std::fs::create_dir(&data).expect("a folder");
+    for name in ["train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"] {
+        std::fs::write(data.join(name), []).expect("a file");
+    }
+    // Who reads a pipe waits for who writes it.
+    let pipe = data.join("train-images-idx3-ubyte");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
+    let mut bench = place.bench(&["small.ron"], 100, 30, &[]);
+    bench.wait_for("what is waited for", |screen| screen.contains("loading data and strategies ..."));
+    std::fs::write(&pipe, []).expect("its reader waits");
+    assert_eq!(bench.exit_code(), 3, "{}", bench.raw());
+    bench.wait_for("the error alone", |screen| screen.contains("truncated") && !screen.contains("loading"));
+    assert!(!bench.raw().contains("\u{1b}[?1049h"), "the alternate screen was entered");
+}
+
+#[test]
 fn the_screen_tells_its_own_cost() {
     let place = Place::new(SMALL);
     let (mut bench, _) = under_way(&place, &[]);

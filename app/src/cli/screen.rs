@@ -12,6 +12,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::Duration;
 
+/// What a person waits for before the screen opens.
+const LOADING: &str = "loading data and strategies";
+
 /// Trains on the screen until the person leaves it.
 ///
 /// # Errors
@@ -46,7 +49,7 @@ pub(super) struct Ready {
 /// # Errors
 /// [`Failure`] when it cannot be. What strategies printed on the way is let out then.
 pub(super) fn ready(experiment: Experiment, plain: Option<Duration>) -> Result<Ready, Failure> {
-    let printed = if plain.is_none() { Some(Early::hold().map_err(no_screen)?) } else { None };
+    let printed = if plain.is_none() { Some(Early::hold(LOADING).map_err(no_screen)?) } else { None };
     let mut prepared = Prepared::load(Experiment { keep_open: true, history: true, ..experiment })?;
     prepared.rehearse()?;
     Ok(Ready { prepared, printed })

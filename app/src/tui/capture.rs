@@ -4,16 +4,19 @@
 //! screen: lines that nobody takes are counted and dropped.
 #![forbid(unsafe_code)]
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use super::tty::Tty;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use std::io::{self, BufRead, BufReader, IsTerminal, PipeReader, PipeWriter, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// How long the end of what was printed is waited for.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// How long nothing may be seen before a person is told what is waited for.
+const UNSAID: Duration = Duration::from_millis(200);
 /// Lines that wait to be taken.
 const WAITING: usize = 256;
 /// Bytes kept of a line.
@@ -35,36 +38,71 @@ pub struct Capture {
 /// A line of our own in the pipe.
 const MARK: &[u8] = b"\0\n";
 
-/// Holds what is printed before the screen is there to show it. Where no screen comes, dropping it lets all of it out, on standard
-/// error.
+/// Holds what is printed before the screen is there to show it, and says on the terminal what is waited for where that takes long. Where
+/// no screen comes, dropping it lets all of it out, on standard error.
 #[derive(Debug)]
 #[must_use = "dropped, it lets out what was printed"]
-pub struct Early(());
+pub struct Early(Option<Waiting>);
 
 impl Early {
-    /// Turns the streams into the pipe; the terminal stays known.
+    /// Turns the streams into the pipe; the terminal stays known. `what` is happening until the screen comes.
     ///
     /// # Errors
     /// When there is no terminal, or the system has no more handles.
-    pub fn hold() -> io::Result<Self> {
+    pub fn hold(what: &'static str) -> io::Result<Self> {
         super::terminal::available()?;
-        super::tty::Tty::get()?;
+        let tty = Tty::get()?;
         Capture::hold()?;
-        Ok(Self(()))
+        Ok(Self(Some(Waiting::begin(tty, what)?)))
     }
 
     /// A screen follows, which takes what was printed.
-    pub fn leave_to_the_screen(self) {
+    pub fn leave_to_the_screen(mut self) {
+        drop(self.0.take());
         std::mem::forget(self);
     }
 }
 
 impl Drop for Early {
     fn drop(&mut self) {
+        drop(self.0.take());
         Capture::release();
         for line in Capture::rest() {
             // Nobody is left to tell when standard error is gone too.
             let _ = writeln!(io::stderr(), "{line}");
+        }
+    }
+}
+
+/// A thread that says what is waited for, and takes it back when this is dropped.
+#[derive(Debug)]
+struct Waiting {
+    over: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Waiting {
+    fn begin(tty: &'static Tty, what: &'static str) -> io::Result<Self> {
+        let (over, told) = bounded::<()>(0);
+        let say = move || {
+            if told.recv_timeout(UNSAID) == Err(RecvTimeoutError::Timeout) {
+                tty.write(format!("{what} ...").into_bytes());
+                let _ = told.recv();
+                tty.write(b"\r\x1b[K".to_vec());
+                tty.wait(PATIENCE);
+            }
+        };
+        let thread = thread::Builder::new().name("waiting".to_owned()).spawn(say)?;
+        Ok(Self { over: Some(over), thread: Some(thread) })
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        drop(self.over.take());
+        if let Some(thread) = self.thread.take() {
+            // It has nothing that could panic.
+            let _ = thread.join();
         }
     }
 }
