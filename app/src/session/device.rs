@@ -72,7 +72,12 @@ fn driver(
     device: String,
     new: impl FnOnce() -> candle_core::Result<Device> + std::panic::UnwindSafe,
 ) -> Result<Device, DeviceError> {
-    match std::panic::catch_unwind(new) {
+    // Its panic is an answer, and no fault to be told of.
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let opened = std::panic::catch_unwind(new);
+    std::panic::set_hook(hook);
+    match opened {
         Ok(Ok(found)) => Ok(found),
         Ok(Err(error)) => Err(DeviceError::Unavailable { device, reason: error.to_string() }),
         Err(_) => Err(DeviceError::Unavailable { device, reason: "its driver library could not be loaded".to_owned() }),
