@@ -86,6 +86,7 @@ fn a_warm_step_allocates_no_tensor_memory() {
         "activation-subspace@layer:4",
         "feedback-alignment@example",
         "direct-feedback@example-layer",
+        "learned-feedback@example-layer",
         "local-loss@example-layer",
         "spsa@batch",
         "mezo@layer",

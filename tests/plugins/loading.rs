@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::tempdir;
 
-const SHIPPED: [&str; 19] = [
+const SHIPPED: [&str; 20] = [
     "activation-mixing",
     "activation-subspace",
     "activity-perturbation",
@@ -18,6 +18,7 @@ const SHIPPED: [&str; 19] = [
     "feedback-alignment",
     "jacobian-transpose",
     "label-guess",
+    "learned-feedback",
     "likelihood-ratio",
     "local-loss",
     "mezo",

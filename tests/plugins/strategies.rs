@@ -14,7 +14,7 @@ const MODELS: [&str; 4] = [
 ];
 
 /// Strategies that read the labels or the output error, and so no weight.
-const TOLD: [&str; 3] = ["direct-feedback", "feedback-alignment", "local-loss"];
+const TOLD: [&str; 4] = ["direct-feedback", "feedback-alignment", "learned-feedback", "local-loss"];
 
 /// What a strategy that takes the matrix of each example apart is to be told on a model that is no chain of dense layers; the
 /// advice it gives when it is not.
@@ -63,7 +63,7 @@ fn every_strategy_writes_finite_guesses_on_every_architecture_and_the_same_ones_
 fn the_guesses_of_one_step_differ_and_no_shipped_strategy_can_build_the_gradient() {
     let model = Model::mlp(DType::F64);
     for info in &catalog(&[folder()]).strategies {
-        let scope = if info.kind == Kind::Weight { Scope::Layer } else { Scope::Example };
+        let scope = if info.kind == Kind::Weight { Scope::Layer } else { Scope::ExampleLayer };
         let (mut instance, mut outputs) = prepared(info, &model, &facts(scope, 2)).unwrap();
         step(&mut instance, &mut outputs, &model, 0).unwrap();
         let plan = instance.plan().unwrap();
