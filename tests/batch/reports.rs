@@ -106,7 +106,7 @@ quick! {
     conv: "conv" shows ["loss", "cosine", "alignment"],
     mixer: "mixer" shows ["loss", "cosine"],
     transformer: "transformer" shows ["loss", "cosine"],
-    scope_matters: "scope-matters" shows ["bias", "variance", "effective-rank-fc1", "stable-rank-fc2", "spectrum-fc2"],
+    scope_matters: "scope-matters" shows ["example-cosine-fc1", "bias", "variance", "effective-rank-fc1", "stable-rank-fc2", "spectrum-fc2"],
     table: "table" shows ["loss", "test-accuracy", "alignment"],
     paper_cosine: "paper-cosine" shows ["cosine-by-depth", "cosine-16x2", "cosine-64x2", "loss-16x4"],
     paper_accuracy: "paper-accuracy" shows ["test-accuracy-by-width-digits-depth-2", "loss-digits-16x2", "loss-fashion-mini-32x2"],

@@ -26,6 +26,7 @@ fn models() -> Vec<Fixture> {
 fn never() -> Measure {
     Measure {
         alignment: 0,
+        examples: 0,
         one_step: 0,
         spectrum: 0,
         bias: 0,
@@ -114,6 +115,47 @@ fn alignment_is_the_angle_of_the_whole_vectors_and_of_each_site() -> Result<()> 
             }
             let delta = flatten(&[f.tape.signal(site).expect("an adjoint pass was made").clone()]);
             agrees(&values, Key::site(Quantity::SignalCosine, site), cosine(&signal, &delta));
+        }
+    }
+    Ok(())
+}
+
+/// Quantiles of the cosines of single examples, all their rows one vector, from plain vectors; a frozen example is passed over.
+#[test]
+fn examples_are_looked_at_one_by_one() -> Result<()> {
+    for f in models() {
+        let e = f.signal_guesses(1, 5, 0)?;
+        for e in &e {
+            // The first example has no guess.
+            kernel::fill(&e.narrow(0, 0, e.dim(0)? / 6)?, 0.0)?;
+        }
+        for scope in [Scope::Example, Scope::ExampleLayer] {
+            let mut estimator = Estimator::new(settings(scope, 1), GuessKind::Signal, &f.tape, f.network.theta())?;
+            let estimate = f.network.zeros_like()?;
+            estimator.derive(f.point(), Directions::Signal(&e))?;
+            estimator.combine(f.point(), Directions::Signal(&e), &estimate)?;
+            let values = measured(&f, Measure { examples: 1, ..never() }, &estimate, Some(&estimator));
+            assert_eq!(values.len(), 5 * e.len());
+            for (site, e) in e.iter().enumerate() {
+                let d = estimator.scalars().row(0, if scope == Scope::Example { 0 } else { site });
+                let (guess, delta) =
+                    (flatten(std::slice::from_ref(e)), flatten(&[f.tape.signal(site).unwrap().clone()]));
+                let size = guess.len() / 6;
+                let mut all: Vec<f64> = (1..6)
+                    .map(|i| d[i].signum() * cosine(&guess[i * size..][..size], &delta[i * size..][..size]))
+                    .filter(|cosine| cosine.is_finite())
+                    .collect();
+                all.sort_by(f64::total_cmp);
+                assert!(scope == Scope::Example || all[0] >= 0.0, "an exact scalar turns its guess the right way");
+                let (last, middle) = (all.len() - 1, (all.len() - 1) as f64 / 2.0);
+                let median = (all[middle.floor() as usize] + all[middle.ceil() as usize]) / 2.0;
+                agrees(&values, Key::site(Quantity::ExampleCosine50, site), median);
+                let (low, high) = (Quantity::ExampleCosine5, Quantity::ExampleCosine95);
+                let part = 0.05 * last as f64;
+                assert!(part < 1.0);
+                agrees(&values, Key::site(low, site), all[0] + part * (all[1] - all[0]));
+                agrees(&values, Key::site(high, site), all[last] - part * (all[last] - all[last - 1]));
+            }
         }
     }
     Ok(())

@@ -7,6 +7,7 @@ pub mod alignment;
 pub mod bias;
 pub mod containment;
 pub mod evaluate;
+pub mod examples;
 pub mod one_step;
 pub mod peak;
 pub mod spectrum;
@@ -59,7 +60,8 @@ impl Measurer {
     /// Whether anything is to be measured at `step`.
     pub fn due(&self, step: u64) -> bool {
         let c = &self.cadence;
-        let all = [c.alignment, c.one_step, c.spectrum, c.bias, c.containment, c.mask_density, c.test, c.train];
+        let all =
+            [c.alignment, c.examples, c.one_step, c.spectrum, c.bias, c.containment, c.mask_density, c.test, c.train];
         all.iter().any(|&every| is_due(every, step))
     }
 
@@ -95,7 +97,8 @@ impl Measurer {
         let cadence = self.cadence;
         let (align, one_step) = (is_due(cadence.alignment, step), is_due(cadence.one_step, step));
         let (bias, containment) = (is_due(cadence.bias, step), is_due(cadence.containment, step));
-        if align || one_step || bias || containment {
+        let examples = is_due(cadence.examples, step);
+        if align || examples || one_step || bias || containment {
             let gradient = match &mut self.gradient {
                 Some(gradient) => gradient,
                 None => self.gradient.insert(view.network.zeros_like()?),
@@ -110,6 +113,9 @@ impl Measurer {
             }
             if align {
                 alignment::measure(view, gradient, values)?;
+            }
+            if examples {
+                examples::measure(view, values)?;
             }
             if one_step {
                 let (probe, theta) = match &mut self.probe {

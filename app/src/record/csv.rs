@@ -170,6 +170,8 @@ fn of_whole(quantity: Quantity, measure: &Measure) -> bool {
         Quantity::Cosine | Quantity::NormRatio | Quantity::SignAgreement => measure.alignment > 0,
         Quantity::OneStep | Quantity::OneStepRaw => measure.one_step > 0,
         Quantity::SignalCosine | Quantity::EffectiveRank | Quantity::StableRank | Quantity::LargestSingular => false,
+        Quantity::ExampleCosine5 | Quantity::ExampleCosine25 | Quantity::ExampleCosine50 => false,
+        Quantity::ExampleCosine75 | Quantity::ExampleCosine95 => false,
         Quantity::BiasSquared | Quantity::Variance | Quantity::ScalarFit => measure.bias > 0,
         Quantity::WeightContainment | Quantity::WeightContainmentRandom => false,
         Quantity::ActivationContainment | Quantity::ActivationContainmentRandom => false,
@@ -184,6 +186,8 @@ fn of_sites(quantity: Quantity, measure: &Measure) -> bool {
         Quantity::Cosine | Quantity::SignalCosine | Quantity::NormRatio | Quantity::SignAgreement => {
             measure.alignment > 0
         }
+        Quantity::ExampleCosine5 | Quantity::ExampleCosine25 | Quantity::ExampleCosine50 => measure.examples > 0,
+        Quantity::ExampleCosine75 | Quantity::ExampleCosine95 => measure.examples > 0,
         Quantity::EffectiveRank | Quantity::StableRank | Quantity::LargestSingular => measure.spectrum > 0,
         Quantity::BiasSquared | Quantity::Variance | Quantity::ScalarFit => measure.bias > 0,
         Quantity::WeightContainment | Quantity::WeightContainmentRandom => measure.containment > 0,

@@ -41,6 +41,16 @@ pub enum Quantity {
     Cosine,
     /// cos(Ê_l, δ_l) of a site's signal.
     SignalCosine,
+    /// Of cos(Ê_{l,i}, δ_{l,i}) of a site's signal over the examples i of the batch: what 5 % are below.
+    ExampleCosine5,
+    /// What a quarter is below.
+    ExampleCosine25,
+    /// The median.
+    ExampleCosine50,
+    /// What three quarters are below.
+    ExampleCosine75,
+    /// What 95 % are below.
+    ExampleCosine95,
     /// ‖ĝ‖/‖g‖: whole or of a site.
     NormRatio,
     /// Share of equal signs of ĝ and g.
@@ -78,7 +88,7 @@ pub enum Quantity {
 
 impl Quantity {
     /// All of them, in the order of records and columns.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 34] = [
         Self::Loss,
         Self::Accuracy,
         Self::EstimateNorm,
@@ -92,6 +102,11 @@ impl Quantity {
         Self::GeneralisationGap,
         Self::Cosine,
         Self::SignalCosine,
+        Self::ExampleCosine5,
+        Self::ExampleCosine25,
+        Self::ExampleCosine50,
+        Self::ExampleCosine75,
+        Self::ExampleCosine95,
         Self::NormRatio,
         Self::SignAgreement,
         Self::OneStep,
@@ -136,6 +151,11 @@ impl Quantity {
             Self::GeneralisationGap => "generalisation_gap",
             Self::Cosine => "cosine",
             Self::SignalCosine => "signal_cosine",
+            Self::ExampleCosine5 => "example_cosine_5",
+            Self::ExampleCosine25 => "example_cosine_25",
+            Self::ExampleCosine50 => "example_cosine_50",
+            Self::ExampleCosine75 => "example_cosine_75",
+            Self::ExampleCosine95 => "example_cosine_95",
             Self::NormRatio => "norm_ratio",
             Self::SignAgreement => "sign_agreement",
             Self::OneStep => "one_step",

@@ -129,8 +129,9 @@ impl Report {
             }
         }
         found.extend(heat::figures(self));
-        found.extend(self.ranks(Quantity::EffectiveRank, &facets));
-        found.extend(self.ranks(Quantity::StableRank, &facets));
+        found.extend(self.by_layer(Quantity::ExampleCosine50, &facets));
+        found.extend(self.by_layer(Quantity::EffectiveRank, &facets));
+        found.extend(self.by_layer(Quantity::StableRank, &facets));
         found.extend(self.spectra(&facets));
         for drawn in &mut found {
             drawn.figure.identity = self.identity();
@@ -225,9 +226,14 @@ impl Report {
     }
 
     /// Ranks of each weight over time.
-    fn ranks(&self, quantity: Quantity, facets: &[Facet<'_>]) -> Vec<Drawn> {
+    fn by_layer(&self, quantity: Quantity, facets: &[Facet<'_>]) -> Vec<Drawn> {
         let (name, title, caption) = match quantity {
             Quantity::StableRank => ("stable-rank", "Stable rank", "Stable rank ‖W‖²/σ₁² of the weight."),
+            Quantity::ExampleCosine50 => (
+                "example-cosine",
+                "Median cos(Ê, δ)",
+                "Median over the batch's examples of the cosine of guessed and true signal; the other quantiles are in the records.",
+            ),
             _ => ("effective-rank", "Effective rank", "Effective rank exp(H(σ/Σσ)) of the weight."),
         };
         let mut found = Vec::new();

@@ -55,7 +55,9 @@ impl Strategy for LearnedFeedback {
     const INFO: Info = Info::new("learned-feedback", Kind::Signal)
         .name("Learned feedback")
         .version(env!("CARGO_PKG_VERSION"))
-        .description("The output error brought to every layer by matrices that learn from the exact directional derivatives.")
+        .description(
+            "The output error brought to every layer by matrices that learn from the exact directional derivatives.",
+        )
         .formula("E_l ∝ ((p − y) B_l + σ s ε) ⊙ M_l,  B_l += lr·mean e_iᵀE_i (B d_i − ŷ_i)/(‖e_i‖²‖E_i‖²)")
         .citation("After Bacho and Chu 2022, arXiv 2212.07282")
         .licence(env!("CARGO_PKG_LICENSE"))
@@ -64,8 +66,12 @@ impl Strategy for LearnedFeedback {
         .flags(&[Flag::Deterministic]);
 
     const PARAMS: &'static [Param] = &[
-        Param::float("lr", 1.0).bounds(0.0, 100.0).doc("Rate of learning of the feedback; stable below 2 whatever the batch."),
-        Param::float("noise", 1.0).bounds(1e-6, 1e6).doc("Deviation σ of the noise, 1 as large as the feedback at first."),
+        Param::float("lr", 1.0)
+            .bounds(0.0, 100.0)
+            .doc("Rate of learning of the feedback; stable below 2 whatever the batch."),
+        Param::float("noise", 1.0)
+            .bounds(1e-6, 1e6)
+            .doc("Deviation σ of the noise, 1 as large as the feedback at first."),
     ];
 
     fn create(params: Params) -> Result<Self> {
@@ -94,7 +100,12 @@ impl Strategy for LearnedFeedback {
         for guess in 0..model.guesses {
             for site in &model.sites[..self.below] {
                 let columns = site.rows_per_example * site.width;
-                bounded(model.classes.max(model.batch), columns, &format!("to `{}`", site.name), "choose a smaller model")?;
+                bounded(
+                    model.classes.max(model.batch),
+                    columns,
+                    &format!("to `{}`", site.name),
+                    "choose a smaller model",
+                )?;
                 plan.persist(format!("feedback.{}.{guess}", site.name), model.classes, columns);
                 plan.persist(format!("guess.{}.{guess}", site.name), model.batch, columns);
             }
@@ -220,7 +231,8 @@ mod tests {
         let mut host = setup.param("lr", 0.7).start().unwrap();
         host.step().unwrap();
         let (last, classes) = (host.network().sites() - 1, host.logits().columns());
-        let columns = |host: &Host, site: usize| host.derivative(site).columns() * host.network().rows_per_example(site);
+        let columns =
+            |host: &Host, site: usize| host.derivative(site).columns() * host.network().rows_per_example(site);
         let draw = |host: &Host, site: usize, guess: usize| {
             let n = columns(host, site);
             host.normal(site, guess, 0, classes, n).map(|value| value * (2.0 / n as f64).sqrt())
@@ -287,7 +299,8 @@ mod tests {
         };
         let upper = host.network().weight(2).clone();
         let true_ones = [upper.matmul(host.network().weight(1)), upper];
-        let angles = |host: &Host| [0, 1].map(|l| degrees(&centred(&host.persistent(1 + 2 * l)), &centred(&true_ones[l])));
+        let angles =
+            |host: &Host| [0, 1].map(|l| degrees(&centred(&host.persistent(1 + 2 * l)), &centred(&true_ones[l])));
         host.step().unwrap();
         let first = angles(&host);
         for _ in 0..steps {

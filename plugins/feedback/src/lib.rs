@@ -13,4 +13,9 @@ mod kept;
 pub mod learned;
 pub mod local;
 
-guesswork_plugin::export!(alignment::FeedbackAlignment, direct::DirectFeedback, learned::LearnedFeedback, local::LocalLoss);
+guesswork_plugin::export!(
+    alignment::FeedbackAlignment,
+    direct::DirectFeedback,
+    learned::LearnedFeedback,
+    local::LocalLoss
+);

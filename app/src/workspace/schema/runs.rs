@@ -89,6 +89,8 @@ pub enum TuneMetric {
 pub struct Measure {
     /// cos(ĝ, g), whole and per layer, in weight and signal space; norm ratio ‖ĝ‖/‖g‖; sign agreement.
     pub alignment: u64,
+    /// Quantiles over the batch's examples i of cos(Ê_{l,i}, δ_{l,i}): 5, 25, 50, 75 and 95 %, of each layer's signal.
+    pub examples: u64,
     /// One-step effectiveness.
     pub one_step: u64,
     /// Step size η of one-step effectiveness.
@@ -113,6 +115,7 @@ impl Default for Measure {
     fn default() -> Self {
         Self {
             alignment: 20,
+            examples: 0,
             one_step: 0,
             one_step_rate: 0.01,
             spectrum: 0,
