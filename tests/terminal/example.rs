@@ -1,7 +1,7 @@
 //! The frame that the README shows: the example that prints it is run here.
 
 #[path = "../../app/examples/screen.rs"]
-#[allow(dead_code)]
+#[expect(dead_code, reason = "what only its command line uses")]
 mod screen;
 
 #[test]
