@@ -29,9 +29,9 @@ fn seeds_steps_and_values_win_over_the_file() {
 }
 
 #[test]
-fn probing_bias_containment_and_spectrum_leaves_training_as_it_is() {
+fn probing_bias_containment_curvature_and_spectrum_leaves_training_as_it_is() {
     let plain = place().batch(&[]).expect(0).records();
-    let cadences = ["bias=2", "bias_guesses=5", "containment=3", "spectrum=4"];
+    let cadences = ["bias=2", "bias_guesses=5", "containment=3", "spectrum=4", "hessian=3", "hessian_top=2"];
     let arguments: Vec<String> = cadences.iter().map(|cadence| format!("measure.{cadence}")).collect();
     let arguments: Vec<&str> = arguments.iter().flat_map(|set| ["--set", set]).collect();
     let probed = place().batch(&arguments).expect(0).records();
@@ -61,6 +61,11 @@ fn probing_bias_containment_and_spectrum_leaves_training_as_it_is() {
     let sites = &step(3)["sites"];
     assert!((sites["weight_containment"][0].as_f64().unwrap() - 1.0).abs() < 1e-4, "{sites}");
     assert!(sites["activation_containment"][2].is_number(), "{sites}");
+    let whole = |name: &str| step(3)[name].as_f64().unwrap_or_else(|| panic!("no {name} in {}", step(3)));
+    assert!(whole("hessian_largest") >= whole("hessian_last") && whole("hessian_residual") <= 1e-3);
+    assert!((0.0..=1.0).contains(&whole("hessian_estimate")) && whole("hessian_gradient") > whole("hessian_random"));
+    // Of backpropagation the estimate is the gradient.
+    assert_eq!(of(&probed, 0, "hessian_estimate"), of(&probed, 0, "hessian_gradient"));
     let singular: Vec<f64> = step(4)["spectra"][1].as_array().unwrap().iter().map(|s| s.as_f64().unwrap()).collect();
     assert!(singular.len() == 12 && singular.is_sorted_by(|a, b| a >= b), "{singular:?}");
 }

@@ -114,6 +114,7 @@ quick! {
     paper_self_sharpening: "paper-self-sharpening" shows ["gap", "effective-rank-fc2", "spectrum-fc3", "cosine"],
     sharpening: "sharpening" shows ["loss", "cosine", "stable-rank-fc3"],
     paper_bias: "paper-bias" shows ["bias", "variance", "scalar-fit"],
+    hessian: "hessian" shows ["hessian-estimate", "hessian-gradient", "sharpness", "cosine"],
     paper_mixer: "paper-mixer" shows ["loss", "test-accuracy", "cosine"],
     rank_sweep: "rank-sweep" shows ["cosine-by-rank", "test-accuracy-by-rank"],
     combine: "combine" shows ["cosine-by-guesses", "test-accuracy-by-guesses"],

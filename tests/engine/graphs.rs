@@ -16,7 +16,7 @@ fn model(text: &str) -> ModelSpec {
 }
 
 /// Architectures with every layer in some place, with the data they take.
-fn architectures() -> Vec<(&'static str, Extent)> {
+pub fn architectures() -> Vec<(&'static str, Extent)> {
     vec![
         ("mlp((hidden: [9, 7, 7], activation: tanh))", Extent::dense(12)),
         ("mlp((hidden: [8, 8, 8], activation: gelu, norm: true, residual: true))", Extent::dense(8)),

@@ -19,7 +19,7 @@ fn local(greedy: bool, patches: bool, groups: usize) -> LossesSpec {
 }
 
 /// Networks with losses of every form.
-fn cases() -> Vec<(&'static str, LossesSpec, Extent)> {
+pub fn cases() -> Vec<(&'static str, LossesSpec, Extent)> {
     let image = Extent::image(2, 4, 4);
     let mixer = "local_mixer((patch: 2, width: 6, groups: 3, blocks: 3, activation: tanh))";
     let transformer = "transformer((patch: 2, width: 6, blocks: 2, heads: 3, hidden: 7))";

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod costs;
+mod curvature;
 mod draws;
 mod fixture;
 mod golden;

@@ -23,7 +23,7 @@ fn models() -> Vec<Fixture> {
 }
 
 /// Nothing is due but what `cadence` changes.
-fn never() -> Measure {
+pub fn never() -> Measure {
     Measure {
         alignment: 0,
         examples: 0,
@@ -31,6 +31,7 @@ fn never() -> Measure {
         spectrum: 0,
         bias: 0,
         containment: 0,
+        hessian: 0,
         mask_density: 0,
         test: 0,
         train: 0,
@@ -59,7 +60,7 @@ fn data(f: &Fixture) -> Prepared {
 }
 
 /// What is measured of `estimate` at step 0.
-fn measured(f: &Fixture, cadence: Measure, estimate: &[Tensor], estimator: Option<&Estimator>) -> Vec<(Key, f64)> {
+pub fn measured(f: &Fixture, cadence: Measure, estimate: &[Tensor], estimator: Option<&Estimator>) -> Vec<(Key, f64)> {
     let data = data(f);
     let view =
         View { point: f.point(), network: &f.network, loss: f.loss, estimate, estimator, exact: false, data: &data };
@@ -69,7 +70,7 @@ fn measured(f: &Fixture, cadence: Measure, estimate: &[Tensor], estimator: Optio
 }
 
 #[track_caller]
-fn found(values: &[(Key, f64)], key: Key) -> f64 {
+pub fn found(values: &[(Key, f64)], key: Key) -> f64 {
     values.iter().find(|(other, _)| *other == key).unwrap_or_else(|| panic!("no {key:?} in {values:?}")).1
 }
 

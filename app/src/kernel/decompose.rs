@@ -4,7 +4,7 @@ use super::access::{expect, read, shape, update};
 use super::general;
 use super::real::{Real, on_real};
 use candle_core::{Result, Tensor, bail};
-use faer::Mat;
+use faer::{Mat, Side};
 
 fn matrix(name: &'static str, a: &Tensor) -> Result<Mat<f64>> {
     let (m, n) = shape(a);
@@ -74,4 +74,26 @@ pub fn singular_values(a: &Tensor) -> Result<Vec<f64>> {
         Ok(values) => Ok(values),
         Err(_) => bail!("singular_values: the iteration did not converge"),
     }
+}
+
+/// Eigenvalues of the symmetric tridiagonal matrix with these elements on and beside its diagonal, falling, and for each the
+/// elements of its unit eigenvector.
+///
+/// # Errors
+/// When an element is not finite, or the iteration does not converge.
+pub fn tridiagonal_eigen(diagonal: &[f64], beside: &[f64]) -> Result<Vec<(f64, Vec<f64>)>> {
+    let n = diagonal.len();
+    if diagonal.iter().chain(beside).any(|x| !x.is_finite()) {
+        bail!("tridiagonal_eigen: the matrix has an element that is infinite or NaN");
+    }
+    let matrix = Mat::from_fn(n, n, |i, j| match i.abs_diff(j) {
+        0 => diagonal[i],
+        1 => beside[i.min(j)],
+        _ => 0.0,
+    });
+    let Ok(found) = matrix.self_adjoint_eigen(Side::Lower) else {
+        bail!("tridiagonal_eigen: the iteration did not converge")
+    };
+    let pair = |j: usize| (found.S()[j], (0..n).map(|i| found.U()[(i, j)]).collect());
+    Ok((0..n).rev().map(pair).collect())
 }

@@ -38,7 +38,7 @@ pub use arena::{Arena, Scratch};
 pub use attention::{Heads, attention, attention_adjoint, attention_tangent};
 pub use classes::{Scores, categorical, cross_entropy, one_hot, softmax, squared_error};
 pub use columns::{add_table, gather_columns, scatter_columns};
-pub use decompose::{orthonormalise, singular_values, svd};
+pub use decompose::{orthonormalise, singular_values, svd, tridiagonal_eigen};
 pub use draw::{Draw, DrawKey, draws, fill_draws, fill_draws_at};
 pub use elementwise::{
     add, add_scalar, axpby, axpy, copy, fill, hadamard, hadamard_add, hadamard_assign, hadamard_sum, keep_nonzero,

@@ -8,6 +8,7 @@ pub mod bias;
 pub mod containment;
 pub mod evaluate;
 pub mod examples;
+pub mod hessian;
 pub mod one_step;
 pub mod peak;
 pub mod spectrum;
@@ -48,21 +49,22 @@ pub struct Measurer {
     gradient: Option<Vec<Tensor>>,
     probe: Option<(Tape, Vec<Tensor>)>,
     bias: Option<bias::Probe>,
+    hessian: Option<hessian::Probe>,
     evaluator: Evaluator,
 }
 
 impl Measurer {
     /// Measurements at the given cadences; buffers are planned when first needed.
     pub fn new(cadence: Measure) -> Self {
-        Self { cadence, gradient: None, probe: None, bias: None, evaluator: Evaluator::default() }
+        Self { cadence, gradient: None, probe: None, bias: None, hessian: None, evaluator: Evaluator::default() }
     }
 
     /// Whether anything is to be measured at `step`.
     pub fn due(&self, step: u64) -> bool {
         let c = &self.cadence;
-        let all =
-            [c.alignment, c.examples, c.one_step, c.spectrum, c.bias, c.containment, c.mask_density, c.test, c.train];
-        all.iter().any(|&every| is_due(every, step))
+        let beside = [c.alignment, c.examples, c.one_step, c.bias, c.containment, c.hessian];
+        let alone = [c.spectrum, c.mask_density, c.test, c.train];
+        beside.iter().chain(&alone).any(|&every| is_due(every, step))
     }
 
     /// Whether bias and variance are to be measured at `step`.
@@ -97,8 +99,8 @@ impl Measurer {
         let cadence = self.cadence;
         let (align, one_step) = (is_due(cadence.alignment, step), is_due(cadence.one_step, step));
         let (bias, containment) = (is_due(cadence.bias, step), is_due(cadence.containment, step));
-        let examples = is_due(cadence.examples, step);
-        if align || examples || one_step || bias || containment {
+        let (examples, hessian) = (is_due(cadence.examples, step), is_due(cadence.hessian, step));
+        if align || examples || one_step || bias || containment || hessian {
             let gradient = match &mut self.gradient {
                 Some(gradient) => gradient,
                 None => self.gradient.insert(view.network.zeros_like()?),
@@ -126,6 +128,13 @@ impl Measurer {
                     }
                 };
                 one_step::measure(view, gradient, cadence.one_step_rate, probe, theta, values)?;
+            }
+            if hessian {
+                let probe = match &mut self.hessian {
+                    Some(probe) => probe,
+                    None => self.hessian.insert(hessian::Probe::new(view)?),
+                };
+                probe.measure(view, gradient, cadence.hessian_top, values)?;
             }
         }
         if containment {

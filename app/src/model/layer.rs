@@ -124,6 +124,17 @@ pub struct Tangent<'a> {
     pub dy: &'a Tensor,
 }
 
+/// What moves while a signal is carried back: the directions that a second derivative is taken along.
+#[derive(Clone, Copy)]
+pub struct Along<'a> {
+    /// Tangents of the inputs; `None` is zero.
+    pub dx: &'a [Option<&'a Tensor>],
+    /// The direction of the layer's own parameters, shaped as they are.
+    pub v: &'a [Tensor],
+    /// The signal at the output, held still.
+    pub dy: &'a Tensor,
+}
+
 /// One layer. See the module's documentation.
 pub trait Layer: Debug + Send + Sync {
     /// What it is.
@@ -177,6 +188,23 @@ pub trait Layer: Debug + Send + Sync {
     /// # Errors
     /// As Candle's operations do.
     fn adjoint_parameters(&self, _at: At, _alpha: f64, _dy: &Tensor, _beta: f64, _dtheta: &[Tensor]) -> Result<()> {
+        Ok(())
+    }
+
+    /// `ddx_i ← ddx_i + (∂J_{x_i}[dx, v])ᵀ dy`: how [`Layer::adjoint`] turns while the point moves along `along`; `None` where it is
+    /// not wanted. Nothing where the output is linear in the inputs, with no parameter between.
+    ///
+    /// # Errors
+    /// As Candle's operations do.
+    fn adjoint_along(&self, _at: At, _along: Along, _ddx: &[Option<&Tensor>]) -> Result<()> {
+        Ok(())
+    }
+
+    /// `ddθ ← ddθ + (∂J_θ[dx, v])ᵀ dy`: how [`Layer::adjoint_parameters`] turns, shaped as the parameters.
+    ///
+    /// # Errors
+    /// As Candle's operations do.
+    fn adjoint_parameters_along(&self, _at: At, _along: Along, _ddtheta: &[Tensor]) -> Result<()> {
         Ok(())
     }
 

@@ -5,6 +5,7 @@
 
 mod adjoint;
 pub mod build;
+mod curvature;
 pub mod graph;
 pub mod layer;
 pub mod layers;
@@ -12,6 +13,7 @@ pub mod network;
 mod tangent;
 pub mod tape;
 
+pub use curvature::Curvature;
 pub use graph::{Graph, GraphBuilder, Site, Source};
 pub use layer::{Extent, Layer, LayerKind};
 pub use network::Network;

@@ -215,6 +215,11 @@ impl Tape {
         Ok(())
     }
 
+    /// The one tangent of `source` in the last pass; `None` where nothing reached it.
+    pub(super) fn tangent_of(&self, source: Source) -> Result<Option<Tensor>> {
+        self.tangent_input(&self.tangents.borrow(), source, 1)
+    }
+
     fn tangent_input(&self, tangents: &Tangents, source: Source, blocks: usize) -> Result<Option<Tensor>> {
         let Source::Node(node) = source else { return Ok(None) };
         let active = tangents.active[node].get();

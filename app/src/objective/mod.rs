@@ -74,6 +74,32 @@ impl Loss {
         Ok(found)
     }
 
+    /// How ∂L/∂S of every output, as [`Loss::evaluate_all`] writes it, moves while the outputs move by `tangents`: the Hessian of the
+    /// loss in the outputs times these.
+    ///
+    /// # Errors
+    /// When the extents do not fit.
+    pub fn curve_all(self, outputs: &[&Tensor], tangents: &[Tensor]) -> Result<Vec<Tensor>> {
+        let Some(logits) = outputs.last() else { bail!("a model has at least one output") };
+        let (_, classes) = logits.dims2()?;
+        let curve = |(output, tangent): (&&Tensor, &Tensor)| {
+            let rows = output.elem_count() / classes;
+            let moved = tangent.reshape((rows, classes))?;
+            let curved = match self {
+                // p ⊙ (dS − ⟨p, dS⟩) of each row.
+                Self::CrossEntropy => {
+                    let p = moved.zeros_like()?;
+                    kernel::softmax(&p, &output.reshape((rows, classes))?)?;
+                    let weighed = (&p * &moved)?;
+                    (&weighed - p.broadcast_mul(&weighed.sum_keepdim(1)?)?)?
+                }
+                Self::MeanSquaredError => moved,
+            };
+            (curved * (1.0 / rows as f64))?.reshape(output.shape())
+        };
+        outputs.iter().zip(tangents).map(curve).collect()
+    }
+
     /// `error ← B·δ_L`: p − onehot(label), p = softmax(S_L), for cross-entropy; S_L − onehot(label) for the squared error.
     ///
     /// # Errors

@@ -175,6 +175,8 @@ fn of_whole(quantity: Quantity, measure: &Measure) -> bool {
         Quantity::BiasSquared | Quantity::Variance | Quantity::ScalarFit => measure.bias > 0,
         Quantity::WeightContainment | Quantity::WeightContainmentRandom => false,
         Quantity::ActivationContainment | Quantity::ActivationContainmentRandom => false,
+        Quantity::HessianLargest | Quantity::HessianLast | Quantity::HessianResidual => measure.hessian > 0,
+        Quantity::HessianGradient | Quantity::HessianEstimate | Quantity::HessianRandom => measure.hessian > 0,
         Quantity::MaskDensity => false,
         Quantity::StepsPerSecond => true,
     }

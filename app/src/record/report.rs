@@ -80,6 +80,18 @@ pub enum Quantity {
     ActivationContainment,
     /// What a random span of the same rank would hold of it.
     ActivationContainmentRandom,
+    /// λ₁, the largest eigenvalue of the Hessian on the step's batch.
+    HessianLargest,
+    /// λ_k, the last of the k largest.
+    HessianLast,
+    /// ‖Pg‖²/‖g‖² in the span of the k largest eigenvalues' eigenvectors.
+    HessianGradient,
+    /// ‖Pĝ‖²/‖ĝ‖² there.
+    HessianEstimate,
+    /// What a random direction holds of it: k/n.
+    HessianRandom,
+    /// The largest ‖Hu − λu‖ of the k over the largest |λ| found.
+    HessianResidual,
     /// Mean of M_l.
     MaskDensity,
     /// Steps a second over the last while, measuring excluded.
@@ -88,7 +100,7 @@ pub enum Quantity {
 
 impl Quantity {
     /// All of them, in the order of records and columns.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 40] = [
         Self::Loss,
         Self::Accuracy,
         Self::EstimateNorm,
@@ -121,6 +133,12 @@ impl Quantity {
         Self::WeightContainmentRandom,
         Self::ActivationContainment,
         Self::ActivationContainmentRandom,
+        Self::HessianLargest,
+        Self::HessianLast,
+        Self::HessianGradient,
+        Self::HessianEstimate,
+        Self::HessianRandom,
+        Self::HessianResidual,
         Self::MaskDensity,
         Self::StepsPerSecond,
     ];
@@ -170,6 +188,12 @@ impl Quantity {
             Self::WeightContainmentRandom => "weight_containment_random",
             Self::ActivationContainment => "activation_containment",
             Self::ActivationContainmentRandom => "activation_containment_random",
+            Self::HessianLargest => "hessian_largest",
+            Self::HessianLast => "hessian_last",
+            Self::HessianGradient => "hessian_gradient",
+            Self::HessianEstimate => "hessian_estimate",
+            Self::HessianRandom => "hessian_random",
+            Self::HessianResidual => "hessian_residual",
             Self::MaskDensity => "mask_density",
             Self::StepsPerSecond => "steps_per_second",
         }

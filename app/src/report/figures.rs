@@ -35,7 +35,7 @@ struct Shown {
     caption: &'static str,
 }
 
-const SHOWN: [Shown; 10] = [
+const SHOWN: [Shown; 13] = [
     Shown {
         quantity: Quantity::Loss,
         name: "loss",
@@ -115,6 +115,30 @@ const SHOWN: [Shown; 10] = [
         label: "⟨E ĝ, g⟩/‖g‖²",
         log: false,
         caption: "The factor of g that the mean estimate has: 1 for an unbiased guess.",
+    },
+    Shown {
+        quantity: Quantity::HessianEstimate,
+        name: "hessian-estimate",
+        title: "Share of the estimate in the Hessian's top subspace",
+        label: "‖Pĝ‖²/‖ĝ‖²",
+        log: true,
+        caption: "Share of ĝ in the span of the eigenvectors of the batch Hessian's k largest eigenvalues; a random direction has k/n.",
+    },
+    Shown {
+        quantity: Quantity::HessianGradient,
+        name: "hessian-gradient",
+        title: "Share of the gradient in the Hessian's top subspace",
+        label: "‖Pg‖²/‖g‖²",
+        log: false,
+        caption: "Share of the true gradient in the span of the eigenvectors of the batch Hessian's k largest eigenvalues.",
+    },
+    Shown {
+        quantity: Quantity::HessianLargest,
+        name: "sharpness",
+        title: "Sharpness",
+        label: "λ₁",
+        log: true,
+        caption: "The largest eigenvalue of the batch Hessian.",
     },
 ];
 

@@ -19,6 +19,7 @@ fn measurement(pane: PaneId) -> Option<Key> {
         PaneId::Spectrum => Some(Key::site(Quantity::EffectiveRank, 0)),
         PaneId::OneStep => Some(Key::whole(Quantity::OneStep)),
         PaneId::Bias | PaneId::Variance => Some(Key::whole(Quantity::Variance)),
+        PaneId::Curvature => Some(Key::whole(Quantity::HessianEstimate)),
         PaneId::Containment => Some(Key::site(Quantity::ActivationContainment, 0)),
         _ => None,
     }

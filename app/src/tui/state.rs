@@ -152,7 +152,7 @@ impl Default for State {
             band: None,
             scales: Vec::new(),
             log_x: false,
-            log_y: vec![PaneId::Cosine, PaneId::NormRatio, PaneId::Variance],
+            log_y: vec![PaneId::Cosine, PaneId::NormRatio, PaneId::Variance, PaneId::Curvature],
             smoothing: 2,
             robust: true,
             signed: false,

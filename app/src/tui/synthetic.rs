@@ -236,6 +236,13 @@ impl Lane {
                 values.push((Key::site(Quantity::ActivationContainmentRandom, site), 0.5));
                 values.push((Key::site(Quantity::WeightContainment, site), 1.0));
             }
+            let held = 0.45 + 0.2 * (1.0 - fall) + 0.03 * n(53);
+            let guessed = if shape.scope.is_none() { held } else { held * shape.cosines[1].powi(2) + 0.0001 };
+            values.push(whole(Quantity::HessianLargest, 14.0 * (1.0 + fall) + 0.5 * n(54)));
+            values.push(whole(Quantity::HessianLast, 1.2 + 0.1 * n(55)));
+            values.push(whole(Quantity::HessianGradient, held));
+            values.push(whole(Quantity::HessianEstimate, guessed * (1.0 + 0.2 * n(56))));
+            values.push(whole(Quantity::HessianRandom, 10.0 / 134_794.0));
             if shape.scope.is_some() {
                 let biased = if shape.scope == Some(Scope::Batch) { 0.0 } else { 0.4 };
                 values.push(whole(Quantity::BiasSquared, biased + 0.05 * n(50)));

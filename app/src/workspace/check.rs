@@ -79,6 +79,8 @@ impl Check<'_> {
         let rate = workspace.measure.one_step_rate;
         self.need(rate > 0.0 && rate.is_finite(), "measure.one_step_rate", "expected a step size above 0");
         let guesses = workspace.measure.bias_guesses;
+        let top = workspace.measure.hessian_top;
+        self.need((1..=200).contains(&top), "measure.hessian_top", "expected 1 to 200 eigenvalues a probe");
         self.need((2..=100_000).contains(&guesses), "measure.bias_guesses", "expected 2 to 100 000 guesses a probe");
     }
 

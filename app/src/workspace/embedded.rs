@@ -18,7 +18,7 @@ macro_rules! shipped {
 }
 
 /// The shipped workspaces; the first is what the program opens when nothing is named.
-pub const EMBEDDED: [Embedded; 18] = shipped![
+pub const EMBEDDED: [Embedded; 19] = shipped![
     "quickstart",
     "conv",
     "mixer",
@@ -31,6 +31,7 @@ pub const EMBEDDED: [Embedded; 18] = shipped![
     "paper-one-step",
     "paper-self-sharpening",
     "paper-bias",
+    "hessian",
     "paper-mixer",
     "rank-sweep",
     "combine",

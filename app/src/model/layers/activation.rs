@@ -1,8 +1,8 @@
 //! The element-wise activation: X = φ(S), with M = φ'(S) saved in the same pass.
 
-use super::{first, only};
+use super::{first, only, second};
 use crate::kernel::{self, Activation};
-use crate::model::layer::{At, Extent, Layer, LayerKind};
+use crate::model::layer::{Along, At, Extent, Layer, LayerKind};
 use candle_core::{Result, Tensor};
 
 /// An activation function applied to every element.
@@ -44,6 +44,15 @@ impl Layer for ActivationLayer {
     fn adjoint(&self, at: At, _stack: usize, dy: &Tensor, dx: &[Option<(&Tensor, f64)>]) -> Result<()> {
         match first(dx) {
             Some((dx, beta)) => kernel::hadamard_add(dx, beta, dy, &at.saved[0]),
+            None => Ok(()),
+        }
+    }
+
+    /// φ''(S) ⊙ dS ⊙ dX.
+    fn adjoint_along(&self, at: At, along: Along, ddx: &[Option<&Tensor>]) -> Result<()> {
+        let (Some(ddx), Some(dx)) = (first(ddx), first(along.dx)) else { return Ok(()) };
+        match second::activation(self.function, at)? {
+            Some(bend) => kernel::hadamard_add(ddx, 1.0, &(bend * dx)?, along.dy),
             None => Ok(()),
         }
     }

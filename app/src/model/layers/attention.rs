@@ -1,9 +1,9 @@
 //! Attention of a token to all tokens of its example, in several heads: queries, keys and values side by side to what the
 //! heads make of them. Its weights are those of the dense layers before and after it.
 
-use super::{first, only};
+use super::{first, only, second};
 use crate::kernel::{self, Heads};
-use crate::model::layer::{At, Extent, Layer, LayerKind};
+use crate::model::layer::{Along, At, Extent, Layer, LayerKind};
 use candle_core::{Result, Tensor, bail};
 
 /// Attention by scaled dot products, without parameters.
@@ -60,6 +60,11 @@ impl Layer for Attention {
             Some((dx, beta)) => kernel::attention_adjoint(dx, beta, dy, at.x[0], &at.saved[0], at.y, self.heads),
             None => Ok(()),
         }
+    }
+
+    fn adjoint_along(&self, at: At, along: Along, ddx: &[Option<&Tensor>]) -> Result<()> {
+        let (Some(ddx), Some(dx)) = (first(ddx), first(along.dx)) else { return Ok(()) };
+        kernel::axpy(ddx, 1.0, &second::attention(self.heads, at.x[0], &at.saved[0], dx, along.dy)?)
     }
 
     /// Scores and sums: two products of T × T × n.

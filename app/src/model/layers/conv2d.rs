@@ -4,7 +4,7 @@
 
 use super::{block, expect, first, image_of, only, windows};
 use crate::kernel::{self, Windows};
-use crate::model::layer::{At, Extent, Layer, LayerKind, ParameterSpec, Start};
+use crate::model::layer::{Along, At, Extent, Layer, LayerKind, ParameterSpec, Start};
 use candle_core::{Result, Tensor};
 
 /// A convolution with a square kernel.
@@ -102,6 +102,20 @@ impl Layer for Conv2d {
     fn adjoint_parameters(&self, at: At, alpha: f64, dy: &Tensor, beta: f64, dtheta: &[Tensor]) -> Result<()> {
         kernel::gemm(&dtheta[0], beta, alpha, dy, true, &at.saved[0], false)?;
         kernel::column_sum(&dtheta[1], beta, alpha, dy)
+    }
+
+    fn adjoint_along(&self, at: At, along: Along, ddx: &[Option<&Tensor>]) -> Result<()> {
+        let Some(ddx) = first(ddx) else { return Ok(()) };
+        let columns = at.arena.take(at.batch * self.output_rows(), self.windows.columns())?;
+        kernel::gemm(&columns, 0.0, 1.0, along.dy, false, &along.v[0], false)?;
+        kernel::col2im(ddx, 1.0, &columns, self.windows)
+    }
+
+    fn adjoint_parameters_along(&self, at: At, along: Along, ddtheta: &[Tensor]) -> Result<()> {
+        let Some(dx) = first(along.dx) else { return Ok(()) };
+        let columns = at.arena.take(at.batch * self.output_rows(), self.windows.columns())?;
+        kernel::im2col(&columns, dx, self.windows)?;
+        kernel::gemm(&ddtheta[0], 1.0, 1.0, along.dy, true, &columns, false)
     }
 
     fn flop(&self, _inputs: &[Extent]) -> u64 {

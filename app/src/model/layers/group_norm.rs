@@ -5,9 +5,9 @@
 //! is one row to the kernels of layer normalisation.
 
 use super::layer_norm::EPSILON;
-use super::{expect, first, only};
+use super::{expect, first, only, second};
 use crate::kernel;
-use crate::model::layer::{At, Extent, Layer, LayerKind, ParameterSpec, Start};
+use crate::model::layer::{Along, At, Extent, Layer, LayerKind, ParameterSpec, Start};
 use candle_core::{Result, Tensor, bail};
 
 /// Group normalisation of images of one extent.
@@ -103,6 +103,38 @@ impl Layer for GroupNorm {
     fn adjoint_parameters(&self, at: At, alpha: f64, dy: &Tensor, beta: f64, dtheta: &[Tensor]) -> Result<()> {
         kernel::column_dot(&dtheta[0], beta, alpha, dy, &at.saved[0])?;
         kernel::column_sum(&dtheta[1], beta, alpha, dy)
+    }
+
+    fn adjoint_along(&self, at: At, along: Along, ddx: &[Option<&Tensor>]) -> Result<()> {
+        let Some(ddx) = first(ddx) else { return Ok(()) };
+        let (rows, width) = (self.input.rows, self.input.width);
+        let (moved, signal) = (along.dy.broadcast_mul(&along.v[0])?, along.dy.broadcast_mul(&at.theta[0])?);
+        let turn = |images: &Tensor| {
+            let turned = at.arena.take(at.batch * width, rows)?;
+            kernel::transpose_blocks(&turned, 0.0, images, rows)?;
+            self.grouped(&turned)?.copy()
+        };
+        let (normal, inverse) = (&at.saved[1], &at.saved[2]);
+        let moved = turn(&moved)?;
+        let sum = moved.zeros_like()?;
+        kernel::normalise_tangent(&sum, 0.0, &moved, None, normal, inverse)?;
+        if let Some(dx) = first(along.dx) {
+            kernel::axpy(&sum, 1.0, &second::normalise(&turn(&signal)?, &turn(dx)?, normal, inverse)?)?;
+        }
+        kernel::transpose_blocks(ddx, 1.0, &sum.reshape((at.batch * width, rows))?, width)
+    }
+
+    fn adjoint_parameters_along(&self, at: At, along: Along, ddtheta: &[Tensor]) -> Result<()> {
+        let Some(dx) = first(along.dx) else { return Ok(()) };
+        let (rows, width) = (self.input.rows, self.input.width);
+        let turned = at.arena.take(at.batch * width, rows)?;
+        let normal = at.arena.take(at.batch * width, rows)?;
+        kernel::transpose_blocks(&turned, 0.0, dx, rows)?;
+        let (from, to) = (self.grouped(&turned)?, self.grouped(&normal)?);
+        kernel::normalise_tangent(&to, 0.0, &from, None, &at.saved[1], &at.saved[2])?;
+        let back = at.arena.take(at.batch * rows, width)?;
+        kernel::transpose_blocks(&back, 0.0, &normal, width)?;
+        kernel::column_dot(&ddtheta[0], 1.0, 1.0, along.dy, &back)
     }
 
     fn rows<'a>(&self, at: At<'a>) -> Option<&'a Tensor> {

@@ -3,7 +3,7 @@
 
 use super::{first, only};
 use crate::kernel;
-use crate::model::layer::{At, Extent, Layer, LayerKind, ParameterSpec, Start};
+use crate::model::layer::{Along, At, Extent, Layer, LayerKind, ParameterSpec, Start};
 use candle_core::{Result, Tensor, bail};
 
 /// A dense layer whose weight is block-diagonal; it acts on every row alike.
@@ -36,6 +36,18 @@ impl GroupedLinear {
             kernel::gather_columns(&input, src, group * from)?;
             kernel::gemm(&output, 0.0, 1.0, &input, false, &self.part(weight, group)?, forward)?;
             kernel::scatter_columns(dst, group * to, beta, &output)?;
+        }
+        Ok(())
+    }
+
+    /// `dweight ← beta·dweight + alpha·dyᵀ x`, group by group.
+    fn weigh(&self, at: At, alpha: f64, dy: &Tensor, x: &Tensor, beta: f64, dweight: &Tensor) -> Result<()> {
+        let rows = dy.dim(0)?;
+        let (input, signal) = (at.arena.take(rows, self.inputs)?, at.arena.take(rows, self.outputs)?);
+        for group in 0..self.groups {
+            kernel::gather_columns(&input, x, group * self.inputs)?;
+            kernel::gather_columns(&signal, dy, group * self.outputs)?;
+            kernel::gemm(&self.part(dweight, group)?, beta, alpha, &signal, true, &input, false)?;
         }
         Ok(())
     }
@@ -87,14 +99,22 @@ impl Layer for GroupedLinear {
     }
 
     fn adjoint_parameters(&self, at: At, alpha: f64, dy: &Tensor, beta: f64, dtheta: &[Tensor]) -> Result<()> {
-        let rows = dy.dim(0)?;
-        let (input, signal) = (at.arena.take(rows, self.inputs)?, at.arena.take(rows, self.outputs)?);
-        for group in 0..self.groups {
-            kernel::gather_columns(&input, at.x[0], group * self.inputs)?;
-            kernel::gather_columns(&signal, dy, group * self.outputs)?;
-            kernel::gemm(&self.part(&dtheta[0], group)?, beta, alpha, &signal, true, &input, false)?;
-        }
+        self.weigh(at, alpha, dy, at.x[0], beta, &dtheta[0])?;
         kernel::column_sum(&dtheta[1], beta, alpha, dy)
+    }
+
+    fn adjoint_along(&self, at: At, along: Along, ddx: &[Option<&Tensor>]) -> Result<()> {
+        match first(ddx) {
+            Some(ddx) => self.apply(at, ddx, 1.0, along.dy, &along.v[0], false),
+            None => Ok(()),
+        }
+    }
+
+    fn adjoint_parameters_along(&self, at: At, along: Along, ddtheta: &[Tensor]) -> Result<()> {
+        match first(along.dx) {
+            Some(dx) => self.weigh(at, 1.0, along.dy, dx, 1.0, &ddtheta[0]),
+            None => Ok(()),
+        }
     }
 
     fn flop(&self, inputs: &[Extent]) -> u64 {

@@ -1,9 +1,9 @@
 //! Layer normalisation with scale and shift: y = x̂ ⊙ γ + β, x̂ = (x − mean)/√(variance + ε) along each row (Ba, Kiros and
 //! Hinton, 2016). γ and β are its weight and bias, x̂ its input to them.
 
-use super::{first, only};
+use super::{first, only, second};
 use crate::kernel;
-use crate::model::layer::{At, Extent, Layer, LayerKind, ParameterSpec, Start};
+use crate::model::layer::{Along, At, Extent, Layer, LayerKind, ParameterSpec, Start};
 use candle_core::{Result, Tensor, bail};
 
 /// ε, added to the variance.
@@ -65,6 +65,22 @@ impl Layer for LayerNorm {
     fn adjoint_parameters(&self, at: At, alpha: f64, dy: &Tensor, beta: f64, dtheta: &[Tensor]) -> Result<()> {
         kernel::column_dot(&dtheta[0], beta, alpha, dy, &at.saved[0])?;
         kernel::column_sum(&dtheta[1], beta, alpha, dy)
+    }
+
+    fn adjoint_along(&self, at: At, along: Along, ddx: &[Option<&Tensor>]) -> Result<()> {
+        let Some(ddx) = first(ddx) else { return Ok(()) };
+        kernel::normalise_tangent(ddx, 1.0, along.dy, Some(&along.v[0]), &at.saved[0], &at.saved[1])?;
+        let Some(dx) = first(along.dx) else { return Ok(()) };
+        let signal = along.dy.broadcast_mul(&at.theta[0])?;
+        kernel::axpy(ddx, 1.0, &second::normalise(&signal, dx, &at.saved[0], &at.saved[1])?)
+    }
+
+    fn adjoint_parameters_along(&self, at: At, along: Along, ddtheta: &[Tensor]) -> Result<()> {
+        let Some(dx) = first(along.dx) else { return Ok(()) };
+        let (rows, width) = dx.dims2()?;
+        let normal = at.arena.take(rows, width)?;
+        kernel::normalise_tangent(&normal, 0.0, dx, None, &at.saved[0], &at.saved[1])?;
+        kernel::column_dot(&ddtheta[0], 1.0, 1.0, along.dy, &normal)
     }
 
     fn rows<'a>(&self, at: At<'a>) -> Option<&'a Tensor> {

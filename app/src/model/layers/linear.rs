@@ -2,7 +2,7 @@
 
 use super::{first, only};
 use crate::kernel::{self, Activated, Rate};
-use crate::model::layer::{At, Extent, Layer, LayerKind, ParameterSpec, Start, Tangent};
+use crate::model::layer::{Along, At, Extent, Layer, LayerKind, ParameterSpec, Start, Tangent};
 use candle_core::{Result, Tensor, bail};
 
 /// A dense layer; it acts on every row alike.
@@ -79,6 +79,20 @@ impl Layer for Linear {
     fn adjoint_parameters(&self, at: At, alpha: f64, dy: &Tensor, beta: f64, dtheta: &[Tensor]) -> Result<()> {
         kernel::gemm(&dtheta[0], beta, alpha, dy, true, at.x[0], false)?;
         kernel::column_sum(&dtheta[1], beta, alpha, dy)
+    }
+
+    fn adjoint_along(&self, _at: At, along: Along, ddx: &[Option<&Tensor>]) -> Result<()> {
+        match first(ddx) {
+            Some(ddx) => kernel::gemm(ddx, 1.0, 1.0, along.dy, false, &along.v[0], false),
+            None => Ok(()),
+        }
+    }
+
+    fn adjoint_parameters_along(&self, _at: At, along: Along, ddtheta: &[Tensor]) -> Result<()> {
+        match first(along.dx) {
+            Some(dx) => kernel::gemm(&ddtheta[0], 1.0, 1.0, along.dy, true, dx, false),
+            None => Ok(()),
+        }
     }
 
     fn descend(&self, at: At, dy: &Tensor, rate: Rate) -> Result<Option<f64>> {

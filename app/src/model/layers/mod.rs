@@ -14,6 +14,7 @@ mod max_pool;
 mod mean;
 mod patches;
 mod position;
+mod second;
 mod standardise;
 mod stop;
 mod transpose;

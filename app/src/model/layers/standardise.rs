@@ -1,9 +1,9 @@
 //! Normalisation of rows without scale and shift: y = (x − mean)/√(variance + ε) along each row.
 
 use super::layer_norm::EPSILON;
-use super::{first, only};
+use super::{first, only, second};
 use crate::kernel;
-use crate::model::layer::{At, Extent, Layer, LayerKind};
+use crate::model::layer::{Along, At, Extent, Layer, LayerKind};
 use candle_core::{Result, Tensor};
 
 /// Layer normalisation without parameters.
@@ -40,5 +40,10 @@ impl Layer for Standardise {
             Some((dx, beta)) => kernel::normalise_tangent(dx, beta, dy, None, at.y, &at.saved[0]),
             None => Ok(()),
         }
+    }
+
+    fn adjoint_along(&self, at: At, along: Along, ddx: &[Option<&Tensor>]) -> Result<()> {
+        let (Some(ddx), Some(dx)) = (first(ddx), first(along.dx)) else { return Ok(()) };
+        kernel::axpy(ddx, 1.0, &second::normalise(along.dy, dx, at.y, &at.saved[0])?)
     }
 }

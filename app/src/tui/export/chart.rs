@@ -78,8 +78,8 @@ pub fn chart(context: &Context<'_>, plot: &Plot<'_>, scale: &Scale) -> Offered {
 
 /// A pane's title without the samples of lines that it has on the screen.
 fn title(text: &str) -> String {
-    let samples =
-        ["train -", "effective -", "activations -"].map(|sample| [sample.replace('-', "─"), sample.to_owned()]);
+    let samples = ["train -", "effective -", "activations -", "guess -"]
+        .map(|sample| [sample.replace('-', "─"), sample.to_owned()]);
     let samples = samples.iter().flatten().filter_map(|sample| text.find(sample.as_str())).min();
     text[..samples.unwrap_or(text.len())].trim_end().to_owned()
 }

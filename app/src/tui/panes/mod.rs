@@ -18,6 +18,7 @@ mod containment;
 mod cosine;
 mod cost;
 mod crosshair;
+mod curvature;
 pub mod curves;
 mod data;
 mod formula;
@@ -68,6 +69,8 @@ pub enum PaneId {
     Variance,
     /// Share of the true signals in the span of the activations, of the selected lane.
     Containment,
+    /// Share of the estimates and of the gradients in the top of the Hessian's spectrum.
+    Curvature,
     /// Effective rank of each layer over steps, of the selected lane, and its singular values.
     Spectrum,
     /// Where the time goes.
@@ -135,6 +138,7 @@ pub static PANES: &[Pane] = &[
     pane(PaneId::Bias, "bias", true, bias::bias),
     pane(PaneId::Variance, "variance", true, bias::variance),
     pane(PaneId::Containment, "subspace containment", true, containment::render),
+    pane(PaneId::Curvature, "top of the Hessian", true, curvature::render),
     pane(PaneId::Spectrum, "spectrum and effective rank", true, spectrum::render),
     pane(PaneId::Cost, "cost", false, cost::render),
     pane(PaneId::Rank, "rank table", false, rank::render),

@@ -25,7 +25,7 @@ fn session() -> Arc<Snapshot> {
     Arc::clone(SESSION.get_or_init(made))
 }
 
-const NEW: [PaneId; 8] = [
+const NEW: [PaneId; 9] = [
     PaneId::Rank,
     PaneId::Runs,
     PaneId::Parameters,
@@ -34,6 +34,7 @@ const NEW: [PaneId; 8] = [
     PaneId::Bias,
     PaneId::Variance,
     PaneId::Containment,
+    PaneId::Curvature,
 ];
 
 #[test]

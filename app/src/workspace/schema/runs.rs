@@ -103,6 +103,11 @@ pub struct Measure {
     pub bias_guesses: u64,
     /// Share of each true signal δ_l in the spans that guesses draw from: rows of W_{l+1}, activations.
     pub containment: u64,
+    /// Top of the Hessian's spectrum on the batch: share of g and of ĝ in the span of the largest eigenvalues' eigenvectors. A probe
+    /// costs some hundred steps and keeps 8k + 20 vectors as long as the parameters.
+    pub hessian: u64,
+    /// Eigenvalues k of each such probe.
+    pub hessian_top: usize,
     /// Mean of M_l.
     pub mask_density: u64,
     /// Loss and accuracy on the test and validation splits.
@@ -122,6 +127,8 @@ impl Default for Measure {
             bias: 0,
             bias_guesses: 64,
             containment: 0,
+            hessian: 0,
+            hessian_top: 10,
             mask_density: 0,
             test: 50,
             train: 0,
