@@ -73,8 +73,8 @@ fn a_copy_with_the_same_seed_follows_the_same_path_and_another_seed_does_not() {
     let mut live = Live::start(SMALL);
     live.step(9, 0);
     let spec = live.spec(0);
-    live.send(Command::Add(Box::new(LaneSpec { seeds: Some(vec![0]), ..spec.clone() })));
-    live.send(Command::Add(Box::new(LaneSpec { seeds: Some(vec![5]), ..spec.clone() })));
+    live.send(Command::Add(Box::new(LaneSpec { seeds: Some(vec![0]), ..spec.clone() }), None));
+    live.send(Command::Add(Box::new(LaneSpec { seeds: Some(vec![5]), ..spec.clone() }), None));
     live.step(9, 2);
     assert_eq!(live.losses[&2], live.losses[&0][..9]);
     assert_ne!(live.losses[&3], live.losses[&0][..9]);
@@ -83,7 +83,7 @@ fn a_copy_with_the_same_seed_follows_the_same_path_and_another_seed_does_not() {
     let names: Vec<&str> = live.started.iter().map(|info| info.name.as_str()).collect();
     assert_eq!(names, ["weight-transpose", "activity-perturbation", "weight-transpose #2", "weight-transpose"]);
 
-    live.send(Command::Add(Box::new(LaneSpec { guesses: Some(4), ..spec })));
+    live.send(Command::Add(Box::new(LaneSpec { guesses: Some(4), ..spec }), None));
     live.step(1, 4);
     assert_eq!(live.started[4].name, "weight-transpose k=4");
     live.stop();
@@ -94,7 +94,7 @@ fn what_cannot_be_is_refused_and_the_others_go_on() {
     let mut live = Live::start(SMALL);
     live.step(2, 0);
     let spec = live.spec(0);
-    live.send(Command::Add(Box::new(LaneSpec { strategy: "weight-transpos".to_owned(), ..spec.clone() })));
+    live.send(Command::Add(Box::new(LaneSpec { strategy: "weight-transpos".to_owned(), ..spec.clone() }), None));
     assert!(live.refusal(1).contains("did you mean `weight-transpose`?"), "{}", live.refusal(1));
     live.send(Command::Retune(0, Box::new(LaneSpec { strategy: "downstream".to_owned(), ..spec.clone() })));
     assert!(live.refusal(2).contains("it runs `weight-transpose` and keeps it"), "{}", live.refusal(2));
@@ -156,7 +156,7 @@ fn a_resumed_run_has_its_added_and_changed_lanes_to_the_bit() {
         live.step(5, 0);
         let spec = live.spec(0);
         let added = LaneSpec { guesses: Some(2), seeds: Some(vec![3]), ..spec.clone() };
-        live.send(Command::Add(Box::new(added)));
+        live.send(Command::Add(Box::new(added), None));
         live.step(4, 0);
         live.send(Command::Retune(0, Box::new(LaneSpec { scope: Some(Scope::Layer), ..with_rate(&spec, 1e-5) })));
         live.until("all steps so far", |live| {
@@ -191,4 +191,34 @@ fn a_resumed_run_has_its_added_and_changed_lanes_to_the_bit() {
     let added = second.started.iter().find(|info| info.lane == 2).expect("it is there again");
     assert_eq!((added.name.as_str(), added.seed), ("weight-transpose k=2", 3));
     second.stop();
+}
+
+#[test]
+fn a_lane_more_trains_the_problem_of_the_lane_it_was_added_at_also_when_resumed() {
+    let swept =
+        SMALL.replace("steps: 1000", "sweep: [(path: \"problem.model.hidden\", values: [[12, 12], [8]])], steps: 1000");
+    let folder = tempfile::tempdir().expect("a folder");
+    let parameters = |live: &Live, lane| {
+        let info = live.started.iter().find(|info| info.lane == lane).expect("started");
+        (info.name.clone(), info.parameters, info.axes.clone())
+    };
+    let mut live = Live::with(&swept, Some(folder.path()), false);
+    live.step(2, 0);
+    live.until("all lanes", |live| live.started.len() == 4);
+    let narrow = (0..4).find(|&lane| parameters(&live, lane).0 == "weight-transpose 8").expect("the second network");
+    let spec = live.spec(narrow);
+    live.send(Command::Add(Box::new(LaneSpec { guesses: Some(2), name: None, ..spec.clone() }), Some(narrow)));
+    live.send(Command::Add(Box::new(LaneSpec { guesses: Some(2), name: None, ..spec }), None));
+    live.step(3, 0);
+    live.until("the lanes", |live| [4, 5].iter().all(|lane| taken(live, *lane) == 3));
+    let (name, size, axes) = parameters(&live, 4);
+    assert_eq!((size, axes), (parameters(&live, narrow).1, parameters(&live, narrow).2));
+    assert_eq!(name, "weight-transpose 8 k=2");
+    assert_eq!(parameters(&live, 5).1, parameters(&live, 0).1);
+    live.stop();
+
+    let mut again = Live::with(&swept, Some(folder.path()), true);
+    again.step(1, 4);
+    assert_eq!(parameters(&again, 4), (name, size, parameters(&again, narrow).2));
+    again.stop();
 }

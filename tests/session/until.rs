@@ -111,7 +111,7 @@ fn the_workspace_of_a_session_runs_its_lanes_as_they_are_now() {
     let more = guesswork::workspace::LaneSpec { guesses: Some(3), seeds: Some(vec![1, 2]), ..spec.clone() };
     for seed in [1, 2] {
         let one = guesswork::workspace::LaneSpec { seeds: Some(vec![seed]), ..more.clone() };
-        live.send(Command::Add(Box::new(one)));
+        live.send(Command::Add(Box::new(one), None));
     }
     live.send(Command::LearningRate(0, 0.125));
     live.send(Command::Drop(1));

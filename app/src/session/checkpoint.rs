@@ -62,6 +62,7 @@ impl Lane {
         extras.insert(SPEC.to_owned(), json(&self.plan.spec));
         if self.plan.added {
             extras.insert(ADDED.to_owned(), self.plan.name.clone());
+            extras.insert(PROBLEM.to_owned(), json(&(self.plan.problem, &self.plan.axes)));
         }
         if let Some(change) = &self.change {
             extras.insert(CHANGE.to_owned(), json(change));
@@ -134,8 +135,9 @@ impl Lane {
     }
 }
 
-/// Lanes that were added while a run was under way, from their checkpoints in `folder`: those of no lane in `known`.
-pub(super) fn added(folder: &Path, known: usize, steps: u64) -> Result<Vec<LanePlan>, SessionError> {
+/// Lanes that were added while a run was under way, from their checkpoints in `folder`: those of no lane in `known`, which trains one
+/// of so many problems.
+pub(super) fn added(folder: &Path, known: usize, problems: usize, steps: u64) -> Result<Vec<LanePlan>, SessionError> {
     let mut plans = Vec::new();
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let lanes = entries.filter_map(|entry| checkpoint::lane_of(entry.file_name().to_str()?));
@@ -145,17 +147,26 @@ pub(super) fn added(folder: &Path, known: usize, steps: u64) -> Result<Vec<LaneP
         let meta = checkpoint::peek(&path, lane)?;
         if let (Some(name), Some(spec)) = (meta.extras.get(ADDED), meta.extras.get(SPEC)) {
             let spec = parse(spec, &path)?;
-            let (name, seed, axes) = (name.clone(), meta.seed, BTreeMap::new());
-            plans.push(LanePlan { lane, name, spec, problem: 0, seed, steps, trial: false, added: true, axes });
+            let (problem, axes) = match meta.extras.get(PROBLEM) {
+                Some(text) => parse::<(usize, BTreeMap<String, String>)>(text, &path)?,
+                None => (0, BTreeMap::new()),
+            };
+            if problem >= problems {
+                let why = format!("it trains problem {problem} of a sweep over {problems}, counted from 0");
+                return Err(CheckpointError::Damaged { path, why }.into());
+            }
+            let (name, seed) = (name.clone(), meta.seed);
+            plans.push(LanePlan { lane, name, spec, problem, seed, steps, trial: false, added: true, axes });
         }
     }
     Ok(plans)
 }
 
 /// What is kept of settings, which may be others than the workspace's: as they are, the name of a lane that was added while
-/// running, the last change.
+/// running with its problem, the last change.
 const SPEC: &str = "spec";
 const ADDED: &str = "added";
+const PROBLEM: &str = "problem";
 const CHANGE: &str = "change";
 
 /// JSON of what always has one.

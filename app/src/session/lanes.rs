@@ -8,12 +8,13 @@ use super::protocol::Refusal;
 use super::trainer::Trainer;
 use super::tuning::Tuning;
 use crate::record::{EndReason, LaneId, Level, Message};
-use crate::workspace::{Difference, LaneSpec, differences};
+use crate::workspace::{Difference, LaneSpec, differences, token};
 use std::sync::Arc;
 
 impl Trainer {
-    /// Adds a lane: it starts at its own step 0 and sees the batches that every other lane saw.
-    pub(super) fn add(&mut self, spec: &LaneSpec) {
+    /// Adds a lane: it starts at its own step 0 and sees the batches that every other lane of its problem saw, which is that of the
+    /// lane `beside`.
+    pub(super) fn add(&mut self, spec: &LaneSpec, beside: Option<LaneId>) {
         let taken = self.views.iter().map(|view| view.info.lane).chain(self.waiting.iter().map(|plan| plan.lane));
         let lane = taken
             .map(|lane| lane + 1)
@@ -23,25 +24,32 @@ impl Trainer {
             .max(self.numbered);
         self.numbered = lane + 1;
         let mut plan = LanePlan::added(lane, String::new(), spec, &self.experiment.workspace);
-        match Lane::new(&self.shared[plan.problem], plan.clone(), self.cancelled.clone()) {
-            Ok(built) => plan.name = self.name_for(spec, &built.info().spec, plan.seed),
-            Err(error) => return self.refuse(None, format!("the lane was not added: {error}")),
+        let all = self.plans.iter().chain(&self.waiting);
+        if let Some(beside) = all.into_iter().find(|plan| Some(plan.lane) == beside) {
+            let of_problem = |(path, _): &(&String, &String)| path.starts_with("problem.");
+            plan.problem = beside.problem;
+            plan.axes =
+                beside.axes.iter().filter(of_problem).map(|(path, value)| (path.clone(), value.clone())).collect();
         }
-        if self.shared.len() > 1 {
-            let text = format!("{}: a lane that is added trains the first problem of the sweep", plan.name);
-            self.say(Message { lane: Some(lane), step: None, level: Level::Info, text });
+        match Lane::new(&self.shared[plan.problem], plan.clone(), self.cancelled.clone()) {
+            Ok(built) => plan.name = self.name_for(spec, &built.info().spec, &plan),
+            Err(error) => return self.refuse(None, format!("the lane was not added: {error}")),
         }
         self.experiment.concurrent = self.experiment.concurrent.max(self.active.len() + 1);
         self.waiting.push_front(plan);
     }
 
-    /// A name that no lane of other settings has: the given one or the strategy, and what differs. With the same settings and
-    /// another seed it is the same name: the two belong together.
-    fn name_for(&self, spec: &LaneSpec, written: &LaneSpec, seed: u64) -> String {
-        let base = spec.name.clone().filter(|name| !name.trim().is_empty()).unwrap_or_else(|| spec.strategy.clone());
+    /// A name that no lane of other settings has: the given one or the strategy, its problem where the sweep has several, and what
+    /// differs. With the same settings and another seed it is the same name: the two belong together.
+    fn name_for(&self, spec: &LaneSpec, written: &LaneSpec, plan: &LanePlan) -> String {
+        let given = spec.name.clone().filter(|name| !name.trim().is_empty());
+        let base = given.unwrap_or_else(|| {
+            let problem = plan.axes.iter().map(|(path, value)| token(path, value));
+            problem.fold(spec.strategy.clone(), |name, token| format!("{name} {token}"))
+        });
         let free = |name: &str| {
             self.views.iter().filter(|view| view.info.name == name).all(|view| {
-                view.info.seed != seed && !view.info.trial && differences(&view.info.spec, written).is_empty()
+                view.info.seed != plan.seed && !view.info.trial && differences(&view.info.spec, written).is_empty()
             })
         };
         if free(&base) {

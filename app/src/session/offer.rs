@@ -5,8 +5,9 @@
 use super::describe;
 use super::guess;
 use crate::estimate::{GuessKind, Settings};
+use crate::model::{Extent, build};
 use crate::strategy::{Catalog, ParamSpec, Params};
-use crate::workspace::{BACKPROP, LaneDefaults, LaneSpec, check_lane};
+use crate::workspace::{BACKPROP, LaneDefaults, LaneSpec, LossesSpec, ModelSpec, check_lane};
 
 /// A strategy that a lane can run.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +26,17 @@ pub struct Offer {
     pub params: Vec<ParamSpec>,
 }
 
+/// The model that lanes train, as it is built for each lane's losses.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Architecture {
+    /// The workspace's model.
+    pub model: ModelSpec,
+    /// Extent of an example as the data set has it.
+    pub images: Extent,
+    /// Classes of the data set.
+    pub classes: usize,
+}
+
 /// Everything on offer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Offers {
@@ -32,6 +44,8 @@ pub struct Offers {
     pub strategies: Vec<Offer>,
     /// What the workspace's lanes start from.
     pub defaults: LaneDefaults,
+    /// What a lane more trains; `None` where a sweep has several.
+    pub architecture: Option<Architecture>,
     /// Steps that a lane takes.
     pub steps: u64,
     /// Steps in a pass over the training examples.
@@ -49,7 +63,13 @@ pub struct Fault {
 
 impl Offers {
     /// The strategies of `catalog` that lanes can run, and the reference.
-    pub(super) fn new(catalog: &Catalog, defaults: LaneDefaults, steps: u64, per_epoch: u64) -> Self {
+    pub(super) fn new(
+        catalog: &Catalog,
+        defaults: LaneDefaults,
+        architecture: Option<Architecture>,
+        steps: u64,
+        per_epoch: u64,
+    ) -> Self {
         let card = describe::reference_card();
         let reference = Offer {
             id: BACKPROP.to_owned(),
@@ -69,7 +89,7 @@ impl Offers {
                 params: info.params.clone(),
             })
         });
-        Self { strategies: std::iter::once(reference).chain(found).collect(), defaults, steps, per_epoch }
+        Self { strategies: std::iter::once(reference).chain(found).collect(), defaults, architecture, steps, per_epoch }
     }
 
     /// The strategy of that id.
@@ -99,6 +119,14 @@ impl Offers {
         {
             let message = format!("{}; {}", error.reason, error.advice);
             faults.push(Fault { field: error.field.to_owned(), message });
+        }
+        let local = spec.losses.filter(|losses| *losses != LossesSpec::Global);
+        if let (Some(losses), Some(Architecture { model, images, classes })) = (local, &self.architecture)
+            && let Err(error) = build::build_with(model, losses, *images, *classes)
+        {
+            let text = error.to_string();
+            let message = text.strip_prefix("losses: ").unwrap_or(&text).to_owned();
+            faults.push(Fault { field: "losses".to_owned(), message });
         }
         for param in &offer.params {
             if let Some(given) = spec.params.get(&param.key)

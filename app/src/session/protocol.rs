@@ -21,8 +21,8 @@ pub enum Command {
     RunUntil(Until),
     /// Start all lanes anew from step 0.
     Reset,
-    /// Add a lane.
-    Add(Box<LaneSpec>),
+    /// Add a lane; where the sweep has several problems it trains that of the given lane, else the first.
+    Add(Box<LaneSpec>, Option<LaneId>),
     /// End a lane; take it off the screen when it has ended.
     Drop(LaneId),
     /// Set a lane's learning rate.

@@ -4,7 +4,7 @@
 #![forbid(unsafe_code)]
 
 use super::lane::{Lane, Shared, problems};
-use super::offer::Offers;
+use super::offer::{Architecture, Offers};
 use super::protocol::{Command, Snapshot};
 use super::trainer::Trainer;
 use super::tuning::Tuning;
@@ -239,8 +239,11 @@ impl Prepared {
         let Self { experiment, shared, pool, data, model, device, threads, .. } = self;
         let workspace = &experiment.workspace;
         let first = &shared[0];
-        let offers =
-            Offers::new(&first.catalog, workspace.defaults.clone(), workspace.steps, first.batches.per_epoch());
+        let architecture =
+            || Architecture { model: first.model.clone(), images: first.images, classes: first.data.classes };
+        let architecture = (shared.len() == 1).then(architecture);
+        let (defaults, per_epoch) = (workspace.defaults.clone(), first.batches.per_epoch());
+        let offers = Offers::new(&first.catalog, defaults, architecture, workspace.steps, per_epoch);
         let base = Snapshot {
             title: format!("{data} · {model}"),
             offers: Arc::new(offers),

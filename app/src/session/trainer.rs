@@ -184,7 +184,7 @@ impl Trainer {
         self.waiting = plans.into();
         if let Some(folder) = self.experiment.checkpoints.as_ref().filter(|_| self.experiment.resume) {
             let known = self.tuning.as_ref().map_or(self.waiting.len(), Tuning::lanes);
-            self.waiting.extend(checkpoint::added(folder, known, self.experiment.workspace.steps)?);
+            self.waiting.extend(checkpoint::added(folder, known, self.shared.len(), self.experiment.workspace.steps)?);
         }
         self.recall()?;
         self.rehearse()?;
@@ -352,8 +352,8 @@ impl Trainer {
                     self.reset();
                     self.fill()?;
                 }
-                Command::Add(spec) => {
-                    self.add(&spec);
+                Command::Add(spec, beside) => {
+                    self.add(&spec, beside);
                     self.fill()?;
                 }
                 Command::Drop(lane) => self.drop_lane(lane),

@@ -22,10 +22,13 @@ pub(super) fn open_form(state: &mut State, action: Action, lanes: &[Group<'_>], 
         _ if offers.strategies.is_empty() => Err("no lane can be added or changed here".to_owned()),
         (Action::NewLane, _) => {
             let used: Vec<&str> = lanes.iter().map(|group| group.first().info.spec.strategy.as_str()).collect();
-            Ok(LaneForm::add(offers, &used))
+            Ok(LaneForm::add(offers, &used, group.map(|group| group.first().info.lane)))
         }
         (_, None) => Err("there is no lane yet; n adds one".to_owned()),
-        (Action::CopyLane, Some(group)) => Ok(LaneForm::copy(offers, &group.first().info.spec, &group.seeds())),
+        (Action::CopyLane, Some(group)) => {
+            let info = &group.first().info;
+            Ok(LaneForm::copy(offers, &info.spec, &group.seeds(), info.lane))
+        }
         (_, Some(group)) => form_of(group, offers).map(Some),
     };
     match form {

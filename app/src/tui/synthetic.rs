@@ -3,15 +3,16 @@
 #![forbid(unsafe_code)]
 
 use crate::estimate::GuessKind;
+use crate::model::Extent;
 use crate::record::{
     EndReason, Key, LaneId, LaneInfo, Level, Message, Quantity, StageSeconds, StepReport, StrategyCard,
 };
 use crate::session::Source;
 use crate::session::history::LaneHistory;
-use crate::session::offer::{Offer, Offers};
+use crate::session::offer::{Architecture, Offer, Offers};
 use crate::session::protocol::{BatchView, Command, LaneView, Origin, Snapshot, Status};
 use crate::strategy::{ParamKind, ParamSpec};
-use crate::workspace::{LaneSpec, OptimizerSpec, Scope};
+use crate::workspace::{ActivationSpec, InitSpec, LaneSpec, MlpSpec, ModelSpec, OptimizerSpec, Scope};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -313,7 +314,16 @@ fn offers(steps: u64) -> Offers {
         kind: kind(shape),
         params: if shape.strategy == "weight-transpose" { params() } else { Vec::new() },
     };
-    Offers { strategies: SHAPES.iter().map(offer).collect(), steps, per_epoch: 11, ..Offers::default() }
+    let model = ModelSpec::Mlp(MlpSpec {
+        hidden: vec![128; 3],
+        activation: ActivationSpec::Relu,
+        init: InitSpec::He,
+        norm: false,
+        residual: false,
+    });
+    let architecture = Some(Architecture { model, images: Extent::image(1, 28, 28), classes: 10 });
+    let strategies = SHAPES.iter().map(offer).collect();
+    Offers { strategies, architecture, steps, per_epoch: 11, ..Offers::default() }
 }
 
 struct Inner {
@@ -474,7 +484,7 @@ impl Source for Synthetic {
             }
             Command::Drop(id) => inner.lanes.retain(|lane| lane.info.lane != id),
             Command::Say(message) => Arc::make_mut(&mut inner.messages).push(*message),
-            Command::Add(_) | Command::LearningRate(..) | Command::Retune(..) | Command::Stop => {}
+            Command::Add(..) | Command::LearningRate(..) | Command::Retune(..) | Command::Stop => {}
         }
         inner.revision += 1;
         true

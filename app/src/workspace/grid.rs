@@ -184,7 +184,7 @@ fn names(variants: &[Variant]) -> Vec<String> {
         for &index in group {
             for pair in settings[index].iter().filter(|pair| counts[pair] < group.len()) {
                 names[index].push(' ');
-                names[index].push_str(&token(pair));
+                names[index].push_str(&token(&pair.0, &pair.1));
             }
         }
     }
@@ -200,11 +200,11 @@ fn names(variants: &[Variant]) -> Vec<String> {
 }
 
 /// `k=4`, `lr=0.1`, and for what explains itself only the value: `example`, `row`, `adam`, `mnist`, `128×3`.
-fn token((path, value): &(String, String)) -> String {
-    match path.as_str() {
+pub fn token(path: &str, value: &str) -> String {
+    match path {
         "problem.data.name" => value.trim_matches('"').to_owned(),
         "problem.model.hidden" => widths(value),
-        "scope" | "losses" | "optimizer" | "schedule" => value.clone(),
+        "scope" | "losses" | "optimizer" | "schedule" => value.to_owned(),
         "guesses" => format!("k={value}"),
         path => format!("{}={value}", path.rsplit('.').next().unwrap_or(path)),
     }
@@ -246,7 +246,7 @@ impl std::fmt::Display for Difference {
 impl Difference {
     /// The second lane's value as names show it: `k=4`, `lr=0.1`, `example`. `None` where it leaves the setting out.
     pub fn token(&self) -> Option<String> {
-        self.to.as_ref().map(|to| token(&(self.field.clone(), to.clone())))
+        self.to.as_ref().map(|to| token(&self.field, to))
     }
 }
 

@@ -28,7 +28,7 @@ pub use document::Document;
 pub use edit::{EditError, apply_axis};
 pub use embedded::{EMBEDDED, Embedded};
 pub use facts::Settings;
-pub use grid::{BACKPROP, Difference, LaneRun, MOST_RUNS, differences, widths};
+pub use grid::{BACKPROP, Difference, LaneRun, MOST_RUNS, differences, token, widths};
 pub use reference::{about, reference};
 pub use rules::check_lane;
 pub use save::{SaveError, save, to_ron, to_ron_brief};

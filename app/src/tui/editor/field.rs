@@ -28,6 +28,14 @@ pub enum FieldId {
     Difference,
     /// The output layer's signal.
     Output,
+    /// By the logits' loss, or each block by its own.
+    Losses,
+    /// Whether signals stop between blocks of local losses.
+    Borders,
+    /// Whether each row has a loss.
+    Patches,
+    /// Channel groups with a loss each.
+    Groups,
     /// Which optimizer.
     Optimizer,
     /// η.

@@ -3,21 +3,22 @@
 #![forbid(unsafe_code)]
 
 use super::field::{Field, FieldId};
-use super::words::{self, COMBINATIONS, NORMALISATIONS, OUTPUTS, SCALINGS, SCOPES, meaning, number, word};
+use super::reader::Reader;
+use super::words::{self, BORDERS, COMBINATIONS, NORMALISATIONS, OUTPUTS, SCALINGS, SCOPES, meaning, number, word};
 use crate::estimate::GuessKind;
 use crate::record::LaneId;
 use crate::session::Command;
 use crate::session::offer::{Offer, Offers};
-use crate::strategy::{ParamKind, ParamSpec};
-use crate::workspace::{LaneSpec, OptimizerSpec, ParamValue, ScalarSource, ScheduleSpec, Scope};
+use crate::strategy::ParamSpec;
+use crate::workspace::{LaneSpec, LossesSpec, OptimizerSpec, ParamValue, ScalarSource, ScheduleSpec, Scope};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What the form is for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Purpose {
-    /// A lane more.
-    Add,
+    /// A lane more, on the problem of this lane.
+    Add(Option<LaneId>),
     /// Other settings for these lanes, which differ in their seeds alone.
     Change {
         /// The lanes.
@@ -40,17 +41,18 @@ pub struct LaneForm {
     pub cursor: usize,
     offers: Arc<Offers>,
     values: BTreeMap<FieldId, String>,
-    /// Kept settings that have no field of their own in the form.
-    base: LaneSpec,
+    /// The settings that the form began with.
+    pub(super) base: LaneSpec,
 }
 
 const KEPT: &str = "a lane keeps its strategy; copy it (c) to compare another";
 const NAMED: &str = "records and reports know the lane by its name; copy it (c) to have another";
+const BUILT: &str = "the lane's network was built for its losses; copy it (c) to compare others";
 const SEEDED: &str = "the weights began from the seed; copy the lane (c) to run another one";
 
 impl LaneForm {
     /// For a lane more, from the workspace's defaults; of the first strategy that is not in `used`.
-    pub fn add(offers: &Arc<Offers>, used: &[&str]) -> Option<Self> {
+    pub fn add(offers: &Arc<Offers>, used: &[&str], beside: Option<LaneId>) -> Option<Self> {
         let fresh = offers.strategies.iter().skip(1).find(|offer| !used.contains(&offer.id.as_str()));
         let offer = fresh.or(offers.strategies.get(1)).or(offers.strategies.first())?;
         let nothing = LaneSpec {
@@ -70,16 +72,16 @@ impl LaneForm {
             schedule: None,
             seeds: None,
         };
-        let mut form = Self::with(offers, Purpose::Add, nothing.resolved(&offers.defaults));
+        let mut form = Self::with(offers, Purpose::Add(beside), nothing.resolved(&offers.defaults));
         form.set(FieldId::Seeds, "0");
         Some(form)
     }
 
-    /// For a lane more that begins as a copy.
-    pub fn copy(offers: &Arc<Offers>, spec: &LaneSpec, seeds: &[u64]) -> Option<Self> {
+    /// For a lane more that begins as a copy of `lane`.
+    pub fn copy(offers: &Arc<Offers>, spec: &LaneSpec, seeds: &[u64], lane: LaneId) -> Option<Self> {
         offers.strategy(&spec.strategy)?;
         let spec = LaneSpec { name: None, ..spec.clone() };
-        let mut form = Self::with(offers, Purpose::Add, spec);
+        let mut form = Self::with(offers, Purpose::Add(Some(lane)), spec);
         let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
         form.set(FieldId::Seeds, &seeds.join(","));
         Some(form)
@@ -134,12 +136,24 @@ impl LaneForm {
         self.set(FieldId::Source, source);
         self.set(FieldId::Difference, &number(step));
         self.set(FieldId::Output, &word(OUTPUTS, &spec.output.unwrap_or_default()));
+        self.fill_losses(spec.losses.unwrap_or_default());
         self.fill_optimizer(spec.optimizer.unwrap_or_default());
         self.fill_schedule(spec.schedule.unwrap_or_default());
         for (key, value) in &spec.params {
             let id = FieldId::Param { strategy: spec.strategy.clone(), key: key.clone() };
             self.set(id, &written(value));
         }
+    }
+
+    fn fill_losses(&mut self, losses: LossesSpec) {
+        let (word, greedy, patches, groups) = match losses {
+            LossesSpec::Global => ("global", true, false, 1),
+            LossesSpec::Local { greedy, patches, groups } => ("local", greedy, patches, groups),
+        };
+        self.set(FieldId::Losses, word);
+        self.set(FieldId::Borders, &words::word(BORDERS, &greedy));
+        self.set(FieldId::Patches, if patches { "true" } else { "false" });
+        self.set(FieldId::Groups, &groups.to_string());
     }
 
     fn fill_optimizer(&mut self, optimizer: OptimizerSpec) {
@@ -234,7 +248,7 @@ impl LaneForm {
 
     /// The lane's settings, and what could not be read.
     fn read(&self) -> (LaneSpec, Vec<(FieldId, String)>) {
-        let mut reader = Reader { form: self, faults: Vec::new() };
+        let mut reader = Reader::new(self);
         let kind = self.offer().and_then(|offer| offer.kind);
         let guessing = matches!(kind, Some(GuessKind::Signal | GuessKind::Weight));
         let signal = kind == Some(GuessKind::Signal);
@@ -255,7 +269,7 @@ impl LaneForm {
             clip: None,
             source: Some(ScalarSource::Tangent),
             output: Some(Default::default()),
-            losses: self.base.losses,
+            losses: Some(reader.losses()),
             optimizer: Some(reader.optimizer()),
             schedule: Some(reader.schedule()),
             seeds: None,
@@ -272,7 +286,10 @@ impl LaneForm {
             spec.normalise = meaning(NORMALISATIONS, self.value(&FieldId::Normalise));
             spec.output = meaning(OUTPUTS, self.value(&FieldId::Output));
         }
-        if !guessing && self.base.strategy == spec.strategy && (kind.is_none() || self.purpose != Purpose::Add) {
+        if !guessing
+            && self.base.strategy == spec.strategy
+            && (kind.is_none() || !matches!(self.purpose, Purpose::Add(_)))
+        {
             // Settings that have no meaning for the strategy have no field; they stay what they were.
             let LaneSpec { scope, guesses, combine, scaling, normalise, clip, source, output, .. } = self.base.clone();
             spec = LaneSpec { scope, guesses, combine, scaling, normalise, clip, source, output, ..spec };
@@ -308,6 +325,10 @@ impl LaneForm {
             "clip" => FieldId::Clip,
             "source" => FieldId::Difference,
             "output" => FieldId::Output,
+            "losses" => match self.value(&FieldId::Losses) {
+                "local" => FieldId::Groups,
+                _ => FieldId::Losses,
+            },
             "optimizer.lr" => FieldId::Rate,
             "optimizer.momentum" => FieldId::Momentum,
             "optimizer.nesterov" => FieldId::Nesterov,
@@ -326,7 +347,8 @@ impl LaneForm {
         }
     }
 
-    fn param(&self, key: &str) -> FieldId {
+    /// The field of a parameter of the strategy chosen.
+    pub(super) fn param(&self, key: &str) -> FieldId {
         FieldId::Param { strategy: self.value(&FieldId::Strategy).to_owned(), key: key.to_owned() }
     }
 
@@ -371,9 +393,10 @@ impl LaneForm {
         }
         let (spec, _) = self.read();
         match &self.purpose {
-            Purpose::Add => {
+            Purpose::Add(beside) => {
                 let seeds = words::seeds(self.value(&FieldId::Seeds)).map_err(|_| FieldId::Seeds)?;
-                let lane = |seed| Command::Add(Box::new(LaneSpec { seeds: Some(vec![seed]), ..spec.clone() }));
+                let one = |seed| Box::new(LaneSpec { seeds: Some(vec![seed]), ..spec.clone() });
+                let lane = |seed| Command::Add(one(seed), *beside);
                 Ok(seeds.into_iter().map(lane).collect())
             }
             Purpose::Change { lanes, before, .. } => {
@@ -395,7 +418,8 @@ impl LaneForm {
         crate::workspace::differences(&before, &after).iter().map(ToString::to_string).collect()
     }
 
-    fn default_of(&self, key: &str) -> Option<ParamValue> {
+    /// A parameter's default.
+    pub(super) fn default_of(&self, key: &str) -> Option<ParamValue> {
         let spec = self.offer()?.params.iter().find(|spec| spec.key == key)?;
         Some(match spec.default_value() {
             crate::strategy::Value::Int(value) => ParamValue::Int(value),
@@ -408,10 +432,11 @@ impl LaneForm {
     /// Why a field cannot be changed.
     pub fn locked(&self, id: &FieldId) -> Option<&'static str> {
         match (&self.purpose, id) {
-            (Purpose::Add, _) => None,
+            (Purpose::Add(_), _) => None,
             (_, FieldId::Strategy) => Some(KEPT),
             (_, FieldId::Name) => Some(NAMED),
             (_, FieldId::Seeds) => Some(SEEDED),
+            (_, FieldId::Losses | FieldId::Borders | FieldId::Patches | FieldId::Groups) => Some(BUILT),
             _ => None,
         }
     }
@@ -424,95 +449,5 @@ fn written(value: &ParamValue) -> String {
         ParamValue::Int(value) => value.to_string(),
         ParamValue::Float(value) => number(*value),
         ParamValue::Text(value) => value.clone(),
-    }
-}
-
-/// Reads fields, noting what cannot be read.
-struct Reader<'a> {
-    form: &'a LaneForm,
-    faults: Vec<(FieldId, String)>,
-}
-
-impl Reader<'_> {
-    fn number(&mut self, id: FieldId) -> f64 {
-        match self.form.value(&id).trim().parse::<f64>() {
-            Ok(value) if value.is_finite() => value,
-            _ => {
-                self.faults.push((id, "expected a number".to_owned()));
-                1.0
-            }
-        }
-    }
-
-    fn whole(&mut self, id: FieldId) -> u64 {
-        match self.form.value(&id).trim().parse::<u64>() {
-            Ok(value) => value,
-            Err(_) => {
-                self.faults.push((id, "expected a whole number".to_owned()));
-                1
-            }
-        }
-    }
-
-    fn optimizer(&mut self) -> OptimizerSpec {
-        let lr = self.number(FieldId::Rate);
-        match self.form.value(&FieldId::Optimizer) {
-            "adam" => OptimizerSpec::Adam {
-                lr,
-                beta1: self.number(FieldId::Beta1),
-                beta2: self.number(FieldId::Beta2),
-                epsilon: self.number(FieldId::Epsilon),
-            },
-            "adamw" => OptimizerSpec::AdamW {
-                lr,
-                beta1: self.number(FieldId::Beta1),
-                beta2: self.number(FieldId::Beta2),
-                epsilon: self.number(FieldId::Epsilon),
-                weight_decay: self.number(FieldId::WeightDecay),
-            },
-            _ => OptimizerSpec::Sgd {
-                lr,
-                momentum: self.number(FieldId::Momentum),
-                nesterov: self.form.value(&FieldId::Nesterov) == "true",
-                weight_decay: self.number(FieldId::WeightDecay),
-            },
-        }
-    }
-
-    fn schedule(&mut self) -> ScheduleSpec {
-        match self.form.value(&FieldId::Schedule) {
-            "step" => ScheduleSpec::Step { every: self.whole(FieldId::Every), factor: self.number(FieldId::Factor) },
-            "cosine" => {
-                ScheduleSpec::Cosine { warm_up: self.whole(FieldId::WarmUp), floor: self.number(FieldId::Floor) }
-            }
-            "exponential" => ScheduleSpec::Exponential { factor: self.number(FieldId::Factor) },
-            "warm_up" => ScheduleSpec::WarmUp { steps: self.whole(FieldId::WarmUp) },
-            _ => ScheduleSpec::Constant,
-        }
-    }
-
-    /// The parameters that differ from their defaults or were given before.
-    fn params(&mut self, offer: Option<&Offer>) -> BTreeMap<String, ParamValue> {
-        let mut params = BTreeMap::new();
-        for spec in offer.into_iter().flat_map(|offer| &offer.params) {
-            let id = self.form.param(&spec.key);
-            let text = self.form.param_value(spec);
-            let value = match spec.kind {
-                ParamKind::Int { .. } => text.trim().parse().ok().map(ParamValue::Int),
-                ParamKind::Float { .. } => text.trim().parse().ok().map(ParamValue::Float),
-                ParamKind::Bool { .. } => text.trim().parse().ok().map(ParamValue::Bool),
-                ParamKind::Choice { .. } | ParamKind::Text { .. } => Some(ParamValue::Text(text)),
-            };
-            let given = self.form.base.strategy == self.form.value(&FieldId::Strategy)
-                && self.form.base.params.contains_key(&spec.key);
-            match value {
-                Some(value) if given || Some(&value) != self.form.default_of(&spec.key).as_ref() => {
-                    params.insert(spec.key.clone(), value);
-                }
-                Some(_) => {}
-                None => self.faults.push((id, format!("expected {}", spec.expected()))),
-            }
-        }
-        params
     }
 }

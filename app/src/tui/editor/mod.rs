@@ -10,6 +10,7 @@
 pub mod assign;
 pub mod field;
 pub mod lane;
+mod reader;
 pub mod reduce;
 mod render;
 mod rows;

@@ -30,7 +30,7 @@ pub fn render(context: &Context<'_>, form: &LaneForm, area: Rect, buffer: &mut B
     let fields = form.fields();
     let rows = rows(form, &fields);
     let title = match &form.purpose {
-        Purpose::Add => "New lane".to_owned(),
+        Purpose::Add(_) => "New lane".to_owned(),
         Purpose::Change { name, lanes, .. } if lanes.len() > 1 => format!("{name} · {} seeds", lanes.len()),
         Purpose::Change { name, .. } => name.clone(),
     };
@@ -183,7 +183,7 @@ fn foot(context: &Context<'_>, form: &LaneForm, field: Option<&Field>, area: Rec
     }
     let changes = form.changes();
     let accept = match &form.purpose {
-        Purpose::Add => "add lane".to_owned(),
+        Purpose::Add(_) => "add lane".to_owned(),
         Purpose::Change { .. } if changes.is_empty() => "nothing changed".to_owned(),
         Purpose::Change { .. } => format!("apply {}", changes.join(", ")),
     };

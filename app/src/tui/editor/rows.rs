@@ -3,7 +3,7 @@
 
 use super::field::{Entry, Field, FieldId};
 use super::lane::LaneForm;
-use super::words::{COMBINATIONS, NORMALISATIONS, OUTPUTS, SCALINGS, SCOPES, word, words};
+use super::words::{BORDERS, COMBINATIONS, NORMALISATIONS, OUTPUTS, SCALINGS, SCOPES, word, words};
 use crate::estimate::GuessKind;
 use crate::strategy::ParamKind;
 
@@ -11,6 +11,7 @@ use crate::strategy::ParamKind;
 pub fn rows(form: &LaneForm) -> Vec<Field> {
     let mut rows = Rows { form, heading: "", rows: Vec::new() };
     rows.lane();
+    rows.losses();
     match form.offer().and_then(|offer| offer.kind) {
         Some(kind @ (GuessKind::Signal | GuessKind::Weight)) => rows.guess(kind),
         Some(GuessKind::Estimate) | None => {}
@@ -96,6 +97,25 @@ impl Rows<'_> {
         if signal {
             let output = "exact: the output layer uses its own signal p − y, which needs no backpropagation.";
             self.choice(FieldId::Output, "output", words(OUTPUTS), output);
+        }
+    }
+
+    fn losses(&mut self) {
+        let local = self.form.value(&FieldId::Losses) == "local";
+        let about =
+            "global: all layers by the loss at the logits. local: each block by the loss of a head on its output.";
+        self.choice(FieldId::Losses, "losses", vec!["global".to_owned(), "local".to_owned()], about);
+        if local {
+            let about = "stop: greedy, no signal leaves a block. pass: later losses train earlier blocks too.";
+            self.choice(FieldId::Borders, "borders", words(BORDERS), about);
+            let about = "true: a loss for each row of a block's output (position, token). false: one of their mean.";
+            let flags = ["false", "true"].map(str::to_owned).to_vec();
+            self.choice(FieldId::Patches, "patches", flags, about);
+            self.text(
+                FieldId::Groups,
+                "groups",
+                "Channel groups with a loss each, a whole number that divides the channels.",
+            );
         }
     }
 

@@ -7,12 +7,13 @@ use crate::session::protocol::Snapshot;
 use crate::tui::Source;
 use crate::tui::action::Action;
 use crate::tui::draw::draw;
+use crate::tui::lanes::{Group, groups};
 use crate::tui::smooth::Derived;
 use crate::tui::state::{Overlay, State};
 use crate::tui::synthetic::Synthetic;
 use crate::tui::theme::{Theme, Tier};
 use crate::tui::update::{Effect, update};
-use crate::workspace::{LaneSpec, OptimizerSpec, ParamValue, Scope, differences};
+use crate::workspace::{LaneSpec, LossesSpec, OptimizerSpec, ParamValue, Scope, differences};
 use proptest::prelude::*;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -61,7 +62,7 @@ fn fault(state: &State, id: &FieldId) -> Option<String> {
 
 fn added(effects: Vec<Effect>) -> Vec<LaneSpec> {
     let spec = |effect| match effect {
-        Effect::Send(Command::Add(spec)) => *spec,
+        Effect::Send(Command::Add(spec, _)) => *spec,
         other => panic!("{other:?}"),
     };
     effects.into_iter().map(spec).collect()
@@ -129,6 +130,49 @@ fn what_is_wrong_is_said_at_the_field_while_it_is_typed_and_holds_the_form() {
     write(&mut now, &FieldId::Momentum, "0.9");
     assert_eq!(fault(&now, &FieldId::Nesterov), None);
     assert!(fault(&now, &param("depth")).is_none());
+}
+
+#[test]
+fn a_lane_can_have_losses_of_its_blocks_and_keeps_them() {
+    let mut now = form(Action::CopyLane, 2);
+    let borders = |state: &State| opened(state).fields().into_iter().any(|field| field.id == FieldId::Borders);
+    assert!(!borders(&now));
+    go(&mut now, &FieldId::Losses);
+    update(&mut now, Action::Cursor(1), &session());
+    assert!(borders(&now));
+    // 128 channels.
+    write(&mut now, &FieldId::Groups, "5");
+    let found = fault(&now, &FieldId::Groups).expect("a fault");
+    assert!(found.contains("128") && found.contains('5'), "{found}");
+    write(&mut now, &FieldId::Groups, "4");
+    go(&mut now, &FieldId::Borders);
+    update(&mut now, Action::Cursor(1), &session());
+    let lanes = added(update(&mut now, Action::Accept, &session()));
+    assert_eq!(lanes[0].losses, Some(LossesSpec::Local { greedy: false, patches: false, groups: 4 }));
+
+    let mut kept = form(Action::EditLane, 2);
+    let field = opened(&kept).fields().into_iter().find(|field| field.id == FieldId::Losses).expect("shown");
+    assert!(field.locked.expect("locked").contains("copy it"));
+    go(&mut kept, &FieldId::Losses);
+    update(&mut kept, Action::Cursor(1), &session());
+    assert_eq!(opened(&kept).value(&FieldId::Losses), "global");
+    assert_eq!(opened(&kept).changes(), Vec::<String>::new());
+}
+
+#[test]
+fn a_lane_more_belongs_to_the_problem_of_the_selected_one() {
+    for (action, selected) in [(Action::NewLane, 1), (Action::CopyLane, 2)] {
+        let mut now = form(action, selected);
+        let session = session();
+        let groups = groups(&session);
+        let of = |group: &&Group<'_>| group.lanes.iter().any(|lane| lane.info.lane == selected);
+        let lane = groups.iter().find(of).expect("a group").first().info.lane;
+        let effects = update(&mut now, Action::Accept, &session);
+        assert!(!effects.is_empty());
+        for effect in effects {
+            assert!(matches!(effect, Effect::Send(Command::Add(_, Some(beside))) if beside == lane), "{effect:?}");
+        }
+    }
 }
 
 #[test]
@@ -263,7 +307,7 @@ proptest! {
             Outcome::Send(commands) => {
                 prop_assert!(faults.is_empty() && !commands.is_empty());
                 for command in commands {
-                    let (Command::Add(spec) | Command::Retune(_, spec)) = command else { panic!("{command:?}") };
+                    let (Command::Add(spec, _) | Command::Retune(_, spec)) = command else { panic!("{command:?}") };
                     prop_assert_eq!(session().offers.faults(&spec), []);
                 }
             }

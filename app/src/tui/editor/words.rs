@@ -16,6 +16,8 @@ pub const COMBINATIONS: Table<Combine> = &[("mean", Combine::Mean), ("span", Com
 pub const SCALINGS: Table<GuessScaling> = &[("raw", GuessScaling::Raw), ("unit", GuessScaling::Unit)];
 pub const NORMALISATIONS: Table<Normalise> =
     &[("none", Normalise::None), ("row", Normalise::Row), ("batch", Normalise::Batch)];
+/// Whether a signal passes from a block to the one before.
+pub const BORDERS: Table<bool> = &[("stop", true), ("pass", false)];
 pub const OUTPUTS: Table<OutputSignal> = &[("guess", OutputSignal::Guess), ("exact", OutputSignal::Exact)];
 
 /// The word of `value`.
