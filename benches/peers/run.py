@@ -106,7 +106,7 @@ class Engine:
         return self.answer()
 
     def open(self, model, method, file):
-        self.ask(
+        return self.ask(
             "open", method=method.strategy, scope=method.scope, guesses=method.guesses, lr=method.lr,
             inputs=model.inputs, hidden=[model.width] * model.hidden, classes=CLASSES, batch=model.batch, file=str(file),
         )  # fmt: skip
@@ -173,16 +173,18 @@ def check(losses, method):
 
 def measure(running, model, method, file, options):
     """One row of the table: seconds a step of each engine in each round."""
-    opened = {}
+    opened, row = {}, {}
     for name, engine in running.items():
         try:
-            engine.open(model, method, file)
+            answer = engine.open(model, method, file)
             opened[name] = engine
+            if name == "guesswork":
+                row["flop"] = answer["flop"]
         except Failed as failure:
             print(f"  left out: {failure}", file=sys.stderr)
     count = 20 if method.strategy == "backprop" else 1
     losses = {name: engine.step(count)[1] for name, engine in opened.items()}
-    row = {"difference": check(losses, method), "seconds": {}}
+    row |= {"difference": check(losses, method), "seconds": {}}
     if "time" in options.part and not options.warm:
         steps = {}
         for name, engine in opened.items():
@@ -191,6 +193,8 @@ def measure(running, model, method, file, options):
             steps[name] = max(2 if method.guesses == 1 else 1, math.ceil(options.seconds / seconds))
             row["seconds"][name] = []
         for turn in range(options.rounds):
+            if "guesswork" in opened:
+                row["peak"] = opened["guesswork"].ask("peak")["peak"]
             # Every other round backwards, so that none always follows the same neighbour.
             for name in list(opened)[:: -1 if turn % 2 else 1]:
                 seconds, losses = opened[name].step(steps[name])
@@ -243,6 +247,13 @@ def ratio(row, peer):
     return statistics.median(theirs / ours for theirs, ours in pairs)
 
 
+def bound(row, peer):
+    """The ratio that the same operations would have at the rate of Guesswork's best product; none where one was left out."""
+    if "peak" not in row or peer not in row["seconds"]:
+        return None
+    return statistics.median(row["seconds"][peer]) * row["peak"] / row["flop"]
+
+
 def table(report):
     """Steps a second and ratios as Markdown; the last rows of a method: geometric mean and minimum."""
     rows, lines = report["rows"], []
@@ -278,7 +289,7 @@ def table(report):
     return "\n".join(lines)
 
 
-def summary(report):
+def summary(report, ratio=ratio):
     """Guesswork's steps a second over each peer's, by method: geometric mean over the models (minimum)."""
     rows = report["rows"]
     peers = [name for name in report["engines"] if name != "guesswork" and any(name in row["seconds"] for row in rows)]
@@ -348,6 +359,9 @@ def main():
     if options.warm:
         return
     print(table(report), summary(report), sep="\n\n")
+    if any("peak" in row for row in report["rows"]):
+        print("\nAt most, with every operation at the rate of the best product of side 1024:\n")
+        print(summary(report, bound))
 
 
 if __name__ == "__main__":

@@ -121,14 +121,14 @@ fn steps_of(turn: Duration, step: Duration) -> usize {
 }
 
 /// The machine's own best: a square product by the kernel that steps use, in the same pool.
-struct Peak {
+pub(super) struct Peak {
     matrices: [Tensor; 3],
     /// FLOP a second.
-    best: f64,
+    pub(super) best: f64,
 }
 
 impl Peak {
-    fn new(device: &Device) -> candle_core::Result<Self> {
+    pub(super) fn new(device: &Device) -> candle_core::Result<Self> {
         let matrix = |site| -> candle_core::Result<Tensor> {
             let matrix = Tensor::zeros((SIDE, SIDE), DType::F32, device)?;
             kernel::fill_draws(
@@ -145,7 +145,8 @@ impl Peak {
         Ok(peak)
     }
 
-    fn look(&mut self, device: &Device) -> candle_core::Result<()> {
+    /// Looks anew; a better product counts from here on.
+    pub(super) fn look(&mut self, device: &Device) -> candle_core::Result<()> {
         let [product, a, b] = &self.matrices;
         for _ in 0..PRODUCTS {
             device.synchronize()?;

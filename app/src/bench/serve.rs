@@ -3,15 +3,18 @@
 //! ```text
 //! {"do": "open", "method": "weight-transpose", "scope": "example", "guesses": 1, "lr": 1e-12, "inputs": 784,
 //!  "hidden": [256, 256, 256], "classes": 10, "batch": 128, "file": "case.safetensors"}
+//!                                  → {"opened": …, "flop": …} FLOP of a step, as `guesswork bench` counts them
 //! {"do": "step", "count": 20}      → {"seconds": 0.31, "losses": [2.41, …]}
 //! {"do": "restart"}                parameters as in the file again, batches from the first
 //! {"do": "memory"}                 → {"peak": …, "resident": …} bytes; the peak starts anew
+//! {"do": "peak"}                   → {"peak": …} FLOP a second of the best 1024³ product so far, after a look at more
 //! {"do": "close"}                  drops what was opened
 //! ```
 //!
 //! The file holds `fc1.weight`, `fc1.bias`, …, `x` (N × n_0) and `labels` (N whole numbers). The first line written says
 //! who is there; a command that fails is answered with `{"error": …}` and changes nothing.
 
+use super::measure::Peak;
 use super::{Bench, BenchError, Memory, Method, Model};
 use crate::session::{Solo, device, pool};
 use crate::workspace::Scope;
@@ -32,6 +35,7 @@ enum Command {
     Step { count: usize },
     Restart,
     Memory,
+    Peak,
     Close,
 }
 
@@ -56,7 +60,7 @@ pub fn serve(bench: &Bench, input: impl BufRead + Send, mut output: impl Write +
     let (device, _) = device::open(bench.device)?;
     let pool = pool(bench.threads).map_err(|error| BenchError::Pool(Box::new(error)))?;
     pool.install(|| {
-        let mut server = Server { bench, device, opened: None };
+        let mut server = Server { bench, device, opened: None, peak: None };
         let mut hello = json!({ "engine": "guesswork", "version": env!("CARGO_PKG_VERSION") });
         join(&mut hello, memory());
         let mut say = |answer: Value| writeln!(output, "{answer}").and_then(|()| output.flush());
@@ -74,6 +78,7 @@ struct Server<'a> {
     bench: &'a Bench,
     device: Device,
     opened: Option<(Solo, PathBuf)>,
+    peak: Option<Peak>,
 }
 
 impl Server<'_> {
@@ -85,9 +90,12 @@ impl Server<'_> {
                 for _ in 0..WARM_UP {
                     solo.step().map_err(|error| error.to_string())?;
                 }
+                let asked = solo.strategy_flop();
+                solo.step().map_err(|error| error.to_string())?;
+                let flop = solo.info().flop + solo.strategy_flop() - asked;
                 restart(&mut solo, &case.file)?;
                 self.opened = Some((solo, case.file));
-                Ok(json!({ "opened": case.method }))
+                Ok(json!({ "opened": case.method, "flop": flop }))
             }
             Command::Step { count } => {
                 let (solo, _) = self.opened()?;
@@ -108,6 +116,17 @@ impl Server<'_> {
                 let found = memory();
                 Memory::restart_peak();
                 Ok(found)
+            }
+            Command::Peak => {
+                let mut look = || -> candle_core::Result<f64> {
+                    let peak = match &mut self.peak {
+                        Some(peak) => peak,
+                        None => self.peak.insert(Peak::new(&self.device)?),
+                    };
+                    peak.look(&self.device)?;
+                    Ok(peak.best)
+                };
+                Ok(json!({ "peak": look().map_err(|error| error.to_string())? }))
             }
             Command::Close => {
                 self.opened = None;
