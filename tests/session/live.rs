@@ -215,6 +215,12 @@ fn a_lane_more_trains_the_problem_of_the_lane_it_was_added_at_also_when_resumed(
     assert_eq!((size, axes), (parameters(&live, narrow).1, parameters(&live, narrow).2));
     assert_eq!(name, "weight-transpose 8 k=2");
     assert_eq!(parameters(&live, 5).1, parameters(&live, 0).1);
+    // What is saved of the session runs on both networks too: the three kinds of lanes on each.
+    let runs = live.session.snapshot().workspace_now().expect("it has begun").grid().expect("a grid");
+    let names: Vec<String> = runs.iter().map(|run| run.name.clone()).collect();
+    let strategies = ["weight-transpose", "activity-perturbation", "weight-transpose"];
+    assert!(names.len() == 6 && strategies.iter().all(|strategy| names.iter().any(|name| name.starts_with(strategy))));
+    assert_eq!(runs.iter().filter(|run| run.spec.guesses == Some(2)).count(), 2, "{names:?}");
     live.stop();
 
     let mut again = Live::with(&swept, Some(folder.path()), true);

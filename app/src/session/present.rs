@@ -3,24 +3,37 @@
 
 use super::protocol::Snapshot;
 use crate::record::EndReason;
-use crate::workspace::{LaneDefaults, LaneSpec, Workspace};
+use crate::workspace::{Axis, LaneDefaults, LaneSpec, Workspace};
 
 impl Snapshot {
-    /// What would run the same lanes from the start: those on the screen, with the settings that they have now. Defaults, sweep
-    /// and tuning have done their work and are left out. `None` while the session has not begun.
+    /// What would run the same lanes from the start: those on the screen, with the settings that they have now. Defaults, tuning
+    /// and the sweep of settings have done their work and are left out; a sweep over problems stays, and a lane that trained one of them
+    /// trains all. `None` while the session has not begun.
     pub fn workspace_now(&self) -> Option<Workspace> {
         let workspace = self.workspace.as_ref()?;
+        let sweep: Vec<Axis> = workspace.sweep.iter().filter(|axis| axis.of_problem()).cloned().collect();
         let mut lanes: Vec<LaneSpec> = Vec::new();
         let mut names: Vec<&str> = Vec::new();
         let there = self.lanes.iter().filter(|lane| !lane.info.trial && lane.ended != Some(EndReason::Dropped));
         for lane in there {
             let (name, seed) = (lane.info.name.as_str(), lane.info.seed);
-            match names.iter().position(|other| *other == name) {
-                Some(place) => lanes[place].seeds.get_or_insert_default().push(seed),
+            let bare = LaneSpec { seeds: None, ..lane.info.spec.clone() };
+            // Lanes of several problems are one lane that is swept over them; its name is the given one.
+            let place = match sweep.is_empty() {
+                true => names.iter().position(|other| *other == name),
+                false => lanes.iter().position(|other| LaneSpec { seeds: None, ..other.clone() } == bare),
+            };
+            let seeds = match place {
+                Some(place) => lanes[place].seeds.get_or_insert_default(),
                 None => {
-                    names.push(name);
-                    lanes.push(LaneSpec { name: None, seeds: Some(vec![seed]), ..lane.info.spec.clone() });
+                    let given = lane.info.spec.name.as_deref().unwrap_or(&lane.info.spec.strategy);
+                    names.push(if sweep.is_empty() { name } else { given });
+                    lanes.push(bare);
+                    lanes.last_mut()?.seeds.get_or_insert_default()
                 }
+            };
+            if !seeds.contains(&seed) {
+                seeds.push(seed);
             }
         }
         let strategies: Vec<String> = lanes.iter().map(|lane| lane.strategy.clone()).collect();
@@ -34,6 +47,6 @@ impl Snapshot {
             lanes.clone_from(&workspace.lanes);
         }
         let defaults = LaneDefaults::default();
-        Some(Workspace { lanes, defaults, sweep: Vec::new(), tune: None, ..Workspace::clone(workspace) })
+        Some(Workspace { lanes, defaults, sweep, tune: None, ..Workspace::clone(workspace) })
     }
 }

@@ -45,7 +45,8 @@ pub fn edit_session(state: &mut State, path: Option<&str>, snapshot: &Snapshot) 
         (state.overlay, state.notice) = (None, Some("the session has not begun: there is nothing to write".to_owned()));
         return;
     };
-    let note = "written from the running session: comments and the sweep of its file are not in it".to_owned();
+    let note =
+        "written from the running session: comments and the sweep over settings of its file are not in it".to_owned();
     let draft = Draft { text, label: name, path: None };
     let mut editor = TextEditor::new(draft, &snapshot.offers, Some(note));
     // It is in no file yet.
