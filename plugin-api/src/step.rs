@@ -50,6 +50,8 @@ pub trait Handle<'s>: Copy {
     fn from_parts(handle: gw_tensor, shape: [usize; 2], seal: Seal) -> Self;
     #[doc(hidden)]
     fn handle(self) -> gw_tensor;
+    #[doc(hidden)]
+    fn shape(self) -> [usize; 2];
 }
 
 /// Only this crate makes one: nobody else can make a matrix out of a number, which keeps slices sound.
@@ -65,6 +67,10 @@ macro_rules! handle {
 
             fn handle(self) -> gw_tensor {
                 self.handle
+            }
+
+            fn shape(self) -> [usize; 2] {
+                [self.rows, self.columns]
             }
         }
 
@@ -224,8 +230,22 @@ impl<'s> Step<'s> {
         self.each_site(|step, site| step.guesses().try_for_each(|guess| f(step, site, guess)))
     }
 
-    fn matrix<H: Handle<'s>>(&self, handle: gw_tensor) -> Result<H> {
-        Ok(H::from_parts(handle, self.call.shape(handle)?, Seal(())))
+    /// A matrix of the host's. The host is asked for its extents where the interface does not say them.
+    fn matrix<H: Handle<'s>>(&self, handle: gw_tensor, extents: Option<[usize; 2]>) -> Result<H> {
+        let extents = match extents {
+            Some(extents) => extents,
+            None => self.call.shape(handle)?,
+        };
+        Ok(H::from_parts(handle, extents, Seal(())))
+    }
+
+    /// Extents of what belongs to the output of `site`, (B·P) × n.
+    fn signal_extents(&self, site: usize) -> Option<[usize; 2]> {
+        Some([self.rows_at(site), self.model.sites.get(site)?.width])
+    }
+
+    fn weight_extents(&self, site: usize) -> Option<[usize; 2]> {
+        Some(self.model.sites.get(site)?.weight)
     }
 
     /// The input of `role` at `site`; `site` does not matter for labels. Logits and output error are an output's own, B·m rows
@@ -244,7 +264,12 @@ impl<'s> Step<'s> {
     /// As [`Step::input`].
     pub fn input_part(&self, role: Role, site: usize, part: Part) -> Result<Input<'s>> {
         let handle = self.call.input(role as u32, number(site)?, part as u32)?;
-        self.matrix(handle)
+        let extents = match role {
+            Role::PreActivation | Role::Derivative | Role::Activation => self.signal_extents(site),
+            Role::Weight => self.weight_extents(site),
+            _ => None,
+        };
+        self.matrix(handle, extents)
     }
 
     /// The logits, B × C.
@@ -257,7 +282,12 @@ impl<'s> Step<'s> {
 
     fn output(&self, output: u32, site: usize, guess: usize) -> Result<Matrix<'s>> {
         let handle = self.call.output(output, number(site)?, number(guess)?)?;
-        self.matrix(handle)
+        let extents = match output {
+            abi::GW_OUT_SIGNAL => self.signal_extents(site),
+            abi::GW_OUT_WEIGHT | abi::GW_OUT_ESTIMATE_WEIGHT => self.weight_extents(site),
+            _ => None,
+        };
+        self.matrix(handle, extents)
     }
 
     /// The signal guess E_l to write, (B·P) × n_l.
@@ -326,7 +356,7 @@ impl<'s> Step<'s> {
     /// When the plan has no such matrix.
     pub fn persistent(&self, index: usize) -> Result<Matrix<'s>> {
         let handle = self.call.persistent(number(index)?)?;
-        self.matrix(handle)
+        self.matrix(handle, None)
     }
 
     /// A matrix of undefined content for the rest of the call.
@@ -350,8 +380,8 @@ impl<'s> Step<'s> {
     /// # Errors
     /// When they reach past the end.
     pub fn rows<H: Handle<'s>>(&self, matrix: H, start: usize, count: usize) -> Result<H> {
-        let handle = self.call.rows(matrix.handle(), start, count)?;
-        self.matrix(handle)
+        let [_, columns] = matrix.shape();
+        Ok(H::from_parts(self.call.rows(matrix.handle(), start, count)?, [count, columns], Seal(())))
     }
 
     /// `out[i] ← L(θ + t[i]·V_{guess[i]})`, a forward equivalent each.

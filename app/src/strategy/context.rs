@@ -78,8 +78,9 @@ pub(super) struct State<'a> {
     pub outputs: Option<&'a Outputs>,
     pub oracle: Option<&'a mut dyn Oracle>,
     pub oracle_left: f64,
-    pub handles: Handles,
-    pub scratch: Vec<Scratch>,
+    pub handles: Handles<'a>,
+    /// What was taken of scratch; given back when the call is over.
+    pub scratch: &'a mut Vec<Scratch>,
     pub scratch_taken: usize,
     pub draws: Option<&'a Draws>,
     pub events: &'a Mutex<Events>,
@@ -96,7 +97,8 @@ impl<'a> State<'a> {
         call: &'a mut Call<'_>,
         phase: Phase,
         prepared: &'a Prepared,
-        handles: Handles,
+        handles: Handles<'a>,
+        scratch: &'a mut Vec<Scratch>,
         context: &'a Context,
     ) -> Self {
         let ready = call.site.map(|site| {
@@ -119,7 +121,7 @@ impl<'a> State<'a> {
             },
             oracle_left: prepared.plan.oracle_budget,
             handles,
-            scratch: Vec::new(),
+            scratch,
             scratch_taken: 0,
             draws: None,
             events: &context.events,

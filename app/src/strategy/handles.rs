@@ -2,17 +2,22 @@
 //!
 //! A handle is 2³²·(generation of the call) + index + 1, so that one of an earlier call is refused and not taken for
 //! another matrix.
+//!
+//! A strategy asks for the same matrices in the same order at every step. What was found out of each (its form as a matrix,
+//! where its memory lies) is kept from call to call and used again where the tensor at the same place is the same, by
+//! Candle's number of it, which no other tensor ever has.
 #![forbid(unsafe_code)]
 
 use super::grants::Roles;
 use super::services::{Problem, Reply};
-use super::sites::{SiteView, as_matrix};
-use candle_core::Tensor;
+use super::sites::{SiteView, as_matrix, matrix_shape};
+use candle_core::{Tensor, TensorId};
 use guesswork_plugin::abi::gw_tensor;
-use std::sync::Arc;
 
 /// Most handles of one call.
 const MOST: usize = 1 << 20;
+/// Most entries that are kept from call to call.
+const KEPT: usize = 256;
 
 /// A matrix that a plugin knows by handle.
 #[derive(Debug)]
@@ -23,12 +28,33 @@ pub(super) struct Entry {
     pub writable: bool,
     /// What it is.
     pub label: Label,
+    /// What it shows.
+    shown: Shown,
+    /// Rows and columns.
+    pub extents: (usize, usize),
     /// Which storage, and which elements of it.
     memory: Memory,
     /// Extents and strides as DLPack wants them, at an address that stays.
-    pub extents: Option<Box<[i64; 4]>>,
+    pub strided: Option<Box<[i64; 4]>>,
     /// Whether the first address was given out: its content is watched where it is an input.
     pub address_given: bool,
+}
+
+/// A tensor, and what is seen of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Shown {
+    tensor: TensorId,
+    view: View,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum View {
+    /// All of it as a matrix.
+    Whole,
+    /// All of it as rows × columns.
+    Shaped(usize, usize),
+    /// Rows from the first of two numbers on, as many as the second.
+    Rows(usize, usize),
 }
 
 /// What a matrix is, for messages.
@@ -71,12 +97,11 @@ impl Memory {
 }
 
 impl Entry {
-    /// Rows and columns.
-    pub fn extents(&self) -> (usize, usize) {
-        match self.tensor.dims() {
-            &[rows, columns] => (rows, columns),
-            _ => (1, self.tensor.elem_count()),
-        }
+    fn new(tensor: Tensor, writable: bool, label: Label, shown: Shown) -> Self {
+        let [rows, columns] = matrix_shape(tensor.dims());
+        let memory = Memory::of(&tensor);
+        let extents = (rows, columns);
+        Self { tensor, writable, label, shown, extents, memory, strided: None, address_given: false }
     }
 
     /// How the memory of two entries lies.
@@ -92,23 +117,25 @@ impl Entry {
 
 /// Handles of one call.
 #[derive(Debug)]
-pub(super) struct Handles {
+pub(super) struct Handles<'a> {
     generation: u32,
-    sites: Arc<[SiteView]>,
-    entries: Vec<Entry>,
+    sites: &'a [SiteView],
+    /// Those of this call, and behind them what is kept of earlier ones.
+    entries: &'a mut Vec<Entry>,
+    /// How many are of this call.
+    count: usize,
 }
 
-impl Handles {
-    /// An empty table in the memory of `entries`; `generation` differs from call to call and is not 0.
-    pub fn new(generation: u32, sites: &Arc<[SiteView]>, mut entries: Vec<Entry>) -> Self {
-        entries.clear();
-        Self { generation, sites: Arc::clone(sites), entries }
+impl<'a> Handles<'a> {
+    /// An empty table; `generation` differs from call to call and is not 0, `kept` is what [`Handles::keep`] left of an
+    /// earlier call.
+    pub fn new(generation: u32, sites: &'a [SiteView], kept: &'a mut Vec<Entry>) -> Self {
+        Self { generation, sites, entries: kept, count: 0 }
     }
 
-    /// The memory, for the next call.
-    pub fn into_entries(mut self) -> Vec<Entry> {
-        self.entries.clear();
-        self.entries
+    /// Ends the call: leaves what the next may use again.
+    pub fn keep(self) {
+        self.entries.truncate(KEPT);
     }
 
     /// A matrix in words: `derivative of site `fc1``.
@@ -125,15 +152,68 @@ impl Handles {
 
     /// Adds a tensor, seen as a matrix.
     pub fn add(&mut self, tensor: &Tensor, writable: bool, label: Label) -> Reply<gw_tensor> {
-        if self.entries.len() >= MOST {
+        let shown = Shown { tensor: tensor.id(), view: View::Whole };
+        if !self.again(shown, writable, label)? {
+            self.put(Entry::new(as_matrix(tensor)?, writable, label, shown));
+        }
+        Ok(self.last())
+    }
+
+    /// Adds the memory of a handle seen as `rows` × `columns`.
+    pub fn add_reshaped(&mut self, handle: gw_tensor, rows: usize, columns: usize) -> Reply<gw_tensor> {
+        let seen = |tensor: &Tensor| tensor.reshape((rows, columns));
+        self.add_view(handle, View::Shaped(rows, columns), seen)
+    }
+
+    /// Adds `count` rows of a handle from `start` on.
+    pub fn add_rows(&mut self, handle: gw_tensor, start: usize, count: usize) -> Reply<gw_tensor> {
+        self.add_view(handle, View::Rows(start, count), |tensor| tensor.narrow(0, start, count))
+    }
+
+    fn add_view(
+        &mut self,
+        handle: gw_tensor,
+        view: View,
+        make: impl FnOnce(&Tensor) -> candle_core::Result<Tensor>,
+    ) -> Reply<gw_tensor> {
+        let index = self.index(handle)?;
+        let Entry { ref tensor, writable, label, .. } = self.entries[index];
+        let shown = Shown { tensor: tensor.id(), view };
+        if !self.again(shown, writable, label)? {
+            let tensor = make(&self.entries[index].tensor)?;
+            self.put(Entry::new(tensor, writable, label, shown));
+        }
+        Ok(self.last())
+    }
+
+    /// Adds what an earlier call had at this place, where it is the same.
+    fn again(&mut self, shown: Shown, writable: bool, label: Label) -> Reply<bool> {
+        if self.count >= MOST {
             return Err(Problem::failed(format!(
                 "more than {MOST} matrices were asked for in one call; keep the handles"
             )));
         }
-        let tensor = as_matrix(tensor)?;
-        let memory = Memory::of(&tensor);
-        self.entries.push(Entry { tensor, writable, label, memory, extents: None, address_given: false });
-        Ok(u64::from(self.generation) << 32 | self.entries.len() as u64)
+        match self.entries.get_mut(self.count) {
+            Some(kept) if kept.shown == shown => {
+                (kept.writable, kept.label, kept.address_given) = (writable, label, false);
+                self.count += 1;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    fn put(&mut self, entry: Entry) {
+        match self.entries.get_mut(self.count) {
+            Some(other) => *other = entry,
+            None => self.entries.push(entry),
+        }
+        self.count += 1;
+    }
+
+    /// The handle that was added last.
+    fn last(&self) -> gw_tensor {
+        u64::from(self.generation) << 32 | self.count as u64
     }
 
     fn index(&self, handle: gw_tensor) -> Reply<usize> {
@@ -144,7 +224,7 @@ impl Handles {
         if generation != self.generation {
             return Err(Problem::state("the handle is of another call; ask for the matrix anew in every call"));
         }
-        if index == 0 || index > self.entries.len() {
+        if index == 0 || index > self.count {
             return Err(Problem::invalid(format!("{handle:#x} is no handle of this call")));
         }
         Ok(index - 1)

@@ -24,6 +24,7 @@ use super::plan::{CallMode, Plan, default_plan, read_plan};
 use super::read::error_text;
 use super::records::{parameter, site_record};
 use super::sites::{SiteView, sites};
+use crate::kernel::Scratch;
 use crate::model::{Graph, Tape};
 use crate::workspace::Scope;
 use candle_core::Tensor;
@@ -67,8 +68,12 @@ pub struct Instance {
     draws: Option<Draws>,
     /// The sites of the last model that it was prepared for, for their names.
     sites: Arc<[SiteView]>,
-    /// The memory of a call's handles.
-    entries: Vec<Entry>,
+    /// What calls leave of their handles: those of each site, of `propose` for all sites, of `observe`.
+    handles: Vec<Vec<Entry>>,
+    /// The memory of a call's list of scratch.
+    scratch: Vec<Scratch>,
+    /// What the plugin fills when it fails.
+    error_record: Box<gw_error>,
 }
 
 // SAFETY: the interface: calls of one instance may come from changing threads, one at a time; `&mut self` sees to that.
@@ -97,7 +102,9 @@ impl Instance {
             generation: 0,
             draws: None,
             sites: Arc::new([]),
-            entries: Vec::new(),
+            handles: Vec::new(),
+            scratch: Vec::new(),
+            error_record: Box::new(gw_error::empty()),
         };
         let mut raw = ptr::null_mut();
         let pointer = info.callable.pointer;
@@ -193,6 +200,7 @@ impl Instance {
         let ones = ones(&views, &plan, tape).map_err(broken)?;
         self.context.set_cancelled(&run.cancelled);
         self.sites = Arc::clone(&views);
+        self.handles = std::iter::repeat_with(Vec::new).take(views.len() + 2).collect();
         self.prepared = Some(Prepared {
             plan: plan.clone(),
             sites: views,
@@ -350,7 +358,7 @@ impl Instance {
         let function = if phase == Phase::Propose { "propose" } else { "observe" };
         let (site, step_number) = (call.site, call.step);
         let failed = |this: &Self, failure| this.error(function, site, Some(step_number), failure);
-        let Some(prepared) = self.prepared.take() else { return Err(failed(self, Failure::Unprepared)) };
+        let Some(prepared) = &self.prepared else { return Err(failed(self, Failure::Unprepared)) };
         self.generation = self.generation % (u32::MAX - 1) + 1;
         let outcome = outcome.map(|outcome| gw_outcome {
             struct_size: size_of::<gw_outcome>() as u64,
@@ -369,16 +377,16 @@ impl Instance {
             progress: call.progress,
             oracle_budget: prepared.plan.oracle_budget,
         };
-        let draws = self.draws.take();
-        let context = Arc::clone(&self.context);
-        let handles = Handles::new(self.generation, &prepared.sites, std::mem::take(&mut self.entries));
-        let (status, input) = {
-            let mut state = State::new(call, phase, &prepared, handles, &context);
-            state.draws = draws.as_ref();
+        let (strategy, raw) = (&self.info.callable.record, self.raw);
+        let (code, input) = {
+            let kept = &mut self.handles[site.unwrap_or(prepared.sites.len() + phase as usize)];
+            let handles = Handles::new(self.generation, &prepared.sites, kept);
+            let mut state = State::new(call, phase, prepared, handles, &mut self.scratch, &self.context);
+            state.draws = self.draws.as_ref();
             state.scan = scan;
-            let status = context.during(&mut state, |ctx: *mut gw_context| {
+            let code = self.context.during(&mut state, |ctx: *mut gw_context| {
                 record.ctx = ctx;
-                self.plugin(function, site, Some(step_number), |strategy, raw, err| {
+                enter(&mut self.error_record, &self.context, function, |err| {
                     match (&outcome, strategy.propose, strategy.observe) {
                         // SAFETY: the instance is prepared; all pointers live during the call.
                         (None, Some(propose), _) => unsafe { propose(raw, &record, err) },
@@ -389,12 +397,12 @@ impl Instance {
                 })
             });
             let input = state.changed_input().map(|input| Failure::InputWritten { input });
-            self.entries = state.handles.into_entries();
-            (status, input)
+            state.handles.keep();
+            (code, input)
         };
-        self.draws = draws;
-        let found = damage(call.outputs.as_deref(), site, &prepared);
-        self.prepared = Some(prepared);
+        self.scratch.clear();
+        let found = damage(call.outputs.as_deref(), site, prepared);
+        let status = self.answer(function, site, Some(step_number), code);
         let found = found.map_err(|error| failed(self, host_failure(&error)))?;
         Ok((status, found.or(input)))
     }
@@ -410,22 +418,30 @@ impl Instance {
         if let Some(reason) = &self.poisoned {
             return Err(self.error(function, site, step, Failure::Poisoned(reason.clone())));
         }
-        let info = Arc::clone(&self.info);
-        let mut error = gw_error::empty();
-        let mode = FpMode::current();
-        let code = call(&info.callable.record, self.raw, &mut error);
-        if mode.restore() {
-            let text = format!("{function} changed the floating-point mode; it was put back");
-            with_events(&self.context.events, |events| events.message(Level::Warn, text));
-        }
+        let (strategy, raw) = (&self.info.callable.record, self.raw);
+        let code = enter(&mut self.error_record, &self.context, function, |err| call(strategy, raw, err));
+        self.answer(function, site, step, code)
+    }
+
+    /// What the plugin's status and its error record say. An instance that panicked is not called again.
+    fn answer(
+        &mut self,
+        function: &'static str,
+        site: Option<usize>,
+        step: Option<u64>,
+        code: i32,
+    ) -> Result<(), PluginError> {
         match code {
             abi::GW_OK => Ok(()),
             abi::GW_PANIC => {
-                let text = error_text(&error);
+                let text = error_text(&self.error_record);
                 self.poisoned = Some(text.clone());
                 Err(self.error(function, site, step, Failure::Panic(text)))
             }
-            code => Err(self.error(function, site, step, Failure::Error { code, text: error_text(&error) })),
+            code => {
+                let text = error_text(&self.error_record);
+                Err(self.error(function, site, step, Failure::Error { code, text }))
+            }
         }
     }
 
@@ -450,6 +466,18 @@ impl Drop for Instance {
             unsafe { destroy(self.raw) };
         }
     }
+}
+
+/// Runs a call into the plugin: a cleared error record for it, and the floating-point mode put back after it.
+fn enter(error: &mut gw_error, context: &Context, function: &str, call: impl FnOnce(*mut gw_error) -> i32) -> i32 {
+    error.clear();
+    let mode = FpMode::current();
+    let code = call(error);
+    if mode.restore() {
+        let text = format!("{function} changed the floating-point mode; it was put back");
+        with_events(&context.events, |events| events.message(Level::Warn, text));
+    }
+    code
 }
 
 /// A failure of the host's own operations.

@@ -37,7 +37,8 @@ pub struct Outputs {
     directions: Vec<Vec<Tensor>>,
     estimate: Vec<Tensor>,
     seeds: Vec<Vec<Cell<Option<u64>>>>,
-    buffers: Vec<Buffer>,
+    /// What lies between redzones, by site.
+    buffers: Vec<Vec<Buffer>>,
 }
 
 /// A matrix that a plugin writes.
@@ -51,7 +52,6 @@ struct Slot {
 
 #[derive(Debug)]
 struct Buffer {
-    site: usize,
     output: u32,
     guarded: Guarded,
 }
@@ -75,7 +75,7 @@ impl Outputs {
             directions: Vec::new(),
             estimate: Vec::new(),
             seeds: Vec::new(),
-            buffers: Vec::new(),
+            buffers: sites.iter().map(|_| Vec::new()).collect(),
             sites: Arc::clone(&sites),
         };
         let parts: &[u32] = match (plan.kind, plan.direction) {
@@ -113,7 +113,7 @@ impl Outputs {
                 self.slots[index].push(Slot { output: abi::GW_OUT_SIGNAL, guess, matrix, asked: Cell::new(false) });
             }
             self.signals.push(Some(guarded.tensor().clone()));
-            self.buffers.push(Buffer { site: index, output: abi::GW_OUT_SIGNAL, guarded });
+            self.buffers[index].push(Buffer { output: abi::GW_OUT_SIGNAL, guarded });
         }
         Ok(())
     }
@@ -140,7 +140,7 @@ impl Outputs {
                 let matrix = as_matrix(guarded.tensor())?;
                 self.slots[index].push(Slot { output, guess, matrix, asked: Cell::new(false) });
                 set.push(guarded.tensor().clone());
-                self.buffers.push(Buffer { site: index, output, guarded });
+                self.buffers[index].push(Buffer { output, guarded });
             }
         }
         match plan.kind {
@@ -266,7 +266,7 @@ impl Outputs {
             self.seeds.iter().for_each(|seeds| seeds[index].set(None));
         }
         if scan {
-            for buffer in self.buffers.iter().filter(|buffer| site.is_none_or(|site| site == buffer.site)) {
+            for buffer in self.buffers[self.range(site)].iter().flatten() {
                 buffer.guarded.forget()?;
             }
         }
@@ -275,11 +275,13 @@ impl Outputs {
 
     /// After a call for `site` (all when `None`): every redzone of what it could write whole.
     pub(super) fn redzones(&self, site: Option<usize>) -> Result<Option<Failure>> {
-        for buffer in self.buffers.iter().filter(|buffer| site.is_none_or(|site| site == buffer.site)) {
-            if let Some(overrun) = buffer.guarded.overrun()? {
-                let (side, distance) = (overrun.side, overrun.distance);
-                let site = self.sites[buffer.site].name.clone();
-                return Ok(Some(Failure::Redzone { output: output_name(buffer.output), site, side, distance }));
+        for index in self.range(site) {
+            for buffer in &self.buffers[index] {
+                if let Some(overrun) = buffer.guarded.overrun()? {
+                    let (side, distance) = (overrun.side, overrun.distance);
+                    let site = self.sites[index].name.clone();
+                    return Ok(Some(Failure::Redzone { output: output_name(buffer.output), site, side, distance }));
+                }
             }
         }
         Ok(None)

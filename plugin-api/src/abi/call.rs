@@ -6,6 +6,7 @@
 
 use super::*;
 use crate::error::{Error, Result};
+use core::cell::RefCell;
 use core::marker::PhantomData;
 use core::{ptr, slice};
 
@@ -65,6 +66,13 @@ impl gw_error {
         Self { struct_size: size_of::<Self>() as u64, code: GW_OK, length: 0, text: [0; 496] }
     }
 
+    /// Makes the record ready for another callee. Old text stays beyond the length, where nobody reads it.
+    pub fn clear(&mut self) {
+        self.struct_size = size_of::<Self>() as u64;
+        self.code = GW_OK;
+        self.length = 0;
+    }
+
     /// The text, with what is not UTF-8 replaced.
     pub fn to_text(&self) -> String {
         let length = (self.length as usize).min(self.text.len());
@@ -80,6 +88,12 @@ impl gw_error {
         self.code = code;
         self.length = length as u32;
         self.text[..length].copy_from_slice(&text.as_bytes()[..length]);
+    }
+}
+
+impl core::fmt::Debug for gw_error {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("gw_error").field("code", &self.code).field("text", &self.to_text()).finish_non_exhaustive()
     }
 }
 
@@ -130,19 +144,24 @@ impl Tables {
 
     /// Writes a message outside a call.
     pub(crate) fn log(&self, level: u32, text: &str) {
+        let error = RefCell::new(gw_error::empty());
         // SAFETY: a null context is allowed always.
-        unsafe { Call::new(*self, ptr::null_mut()) }.log(level, text);
+        let call = unsafe { Call::new(self, ptr::null_mut(), &error) };
+        call.log(level, text);
     }
 }
 
 /// One call of `propose` or `observe`: the tables with the call's context. All functions are safe because the context
 /// and every handle obtained with it live as long as `'s`, and because the host checks handles and extents.
 pub(crate) struct Call<'s> {
-    tables: Tables,
+    tables: &'s Tables,
     ctx: *mut gw_context,
+    /// What the host fills when a service fails.
+    error: &'s RefCell<gw_error>,
     call: PhantomData<&'s mut gw_context>,
 }
 
+#[cold]
 fn missing(function: &str, id: &str) -> Error {
     Error::with_code(
         GW_NOT_GRANTED,
@@ -152,15 +171,18 @@ fn missing(function: &str, id: &str) -> Error {
     )
 }
 
+#[inline]
 fn status(code: i32, error: &gw_error, function: &str) -> Result {
-    if code == GW_OK {
-        return Ok(());
-    }
+    if code == GW_OK { Ok(()) } else { Err(failure(code, error, function)) }
+}
+
+#[cold]
+fn failure(code: i32, error: &gw_error, function: &str) -> Error {
     let text = error.to_text();
     let text = if text.is_empty() { format!("failed with status {code}") } else { text };
     // The host may have put the function's name in front already.
     let text = if text.starts_with(function) { text } else { format!("{function}: {text}") };
-    Err(Error::with_code(code, text))
+    Error::with_code(code, text)
 }
 
 /// Calls `function` of a table with the context, the arguments and an error record.
@@ -169,9 +191,10 @@ macro_rules! call {
         // SAFETY: the table is null or the host's static one.
         match unsafe { covered!($self.tables.$table, $type, $function) } {
             Some(Some(function)) => {
-                let mut error = gw_error::empty();
+                let mut error = $self.error.borrow_mut();
+                error.clear();
                 // SAFETY: the context is that of the call under way; pointers among the arguments live during it.
-                let code = unsafe { function($self.ctx, $($argument,)* &mut error) };
+                let code = unsafe { function($self.ctx, $($argument,)* &mut *error) };
                 status(code, &error, stringify!($function))
             }
             _ => Err(missing(stringify!($function), $id)),
@@ -195,8 +218,8 @@ impl<'s> Call<'s> {
     ///
     /// # Safety
     /// `ctx` is the context of a call that lasts at least as long as `'s`, or null where only `log` is used.
-    pub(crate) unsafe fn new(tables: Tables, ctx: *mut gw_context) -> Self {
-        Self { tables, ctx, call: PhantomData }
+    pub(crate) unsafe fn new(tables: &'s Tables, ctx: *mut gw_context, error: &'s RefCell<gw_error>) -> Self {
+        Self { tables, ctx, error, call: PhantomData }
     }
 
     pub(crate) fn input(&self, role: u32, site: u32, index: u32) -> Result<gw_tensor> {

@@ -5,13 +5,22 @@
 use super::call::covered;
 use super::*;
 use crate::error::{Error, Result};
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
+/// Where a thread is: outside guarded calls; inside of one; inside of one in which there was a panic.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Outside,
+    Inside,
+    Panicked,
+}
+
 thread_local! {
-    /// Inside a guarded call: `Some`, with the text of the panic once there was one.
-    static GUARDED: RefCell<Option<String>> = const { RefCell::new(None) };
+    static PLACE: Cell<Place> = const { Cell::new(Place::Outside) };
+    /// The text of the panic, where there was one.
+    static TEXT: Cell<String> = const { Cell::new(String::new()) };
 }
 
 /// Takes note of where a panic inside a guarded call happened, and keeps it off the screen; others go their usual way.
@@ -20,23 +29,22 @@ fn note_panics() {
     ONCE.call_once(|| {
         let usual = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            let noted = GUARDED.with(|guarded| {
-                let Ok(mut guarded) = guarded.try_borrow_mut() else { return false };
-                let Some(text) = guarded.as_mut() else { return false };
-                let payload = info.payload();
-                let payload = match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
-                    (Some(text), _) => text,
-                    (None, Some(text)) => text.as_str(),
-                    (None, None) => "a value that is no text",
-                };
-                *text = match info.location() {
-                    Some(at) => format!("panicked at {}:{}:{}: {payload}", at.file(), at.line(), at.column()),
-                    None => format!("panicked: {payload}"),
-                };
-                true
-            });
-            if !noted {
-                usual(info);
+            if PLACE.get() == Place::Outside {
+                return usual(info);
+            }
+            let payload = info.payload();
+            let payload = match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
+                (Some(text), _) => text,
+                (None, Some(text)) => text.as_str(),
+                (None, None) => "a value that is no text",
+            };
+            let text = match info.location() {
+                Some(at) => format!("panicked at {}:{}:{}: {payload}", at.file(), at.line(), at.column()),
+                None => format!("panicked: {payload}"),
+            };
+            // A thread that is ending has no place for the text any more: the panic is told of without it.
+            if TEXT.try_with(|place| place.set(text)).is_ok() {
+                PLACE.set(Place::Panicked);
             }
         }));
     });
@@ -45,12 +53,13 @@ fn note_panics() {
 /// Runs `f`; a panic becomes its text.
 pub(super) fn guard<R>(f: impl FnOnce() -> R) -> Result<R, String> {
     note_panics();
-    let outer = GUARDED.replace(Some(String::new()));
+    let outer = PLACE.replace(Place::Inside);
     let result = panic::catch_unwind(AssertUnwindSafe(f));
-    let text = GUARDED.replace(outer).unwrap_or_default();
+    let inner = PLACE.replace(outer);
     result.map_err(|payload| {
         // Dropping a payload may panic in its turn.
         std::mem::forget(payload);
+        let text = if inner == Place::Panicked { TEXT.take() } else { String::new() };
         if text.is_empty() { "panicked".to_owned() } else { text }
     })
 }

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::model::{CallMode, Direction, Model, Plan, SignalAt, Site};
 use crate::step::{Facts, Step};
 use crate::values::Value;
+use std::cell::RefCell;
 use std::mem::offset_of;
 use std::slice;
 
@@ -154,7 +155,12 @@ pub(super) unsafe fn write_plan(wanted: &Plan, out: *mut gw_plan, kept: &mut Kep
 
 /// # Safety
 /// `step` is null or a valid record, whose context lasts as long as `'s`.
-pub(super) unsafe fn read_step<'s>(step: *const gw_step, tables: Tables, model: &'s Model) -> Result<Step<'s>> {
+pub(super) unsafe fn read_step<'s>(
+    step: *const gw_step,
+    tables: &'s Tables,
+    error: &'s RefCell<gw_error>,
+    model: &'s Model,
+) -> Result<Step<'s>> {
     // SAFETY: the caller's promise.
     unsafe {
         let Some(oracle_budget) = covered!(step, gw_step, oracle_budget) else { return Err(short("gw_step")) };
@@ -169,7 +175,7 @@ pub(super) unsafe fn read_step<'s>(step: *const gw_step, tables: Tables, model: 
         if facts.site != GW_ALL_SITES && facts.site as usize >= model.sites.len() {
             return Err(Error::invalid(format!("site {} of {}", facts.site, model.sites.len())));
         }
-        Ok(Step::new(Call::new(tables, (*step).ctx), model, facts))
+        Ok(Step::new(Call::new(tables, (*step).ctx, error), model, facts))
     }
 }
 

@@ -16,6 +16,7 @@ use crate::model::{Model, Plan};
 use crate::param::Param;
 use crate::strategy::{Outcome, Strategy};
 use crate::values;
+use std::cell::RefCell;
 use std::{panic, ptr, slice};
 
 /// The strategies of one library and its entry record. Made once and never freed.
@@ -142,6 +143,8 @@ struct Instance<S> {
     model: Option<Model>,
     plan: Kept,
     poison: Option<String>,
+    /// What the host fills when a service fails.
+    error: RefCell<gw_error>,
 }
 
 /// Runs `f` on the instance behind `pointer`, unless it is null or poisoned; poisons it when `f` panics.
@@ -187,7 +190,14 @@ unsafe extern "C" fn create<S: Strategy>(
         // SAFETY: host and parameters are the caller's, valid during this call.
         let (tables, values) = unsafe { (Tables::find(host), read_params(params)?) };
         let strategy = S::create(values::deserialise(&values)?)?;
-        let instance = Instance { strategy, tables, model: None, plan: Kept::default(), poison: None };
+        let instance = Instance {
+            strategy,
+            tables,
+            model: None,
+            plan: Kept::default(),
+            poison: None,
+            error: RefCell::new(gw_error::empty()),
+        };
         Ok(Box::into_raw(Box::new(instance)).cast())
     });
     let made = made.unwrap_or_else(|text| Err(Error::with_code(GW_PANIC, format!("{} {text}", S::INFO.id))));
@@ -238,7 +248,7 @@ unsafe extern "C" fn propose<S: Strategy>(instance: *mut c_void, step: *const gw
     unsafe {
         enter::<S>(instance, err, |instance| {
             let model = instance.model.as_ref().ok_or_else(unprepared)?;
-            let mut step = read_step(step, instance.tables, model)?;
+            let mut step = read_step(step, &instance.tables, &instance.error, model)?;
             instance.strategy.propose(&mut step)
         })
     }
@@ -254,7 +264,7 @@ unsafe extern "C" fn observe<S: Strategy>(
     unsafe {
         enter::<S>(instance, err, |instance| {
             let model = instance.model.as_ref().ok_or_else(unprepared)?;
-            let mut step = read_step(step, instance.tables, model)?;
+            let mut step = read_step(step, &instance.tables, &instance.error, model)?;
             let scalars = match (covered!(outcome, gw_outcome, scalars), covered!(outcome, gw_outcome, scalars_count)) {
                 (Some(scalars), Some(count)) if !scalars.is_null() => slice::from_raw_parts(scalars, count as usize),
                 _ => &[],

@@ -18,7 +18,6 @@
 use guesswork_plugin::{CallMode, Error, Flag, Info, Kind, Matrix, Model, Param, Plan, Result, Role, Service};
 use guesswork_plugin::{Step, Strategy};
 use serde::Deserialize;
-use std::collections::BTreeMap;
 
 /// Parameters of the strategy.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -66,9 +65,7 @@ impl Strategy for WeightTranspose {
         let mut buffers = Buffers::default();
         step.each_guess(|step, site, guess| {
             let signal = step.signal(site, guess)?;
-            let mut starts = Starts { site, guess, draws: 0 };
-            let mut done = BTreeMap::new();
-            carry(step, (site, depth), signal, &mut starts, &mut buffers, &mut done)
+            carry(step, (site, depth), signal, &mut Starts { site, guess, draws: 0 }, &mut buffers)
         })
     }
 }
@@ -78,17 +75,26 @@ type Place = (usize, usize);
 
 /// Matrices of the call, one a place, shared by all targets and guesses.
 #[derive(Default)]
-struct Buffers<'s>(BTreeMap<Place, Matrix<'s>>);
+struct Buffers<'s>(Vec<Buffer<'s>>);
+
+#[derive(Clone, Copy)]
+struct Buffer<'s> {
+    place: Place,
+    matrix: Matrix<'s>,
+    /// The target and guess whose signal it holds.
+    holds: Option<(usize, usize)>,
+}
 
 impl<'s> Buffers<'s> {
-    fn at(&mut self, step: &Step<'s>, place: Place) -> Result<Matrix<'s>> {
-        if let Some(&matrix) = self.0.get(&place) {
-            return Ok(matrix);
+    /// Index of the matrix at a place.
+    fn at(&mut self, step: &Step<'s>, place: Place) -> Result<usize> {
+        if let Some(index) = self.0.iter().position(|buffer| buffer.place == place) {
+            return Ok(index);
         }
         let site = step.model().sites.get(place.0).ok_or_else(|| Error::invalid("a site follows that is not there"))?;
         let matrix = step.scratch(step.rows_at(place.0), site.width)?;
-        self.0.insert(place, matrix);
-        Ok(matrix)
+        self.0.push(Buffer { place, matrix, holds: None });
+        Ok(self.0.len() - 1)
     }
 }
 
@@ -106,7 +112,6 @@ fn carry<'s>(
     dst: Matrix<'s>,
     starts: &mut Starts,
     buffers: &mut Buffers<'s>,
-    done: &mut BTreeMap<Place, Matrix<'s>>,
 ) -> Result {
     let following = &step.model().sites[site].following;
     if depth == 0 || following.is_empty() {
@@ -114,21 +119,24 @@ fn carry<'s>(
         starts.draws += 1;
         return Ok(());
     }
-    let mut signals = Vec::with_capacity(following.len());
-    for &next in following {
-        let place = (next, depth - 1);
-        let signal = match done.get(&place) {
-            Some(&signal) => signal,
-            None => {
-                let signal = buffers.at(step, place)?;
-                carry(step, place, signal, starts, buffers, done)?;
-                done.insert(place, signal);
-                signal
-            }
-        };
-        signals.push(signal);
+    let mut above = |step: &mut Step<'s>, next| above(step, (next, depth - 1), starts, buffers);
+    if let [next] = following[..] {
+        let signal = above(step, next)?;
+        return step.pull_back(site, &[signal], dst);
     }
+    let signals = following.iter().map(|&next| above(step, next)).collect::<Result<Vec<_>>>()?;
     step.pull_back(site, &signals, dst)
+}
+
+/// The signal at `place`, made once for a target and guess.
+fn above<'s>(step: &mut Step<'s>, place: Place, starts: &mut Starts, buffers: &mut Buffers<'s>) -> Result<Matrix<'s>> {
+    let index = buffers.at(step, place)?;
+    let (Buffer { matrix, holds, .. }, target) = (buffers.0[index], Some((starts.site, starts.guess)));
+    if holds != target {
+        carry(step, place, matrix, starts, buffers)?;
+        buffers.0[index].holds = target;
+    }
+    Ok(matrix)
 }
 
 #[cfg(test)]

@@ -41,12 +41,12 @@ pub(in crate::strategy) static TABLE: gw_ops = gw_ops {
 };
 
 /// A source: the matrix itself, or a copy of it.
-enum Operand {
-    Own(Tensor),
+enum Operand<'s> {
+    Own(&'s Tensor),
     Copied(Scratch),
 }
 
-impl std::ops::Deref for Operand {
+impl std::ops::Deref for Operand<'_> {
     type Target = Tensor;
 
     fn deref(&self) -> &Tensor {
@@ -58,22 +58,22 @@ impl std::ops::Deref for Operand {
 }
 
 /// A destination.
-fn destination(state: &State<'_>, dst: gw_tensor) -> Reply<Tensor> {
-    Ok(state.handles.writable(dst)?.tensor.clone())
+fn destination<'s>(state: &'s State<'_>, dst: gw_tensor) -> Reply<&'s Tensor> {
+    Ok(&state.handles.writable(dst)?.tensor)
 }
 
 /// A source of an operation that writes `dst`.
-fn source(state: &State<'_>, dst: gw_tensor, src: gw_tensor) -> Reply<Operand> {
+fn source<'s>(state: &'s State<'_>, dst: gw_tensor, src: gw_tensor) -> Reply<Operand<'s>> {
     let (to, from) = (state.handles.get(dst)?, state.handles.get(src)?);
     match to.overlap(from) {
-        Overlap::Apart => Ok(Operand::Own(from.tensor.clone())),
+        Overlap::Apart => Ok(Operand::Own(&from.tensor)),
         Overlap::Shared => {
             let (to, from) = (state.handles.describe(to.label), state.handles.describe(from.label));
             let text = format!("the destination, the {to}, shares memory with a source, the {from}");
             Err(Problem::invalid(text))
         }
         Overlap::Neighbours => {
-            let (rows, columns) = from.extents();
+            let (rows, columns) = from.extents;
             let scratch = state.tape.arena().take(rows, columns)?;
             kernel::copy(&scratch, &from.tensor)?;
             Ok(Operand::Copied(scratch))
@@ -95,7 +95,7 @@ unsafe fn run<const N: usize>(
             *from = Some(source(state, dst, src)?);
         }
         // All are there; the destination stands in for what the compiler cannot see.
-        let work = || kernel(&to, from.each_ref().map(|from| from.as_deref().unwrap_or(&to)));
+        let work = || kernel(to, from.each_ref().map(|from| from.as_deref().unwrap_or(to)));
         state.account.kernel(work).map_err(refused)
     };
     // SAFETY: the plugin passes its call's context and an error record.
@@ -131,7 +131,7 @@ unsafe extern "C" fn matmul(
         let (a, b) = (source(state, dst, a)?, source(state, dst, b)?);
         let product = || {
             let (a_flag, b_flag) = (flag(a_transposed, "a_transposed")?, flag(b_transposed, "b_transposed")?);
-            kernel::gemm(&to, beta, alpha, &a, a_flag, &b, b_flag)?;
+            kernel::gemm(to, beta, alpha, &a, a_flag, &b, b_flag)?;
             Ok(2 * (to.elem_count() * a.dim(usize::from(!a_flag))?) as u64)
         };
         state.account.count(state.account.kernel(product).map_err(refused)?);
@@ -177,8 +177,7 @@ unsafe extern "C" fn pull_back(
             return Err(Problem::invalid(text));
         }
         let stack = rows / block;
-        let mut from = Vec::with_capacity(handles.len());
-        for (&handle, &next) in handles.iter().zip(expected) {
+        let signal = |handle: gw_tensor, next: u32| {
             let signal = source(state, dst, handle)?;
             let next = &sites[next as usize];
             let wanted = (stack * state.tape.batch() * next.rows_per_example, next.width);
@@ -188,10 +187,17 @@ unsafe extern "C" fn pull_back(
                 let text = format!("the signal of site `{}` is {m}×{n}, expected {rows}×{columns}", next.name);
                 return Err(Problem::invalid(text));
             }
-            from.push(signal);
+            Ok(signal)
+        };
+        let pull_back =
+            |from: &[&Tensor]| state.account.kernel(|| state.tape.pull_back(state.theta, number, from, stack, to));
+        if let (&[handle], &[next]) = (handles, expected) {
+            pull_back(&[&*signal(handle, next)?])?;
+        } else {
+            let pairs = handles.iter().zip(expected);
+            let from = pairs.map(|(&handle, &next)| signal(handle, next)).collect::<Reply<Vec<_>>>()?;
+            pull_back(&from.iter().map(|signal| &**signal).collect::<Vec<_>>())?;
         }
-        let from: Vec<&Tensor> = from.iter().map(|signal| &**signal).collect();
-        state.account.kernel(|| state.tape.pull_back(state.theta, number, &from, stack, &to))?;
         state.account.count((stack * state.tape.batch()) as u64 * view.pull_back_flop);
         Ok(())
     };
@@ -257,8 +263,8 @@ unsafe extern "C" fn categorical(
         let from = source(state, dst, probabilities)?;
         let key = categorical_key(state, site, guess, draw)?;
         match replaced(state, DrawKind::Categorical, site, guess, draw)? {
-            Some(given) => kernel::copy(&to, given).map_err(refused),
-            None => state.account.kernel(|| kernel::categorical(&to, &from, key)).map_err(refused),
+            Some(given) => kernel::copy(to, given).map_err(refused),
+            None => state.account.kernel(|| kernel::categorical(to, &from, key)).map_err(refused),
         }
     };
     // SAFETY: the plugin passes its call's context and an error record.
@@ -361,7 +367,7 @@ unsafe extern "C" fn svd(
                 from = source(state, dst, a)?;
             }
         }
-        state.account.kernel(|| kernel::svd(&from, &to[0], &to[1], &to[2])).map_err(refused)
+        state.account.kernel(|| kernel::svd(&from, to[0], to[1], to[2])).map_err(refused)
     };
     // SAFETY: the plugin passes its call's context and an error record.
     unsafe { serve(ctx, err, "svd", OPS, service) }

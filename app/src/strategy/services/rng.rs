@@ -74,12 +74,12 @@ unsafe extern "C" fn fill(
     err: *mut gw_error,
 ) -> i32 {
     let service = |state: &mut State<'_>| {
-        let to = state.handles.writable(dst)?.tensor.clone();
+        let to = &state.handles.writable(dst)?.tensor;
         let (kind, name) = kind_of(kind)?;
         let key = key(state, site, guess, draw)?;
         match replaced(state, name, site, guess, draw)? {
-            Some(given) => Ok(kernel::copy(&to, given).and_then(|()| kernel::scale(&to, scale))?),
-            None => Ok(state.account.kernel(|| kernel::fill_draws(&to, kind, scale, key))?),
+            Some(given) => Ok(kernel::copy(to, given).and_then(|()| kernel::scale(to, scale))?),
+            None => Ok(state.account.kernel(|| kernel::fill_draws(to, kind, scale, key))?),
         }
     };
     // SAFETY: the plugin passes its call's context and an error record.

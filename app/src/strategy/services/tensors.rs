@@ -9,6 +9,7 @@ use crate::strategy::guarded::fingerprint;
 use crate::strategy::handles::Label;
 use candle_core::{DType, Device, Tensor};
 use guesswork_plugin::abi::{self, DLDataType, DLDevice, DLTensor, gw_context, gw_error, gw_tensor, gw_tensors};
+use std::borrow::Cow;
 
 /// The table.
 pub(in crate::strategy) static TABLE: gw_tensors = gw_tensors {
@@ -43,7 +44,7 @@ unsafe extern "C" fn input(
 }
 
 /// The tensor of a role, and what it is called.
-fn find(state: &State<'_>, role: u32, site: u32, index: u32) -> Reply<(Tensor, Label)> {
+fn find<'a>(state: &State<'a>, role: u32, site: u32, index: u32) -> Reply<(Cow<'a, Tensor>, Label)> {
     let prepared = state.prepared;
     if !prepared.plan.granted.has(role) {
         let name = Roles::name(role);
@@ -66,13 +67,16 @@ fn find(state: &State<'_>, role: u32, site: u32, index: u32) -> Reply<(Tensor, L
     match role {
         abi::GW_ROLE_LOGITS => {
             let (_, scored) = output()?;
-            return Ok((state.tape.pre_activation(scored).clone(), Label::Input(role, None)));
+            return Ok((Cow::Borrowed(state.tape.pre_activation(scored)), Label::Input(role, None)));
         }
         abi::GW_ROLE_OUTPUT_ERROR => {
             let error = state.inputs.output_errors.get(output()?.0).ok_or_else(absent)?;
-            return Ok((error.clone(), Label::Input(role, None)));
+            return Ok((Cow::Borrowed(error), Label::Input(role, None)));
         }
-        abi::GW_ROLE_LABELS => return Ok((state.inputs.labels.ok_or_else(absent)?.clone(), Label::Input(role, None))),
+        abi::GW_ROLE_LABELS => {
+            let labels = state.inputs.labels.ok_or_else(absent)?;
+            return Ok((Cow::Borrowed(labels), Label::Input(role, None)));
+        }
         _ => {}
     }
     let number = site as usize;
@@ -81,17 +85,17 @@ fn find(state: &State<'_>, role: u32, site: u32, index: u32) -> Reply<(Tensor, L
     };
     let label = Label::Input(role, Some(number));
     let tape = state.tape;
-    let parameter = |list: &[Tensor], part: usize| match list.get(view.first_parameter + part) {
-        Some(tensor) if part < view.shapes.len() => Ok(tensor.clone()),
+    let parameter = |list: &'a [Tensor], part: usize| match list.get(view.first_parameter + part) {
+        Some(tensor) if part < view.shapes.len() => Ok(Cow::Borrowed(tensor)),
         _ => Err(Problem::invalid(format!("site `{}` has no bias", view.name))),
     };
     let part = match index {
         0 | 1 => index as usize,
         _ => return Err(Problem::invalid(format!("index is {index}, expected 0 (weight) or 1 (bias)"))),
     };
-    let earlier = |list: Option<&[Tensor]>| match list {
+    let earlier = |list: Option<&'a [Tensor]>| match list {
         Some(list) => parameter(list, part),
-        None => Ok(parameter(state.theta, part)?.zeros_like()?),
+        None => Ok(Cow::Owned(parameter(state.theta, part)?.zeros_like()?)),
     };
     let tensor = match role {
         abi::GW_ROLE_WEIGHT => parameter(state.theta, 0)?,
@@ -106,13 +110,13 @@ fn find(state: &State<'_>, role: u32, site: u32, index: u32) -> Reply<(Tensor, L
                     let node = tape.graph().sites[number].node;
                     let layer = &tape.graph().nodes[node].layer;
                     let rows = tape.at(state.theta, node, |at| Ok(layer.rows(at).cloned()))?;
-                    rows.ok_or_else(absent)?
+                    Cow::Owned(rows.ok_or_else(absent)?)
                 }
-                abi::GW_ROLE_PRE_ACTIVATION => tape.pre_activation(number).clone(),
-                abi::GW_ROLE_ACTIVATION => tape.activation(number).clone(),
+                abi::GW_ROLE_PRE_ACTIVATION => Cow::Borrowed(tape.pre_activation(number)),
+                abi::GW_ROLE_ACTIVATION => Cow::Borrowed(tape.activation(number)),
                 _ => match (tape.derivative(number), &prepared.ones[number]) {
-                    (Some(derivative), _) => derivative.clone(),
-                    (None, Some(ones)) => ones.clone(),
+                    (Some(derivative), _) => Cow::Borrowed(derivative),
+                    (None, Some(ones)) => Cow::Borrowed(ones),
                     (None, None) => return Err(absent()),
                 },
             }
@@ -216,7 +220,7 @@ unsafe extern "C" fn shape(
     let service = |state: &mut State<'_>| {
         // SAFETY: the interface: writable memory for two extents.
         let (rows, columns) = unsafe { (place(rows)?, place(columns)?) };
-        let (m, n) = state.handles.get(tensor)?.extents();
+        let (m, n) = state.handles.get(tensor)?.extents;
         rows.put(m as u64);
         columns.put(n as u64);
         Ok(())
@@ -236,14 +240,11 @@ unsafe extern "C" fn reshape(
     let service = |state: &mut State<'_>| {
         // SAFETY: the interface: writable memory for a handle.
         let out = unsafe { place(out)? };
-        let entry = state.handles.get(tensor)?;
-        let (m, n) = entry.extents();
+        let (m, n) = state.handles.get(tensor)?.extents;
         if rows.checked_mul(columns) != Some((m * n) as u64) {
             return Err(Problem::invalid(format!("{m}×{n} cannot be seen as {rows}×{columns}")));
         }
-        let (view, writable, label) =
-            (entry.tensor.reshape((rows as usize, columns as usize))?, entry.writable, entry.label);
-        out.put(state.handles.add(&view, writable, label)?);
+        out.put(state.handles.add_reshaped(tensor, rows as usize, columns as usize)?);
         Ok(())
     };
     // SAFETY: the plugin passes its call's context and an error record.
@@ -261,14 +262,11 @@ unsafe extern "C" fn rows(
     let service = |state: &mut State<'_>| {
         // SAFETY: the interface: writable memory for a handle.
         let out = unsafe { place(out)? };
-        let entry = state.handles.get(tensor)?;
-        let (m, n) = entry.extents();
+        let (m, n) = state.handles.get(tensor)?.extents;
         if count == 0 || start.checked_add(count).is_none_or(|end| end > m as u64) {
             return Err(Problem::invalid(format!("{count} rows from row {start} on do not lie in {m}×{n}")));
         }
-        let view = entry.tensor.narrow(0, start as usize, count as usize)?;
-        let (writable, label) = (entry.writable, entry.label);
-        out.put(state.handles.add(&view, writable, label)?);
+        out.put(state.handles.add_rows(tensor, start as usize, count as usize)?);
         Ok(())
     };
     // SAFETY: the plugin passes its call's context and an error record.
@@ -281,7 +279,7 @@ unsafe extern "C" fn data(ctx: *mut gw_context, tensor: gw_tensor, out: *mut DLT
         let out = unsafe { place(out)? };
         let scan = state.scan;
         let entry = state.handles.get_mut(tensor)?;
-        let (rows, columns) = entry.extents();
+        let (rows, columns) = entry.extents;
         let Some((pointer, _)) = kernel::cpu_pointer(&entry.tensor) else {
             let device = match entry.tensor.device() {
                 Device::Cpu => "the host in a type that has no address",
@@ -291,7 +289,7 @@ unsafe extern "C" fn data(ctx: *mut gw_context, tensor: gw_tensor, out: *mut DLT
             let text = format!("the matrix lives on {device}, whose addresses are not given out; use gw.ops");
             return Err(Problem { code: abi::GW_UNSUPPORTED, text });
         };
-        let extents = entry.extents.get_or_insert_with(|| {
+        let extents = entry.strided.get_or_insert_with(|| {
             let (rows, columns) = (rows as i64, columns as i64);
             Box::new([rows, columns, columns, 1])
         });
