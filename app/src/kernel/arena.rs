@@ -4,6 +4,9 @@ use candle_core::{DType, Device, Result, Tensor};
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// Most matrices that one piece of memory is kept as.
+const VIEWS: usize = 8;
+
 /// What waits to be used.
 type Free = Arc<Mutex<Pieces>>;
 
@@ -14,13 +17,19 @@ struct Pieces {
     made: usize,
 }
 
-/// Memory of a power of two elements, and the matrix that it was last lent as.
+/// Memory of a power of two elements, and the matrices that it was lent as.
 #[derive(Debug)]
 struct Piece {
     /// In the order in which they were made.
     number: usize,
     length: usize,
     buffer: Tensor,
+    views: Vec<View>,
+}
+
+#[derive(Clone, Debug)]
+struct View {
+    extents: (usize, usize),
     matrix: Tensor,
 }
 
@@ -37,6 +46,8 @@ pub struct Arena {
 #[derive(Debug)]
 pub struct Scratch {
     piece: Arc<Piece>,
+    /// Which of its views it is.
+    view: usize,
     free: Free,
 }
 
@@ -52,38 +63,44 @@ impl Arena {
     /// # Errors
     /// When the device cannot allocate.
     pub fn take(&self, rows: usize, columns: usize) -> Result<Scratch> {
-        let length = (rows * columns).max(1);
-        let fitting = |piece: &Piece| piece.matrix.dims() == [rows, columns];
+        let (extents, length) = ((rows, columns), (rows * columns).max(1));
         let (waiting, number) = {
             let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
             // A buffer much too large is left for those who need it.
             let enough = |piece: &Piece| piece.length >= length && piece.length / 4 <= length;
             let waiting = free.waiting.iter().enumerate().filter(|(_, piece)| enough(piece));
-            let smallest = waiting.min_by_key(|(_, piece)| (piece.length, !fitting(piece), piece.number));
-            let found = smallest.map(|(index, _)| index);
+            let waiting = waiting.map(|(index, piece)| (index, piece, piece.seen_as(extents)));
+            let smallest = waiting.min_by_key(|(_, piece, view)| (piece.length, view.is_none(), piece.number));
+            let found = smallest.map(|(index, _, view)| (index, view));
             free.made += usize::from(found.is_none());
-            (found.map(|index| free.waiting.swap_remove(index)), free.made)
+            (found.map(|(index, view)| (free.waiting.swap_remove(index), view)), free.made)
         };
+        let free = Arc::clone(&self.free);
         let piece = match waiting {
-            Some(piece) if fitting(&piece) => piece,
-            Some(piece) => {
-                let Piece { number, length, ref buffer, .. } = *piece;
-                Arc::new(Piece::lent_as((rows, columns), number, length, buffer.clone())?)
-            }
+            Some((piece, Some(view))) => return Ok(Scratch { piece, view, free }),
+            Some((piece, None)) => piece.with_view(extents)?,
             None => {
                 let length = length.next_power_of_two();
                 let buffer = Tensor::zeros(length, self.dtype, &self.device)?;
-                Arc::new(Piece::lent_as((rows, columns), number, length, buffer)?)
+                Piece { number, length, buffer, views: Vec::new() }.with_view(extents)?
             }
         };
-        Ok(Scratch { piece, free: Arc::clone(&self.free) })
+        Ok(Scratch { view: piece.views.len() - 1, piece: Arc::new(piece), free })
     }
 }
 
 impl Piece {
-    fn lent_as((rows, columns): (usize, usize), number: usize, length: usize, buffer: Tensor) -> Result<Self> {
-        let matrix = buffer.narrow(0, 0, rows * columns)?.reshape((rows, columns))?;
-        Ok(Self { number, length, buffer, matrix })
+    /// Which view has these extents.
+    fn seen_as(&self, extents: (usize, usize)) -> Option<usize> {
+        self.views.iter().position(|view| view.extents == extents)
+    }
+
+    /// The same memory with one more view, the last; when there are too many, without the others.
+    fn with_view(&self, (rows, columns): (usize, usize)) -> Result<Self> {
+        let matrix = self.buffer.narrow(0, 0, rows * columns)?.reshape((rows, columns))?;
+        let mut views = if self.views.len() < VIEWS { self.views.clone() } else { Vec::new() };
+        views.push(View { extents: (rows, columns), matrix });
+        Ok(Self { number: self.number, length: self.length, buffer: self.buffer.clone(), views })
     }
 }
 
@@ -91,7 +108,7 @@ impl Deref for Scratch {
     type Target = Tensor;
 
     fn deref(&self) -> &Tensor {
-        &self.piece.matrix
+        &self.piece.views[self.view].matrix
     }
 }
 
@@ -138,5 +155,12 @@ mod tests {
         assert_ne!(address(&arena.take(1, 3).unwrap()), place);
         let flat = arena.take(2, 30).unwrap();
         assert_eq!((address(&flat), flat.dims()), (place, &[2, 30][..]));
+        let number = flat.id();
+        drop(flat);
+        drop(arena.take(8, 8).unwrap());
+        assert_eq!(arena.take(2, 30).unwrap().id(), number);
+        for columns in 20..40 {
+            assert_eq!(arena.take(1, columns).unwrap().dims(), [1, columns]);
+        }
     }
 }

@@ -105,6 +105,7 @@ impl Entry {
     }
 
     /// How the memory of two entries lies.
+    #[inline]
     pub fn overlap(&self, other: &Self) -> Overlap {
         let (a, b) = (self.memory, other.memory);
         match () {
@@ -187,6 +188,7 @@ impl<'a> Handles<'a> {
     }
 
     /// Adds what an earlier call had at this place, where it is the same.
+    #[inline]
     fn again(&mut self, shown: Shown, writable: bool, label: Label) -> Reply<bool> {
         if self.count >= MOST {
             return Err(Problem::failed(format!(
@@ -216,21 +218,24 @@ impl<'a> Handles<'a> {
         u64::from(self.generation) << 32 | self.count as u64
     }
 
+    #[inline]
     fn index(&self, handle: gw_tensor) -> Reply<usize> {
         let (generation, index) = ((handle >> 32) as u32, (handle & 0xffff_ffff) as usize);
-        if handle == 0 {
-            return Err(Problem::invalid("the handle is GW_NO_TENSOR"));
+        // No generation is 0: GW_NO_TENSOR is of another.
+        if generation == self.generation && (1..=self.count).contains(&index) {
+            return Ok(index - 1);
         }
-        if generation != self.generation {
-            return Err(Problem::state("the handle is of another call; ask for the matrix anew in every call"));
-        }
-        if index == 0 || index > self.count {
-            return Err(Problem::invalid(format!("{handle:#x} is no handle of this call")));
-        }
-        Ok(index - 1)
+        Err(match handle {
+            0 => Problem::invalid("the handle is GW_NO_TENSOR"),
+            _ if generation != self.generation => {
+                Problem::state("the handle is of another call; ask for the matrix anew in every call")
+            }
+            _ => Problem::invalid(format!("{handle:#x} is no handle of this call")),
+        })
     }
 
     /// The matrix of a handle.
+    #[inline]
     pub fn get(&self, handle: gw_tensor) -> Reply<&Entry> {
         self.index(handle).map(|index| &self.entries[index])
     }
@@ -241,6 +246,7 @@ impl<'a> Handles<'a> {
     }
 
     /// The matrix of a handle that is to be written.
+    #[inline]
     pub fn writable(&self, handle: gw_tensor) -> Reply<&Entry> {
         let entry = self.get(handle)?;
         if !entry.writable {

@@ -257,14 +257,7 @@ impl Instance {
         if let Some(outputs) = call.outputs.as_deref_mut() {
             outputs.begin(site, scan).map_err(|error| failed(self, host_failure(&error)))?;
         }
-        let (status, found) = self.run(call, Phase::Propose, None, scan)?;
-        // What damaged memory comes first: it stops the run whatever the plugin says.
-        if let Some(failure) = found {
-            self.untrusted = true;
-            self.poisoned = Some(failure.to_string());
-            return Err(failed(self, failure));
-        }
-        status?;
+        self.run(call, Phase::Propose, None, scan)?;
         let Some(outputs) = call.outputs.as_deref() else { return Ok(()) };
         if let Some(failure) = outputs.untouched(site) {
             return Err(failed(self, failure));
@@ -285,13 +278,7 @@ impl Instance {
         }
         self.check_call(call, "observe")?;
         let scan = call.step < 3 || call.step.is_multiple_of(100);
-        let (status, found) = self.run(call, Phase::Observe, Some(outcome), scan)?;
-        if let Some(failure) = found {
-            self.untrusted = true;
-            self.poisoned = Some(failure.to_string());
-            return Err(self.error("observe", None, Some(call.step), failure));
-        }
-        status
+        self.run(call, Phase::Observe, Some(outcome), scan)
     }
 
     /// Whether [`Instance::observe`] would reach the strategy.
@@ -347,14 +334,14 @@ impl Instance {
         Ok(())
     }
 
-    /// Runs `propose` or `observe` and looks for damage: the plugin's status, and what was damaged.
+    /// Runs `propose` or `observe` and looks for damage: the plugin's status, or what was damaged.
     fn run(
         &mut self,
         call: &mut Call<'_>,
         phase: Phase,
         outcome: Option<&Outcome<'_>>,
         scan: bool,
-    ) -> Result<(Result<(), PluginError>, Option<Failure>), PluginError> {
+    ) -> Result<(), PluginError> {
         let function = if phase == Phase::Propose { "propose" } else { "observe" };
         let (site, step_number) = (call.site, call.step);
         let failed = |this: &Self, failure| this.error(function, site, Some(step_number), failure);
@@ -396,15 +383,23 @@ impl Instance {
                     }
                 })
             });
-            let input = state.changed_input().map(|input| Failure::InputWritten { input });
+            let input = state.changed_input();
             state.handles.keep();
             (code, input)
         };
         self.scratch.clear();
         let found = damage(call.outputs.as_deref(), site, prepared);
         let status = self.answer(function, site, Some(step_number), code);
-        let found = found.map_err(|error| failed(self, host_failure(&error)))?;
-        Ok((status, found.or(input)))
+        // What damaged memory comes first: it stops the run whatever the plugin says.
+        let failure = match (found, input) {
+            (Ok(None), None) => return status,
+            (Ok(Some(failure)), _) => failure,
+            (Ok(None), Some(input)) => Failure::InputWritten { input },
+            (Err(error), _) => return Err(failed(self, host_failure(&error))),
+        };
+        self.untrusted = true;
+        self.poisoned = Some(failure.to_string());
+        Err(failed(self, failure))
     }
 
     /// Calls a function of the plugin, with an error record and the floating-point mode looked after.

@@ -18,7 +18,7 @@ use super::grants::Services;
 use guesswork_plugin::abi::{self, gw_context, gw_error};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Why a service says no.
+/// Why a service says no. To make one is off the usual way, and kept out of it.
 #[derive(Debug)]
 pub(super) struct Problem {
     /// Status.
@@ -32,26 +32,31 @@ pub(super) type Reply<T> = Result<T, Problem>;
 
 impl Problem {
     /// An argument is null, out of range or of the wrong shape.
+    #[cold]
     pub fn invalid(text: impl Into<String>) -> Self {
         Self { code: abi::GW_INVALID_ARGUMENT, text: text.into() }
     }
 
     /// Something was not granted.
+    #[cold]
     pub fn not_granted(text: impl Into<String>) -> Self {
         Self { code: abi::GW_NOT_GRANTED, text: text.into() }
     }
 
     /// The call is not allowed now.
+    #[cold]
     pub fn state(text: impl Into<String>) -> Self {
         Self { code: abi::GW_WRONG_STATE, text: text.into() }
     }
 
     /// The budget is used up.
+    #[cold]
     pub fn budget(text: impl Into<String>) -> Self {
         Self { code: abi::GW_BUDGET, text: text.into() }
     }
 
     /// It did not work.
+    #[cold]
     pub fn failed(text: impl Into<String>) -> Self {
         Self { code: abi::GW_ERROR, text: text.into() }
     }
@@ -88,19 +93,30 @@ pub(super) unsafe fn serve(
     };
     // SAFETY: the caller's promise.
     let run = AssertUnwindSafe(|| unsafe { enter(ctx, guarded) });
-    let problem = match catch_unwind(run) {
-        Ok(Ok(())) => return abi::GW_OK,
-        Ok(Err(problem)) => problem,
-        Err(_) => Problem::failed("the host panicked; this is a defect of guesswork"),
-    };
-    let Problem { code, text } = &problem;
-    let text = if text.starts_with(name) { text.clone() } else { format!("{name}: {text}") };
+    match catch_unwind(run) {
+        Ok(Ok(())) => abi::GW_OK,
+        // SAFETY: the caller's promise.
+        Ok(Err(problem)) => unsafe { refuse(err, name, problem) },
+        Err(_) => {
+            let problem = Problem::failed("the host panicked; this is a defect of guesswork");
+            // SAFETY: the caller's promise.
+            unsafe { refuse(err, name, problem) }
+        }
+    }
+}
+
+/// Tells the caller of a problem; returns its status.
+#[cold]
+unsafe fn refuse(err: *mut gw_error, name: &str, problem: Problem) -> i32 {
+    let Problem { code, text } = problem;
+    let text = if text.starts_with(name) { text } else { format!("{name}: {text}") };
     // SAFETY: the caller's promise.
-    unsafe { report(err, *code, &text) };
-    problem.code
+    unsafe { report(err, code, &text) };
+    code
 }
 
 /// Whether the plan uses the service a function belongs to.
+#[inline]
 pub(super) fn granted(state: &State<'_>, needed: Needed) -> Reply<()> {
     match needed {
         Some(service) if !state.prepared.plan.services.has(service) => {
@@ -131,6 +147,7 @@ pub(super) struct Place<T>(*mut T);
 ///
 /// # Safety
 /// `out` is null, or leads to writable memory of this type that lives during the service.
+#[inline]
 pub(super) unsafe fn place<T>(out: *mut T) -> Reply<Place<T>> {
     if out.is_null() || !out.is_aligned() {
         return Err(Problem::invalid("the pointer for the result is null or not aligned"));

@@ -11,7 +11,7 @@ use crate::kernel::{self, Scratch};
 use crate::model::LayerKind;
 use crate::strategy::context::State;
 use crate::strategy::draws::DrawKind;
-use crate::strategy::handles::Overlap;
+use crate::strategy::handles::{Entry, Overlap};
 use candle_core::{Result, Tensor};
 use guesswork_plugin::abi::{self, gw_context, gw_error, gw_ops, gw_tensor};
 
@@ -57,14 +57,10 @@ impl std::ops::Deref for Operand<'_> {
     }
 }
 
-/// A destination.
-fn destination<'s>(state: &'s State<'_>, dst: gw_tensor) -> Reply<&'s Tensor> {
-    Ok(&state.handles.writable(dst)?.tensor)
-}
-
-/// A source of an operation that writes `dst`.
-fn source<'s>(state: &'s State<'_>, dst: gw_tensor, src: gw_tensor) -> Reply<Operand<'s>> {
-    let (to, from) = (state.handles.get(dst)?, state.handles.get(src)?);
+/// A source of an operation that writes `to`.
+#[inline]
+fn source<'s>(state: &'s State<'_>, to: &Entry, src: gw_tensor) -> Reply<Operand<'s>> {
+    let from = state.handles.get(src)?;
     match to.overlap(from) {
         Overlap::Apart => Ok(Operand::Own(&from.tensor)),
         Overlap::Shared => {
@@ -72,13 +68,17 @@ fn source<'s>(state: &'s State<'_>, dst: gw_tensor, src: gw_tensor) -> Reply<Ope
             let text = format!("the destination, the {to}, shares memory with a source, the {from}");
             Err(Problem::invalid(text))
         }
-        Overlap::Neighbours => {
-            let (rows, columns) = from.extents;
-            let scratch = state.tape.arena().take(rows, columns)?;
-            kernel::copy(&scratch, &from.tensor)?;
-            Ok(Operand::Copied(scratch))
-        }
+        Overlap::Neighbours => copied(state, from),
     }
+}
+
+/// A copy of a source.
+#[cold]
+fn copied<'s>(state: &'s State<'_>, from: &Entry) -> Reply<Operand<'s>> {
+    let (rows, columns) = from.extents;
+    let scratch = state.tape.arena().take(rows, columns)?;
+    kernel::copy(&scratch, &from.tensor)?;
+    Ok(Operand::Copied(scratch))
 }
 
 /// Runs a kernel on a destination and its sources; a kernel's refusal is an invalid argument.
@@ -89,11 +89,12 @@ unsafe fn run<const N: usize>(
     kernel: impl FnOnce(&Tensor, [&Tensor; N]) -> Result<()>,
 ) -> i32 {
     let service = |state: &mut State<'_>| {
-        let to = destination(state, dst)?;
+        let to = state.handles.writable(dst)?;
         let mut from = [const { None }; N];
         for (from, src) in from.iter_mut().zip(srcs) {
-            *from = Some(source(state, dst, src)?);
+            *from = Some(source(state, to, src)?);
         }
+        let to = &to.tensor;
         // All are there; the destination stands in for what the compiler cannot see.
         let work = || kernel(to, from.each_ref().map(|from| from.as_deref().unwrap_or(to)));
         state.account.kernel(work).map_err(refused)
@@ -127,8 +128,9 @@ unsafe extern "C" fn matmul(
     err: *mut gw_error,
 ) -> i32 {
     let service = |state: &mut State<'_>| {
-        let to = destination(state, dst)?;
-        let (a, b) = (source(state, dst, a)?, source(state, dst, b)?);
+        let to = state.handles.writable(dst)?;
+        let (a, b) = (source(state, to, a)?, source(state, to, b)?);
+        let to = &to.tensor;
         let product = || {
             let (a_flag, b_flag) = (flag(a_transposed, "a_transposed")?, flag(b_transposed, "b_transposed")?);
             kernel::gemm(to, beta, alpha, &a, a_flag, &b, b_flag)?;
@@ -167,8 +169,8 @@ unsafe extern "C" fn pull_back(
             return Err(Problem::invalid(format!("site `{name}` is followed by {count} sites, not {}", handles.len())));
         }
         passable(state, number)?;
-        let to = destination(state, dst)?;
-        let (rows, width) = to.dims2()?;
+        let to = state.handles.writable(dst)?;
+        let (rows, width) = to.extents;
         let block = state.tape.batch() * view.rows_per_example;
         if width != view.width || rows == 0 || rows % block != 0 {
             let (name, n) = (&view.name, view.width);
@@ -178,7 +180,7 @@ unsafe extern "C" fn pull_back(
         }
         let stack = rows / block;
         let signal = |handle: gw_tensor, next: u32| {
-            let signal = source(state, dst, handle)?;
+            let signal = source(state, to, handle)?;
             let next = &sites[next as usize];
             let wanted = (stack * state.tape.batch() * next.rows_per_example, next.width);
             let found = signal.dims2()?;
@@ -189,8 +191,9 @@ unsafe extern "C" fn pull_back(
             }
             Ok(signal)
         };
-        let pull_back =
-            |from: &[&Tensor]| state.account.kernel(|| state.tape.pull_back(state.theta, number, from, stack, to));
+        let pull_back = |from: &[&Tensor]| {
+            state.account.kernel(|| state.tape.pull_back(state.theta, number, from, stack, &to.tensor))
+        };
         if let (&[handle], &[next]) = (handles, expected) {
             pull_back(&[&*signal(handle, next)?])?;
         } else {
@@ -259,8 +262,9 @@ unsafe extern "C" fn categorical(
     err: *mut gw_error,
 ) -> i32 {
     let service = |state: &mut State<'_>| {
-        let to = destination(state, dst)?;
-        let from = source(state, dst, probabilities)?;
+        let to = state.handles.writable(dst)?;
+        let from = source(state, to, probabilities)?;
+        let to = &to.tensor;
         let key = categorical_key(state, site, guess, draw)?;
         match replaced(state, DrawKind::Categorical, site, guess, draw)? {
             Some(given) => kernel::copy(to, given).map_err(refused),
@@ -352,22 +356,23 @@ unsafe extern "C" fn svd(
         let results = [("u", u), ("s", s), ("v", v)];
         let mut to = Vec::with_capacity(3);
         for (index, &(name, dst)) in results.iter().enumerate() {
-            to.push(destination(state, dst)?);
-            for &(other, earlier) in &results[..index] {
-                if state.handles.get(dst)?.overlap(state.handles.get(earlier)?) != Overlap::Apart {
+            to.push(state.handles.writable(dst)?);
+            for (&(other, _), earlier) in results.iter().zip(&to[..index]) {
+                if to[index].overlap(earlier) != Overlap::Apart {
                     return Err(Problem::invalid(format!(
                         "{other} and {name} lie in one matrix; take one of scratch for each"
                     )));
                 }
             }
         }
-        let mut from = source(state, u, a)?;
-        for dst in [s, v] {
-            if state.handles.get(dst)?.overlap(state.handles.get(a)?) != Overlap::Apart {
-                from = source(state, dst, a)?;
+        let mut from = source(state, to[0], a)?;
+        for to in &to[1..] {
+            if to.overlap(state.handles.get(a)?) != Overlap::Apart {
+                from = source(state, to, a)?;
             }
         }
-        state.account.kernel(|| kernel::svd(&from, to[0], to[1], to[2])).map_err(refused)
+        let [u, s, v] = [0, 1, 2].map(|index| &to[index].tensor);
+        state.account.kernel(|| kernel::svd(&from, u, s, v)).map_err(refused)
     };
     // SAFETY: the plugin passes its call's context and an error record.
     unsafe { serve(ctx, err, "svd", OPS, service) }
