@@ -99,6 +99,35 @@ fn handles_and_contexts_of_an_earlier_call_are_refused() {
 }
 
 #[test]
+fn what_is_kept_of_a_call_is_neither_reached_by_the_next_nor_taken_for_other_tensors() {
+    let (model, other) = (Model::new(DType::F64), Model::new(DType::F64));
+    let (mut instance, _) = probe(&model, 1);
+    let address = |tensor: &Tensor| kernel::cpu_pointer(tensor).unwrap().0.addr();
+    for (round, model) in [&model, &model, &other, &other, &model].into_iter().enumerate() {
+        let mut outputs = instance.outputs(&model.tape).unwrap();
+        let (weight, signal) = (address(&model.network.theta()[0]), address(outputs.signal(1, 0).unwrap()));
+        let expected = [address(model.tape.pre_activation(0)), signal, weight, weight + 5 * size_of::<f64>()];
+        run_probe(&mut instance, &mut outputs, model, move |services, step| {
+            let weight = services.input(step.ctx, abi::GW_ROLE_WEIGHT, 0).unwrap();
+            let handles = [
+                services.input(step.ctx, abi::GW_ROLE_PRE_ACTIVATION, 0).unwrap(),
+                services.output(step.ctx, 1, 0).unwrap(),
+                weight,
+                services.rows(step.ctx, weight, 1, 2).unwrap(),
+            ];
+            assert_eq!(handles.map(|handle| services.data(step.ctx, handle).unwrap().data.addr()), expected);
+            assert_eq!(services.fill(step.ctx, handles[3], 0.0).unwrap_err().0, abi::GW_INVALID_ARGUMENT);
+            let next = handles[3] + 1;
+            assert_eq!(services.shape(step.ctx, next).unwrap_err().0, abi::GW_INVALID_ARGUMENT);
+            if round % 2 == 0 {
+                assert_eq!(services.rows(step.ctx, weight, 0, 1), Ok(next));
+            }
+        })
+        .unwrap();
+    }
+}
+
+#[test]
 fn another_thread_may_not_use_the_call() {
     during_propose(|_, step| {
         let ctx = step.ctx.addr();
