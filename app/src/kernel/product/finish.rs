@@ -4,6 +4,7 @@
 
 use super::{Finish, Place, Tiled, tile_extent};
 use crate::kernel::activation::{Activation, activate};
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// `c ← beta·c + alpha·sum`; with `beta` = 0 `c` is not read.
@@ -91,6 +92,11 @@ impl<T: Tiled> Finish<T> for Activated<'_, T> {
 /// No tile has more columns.
 const WIDEST: usize = 32;
 
+thread_local! {
+    /// Memory of the norms, from product to product.
+    static NORMS: Cell<Vec<AtomicU64>> = const { Cell::new(Vec::new()) };
+}
+
 /// A step of gradient descent: `c ← c − rate·(sum + decay·c)`, for sums that are complete in one.
 pub(in crate::kernel) struct Descent<T> {
     rate: T,
@@ -105,13 +111,21 @@ impl<T: Tiled> Descent<T> {
     pub(in crate::kernel) fn new(rate: T, decay: T, rows: usize, columns: usize) -> Self {
         let (height, width) = tile_extent::<T>();
         let strips = columns.div_ceil(width);
-        let norms = (0..rows.div_ceil(height) * strips).map(|_| AtomicU64::new(0)).collect();
+        let mut norms = NORMS.take();
+        norms.clear();
+        norms.resize_with(rows.div_ceil(height) * strips, AtomicU64::default);
         Self { rate, decay, strips, norms }
     }
 
     /// ‖sums‖², after the product.
     pub(in crate::kernel) fn norm_squared(&self) -> f64 {
         self.norms.iter().map(|bits| f64::from_bits(bits.load(Ordering::Relaxed))).sum()
+    }
+}
+
+impl<T> Drop for Descent<T> {
+    fn drop(&mut self) {
+        NORMS.set(std::mem::take(&mut self.norms));
     }
 }
 
