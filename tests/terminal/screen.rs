@@ -17,6 +17,8 @@ pub struct Workbench {
     seen: Arc<Mutex<Seen>>,
     /// Held while nobody reads what the program writes.
     gate: Arc<Mutex<()>>,
+    /// Ends when all that the program wrote has been read.
+    reading: std::thread::JoinHandle<()>,
     place: Option<Place>,
 }
 
@@ -127,7 +129,7 @@ impl Workbench {
         let into = Arc::clone(&seen);
         let gate = Arc::new(Mutex::new(()));
         let open = Arc::clone(&gate);
-        std::thread::spawn(move || {
+        let reading = std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(count @ 1..) = reader.read(&mut buffer) {
                 drop(open.lock().expect("nobody panics behind the gate"));
@@ -136,7 +138,7 @@ impl Workbench {
                 seen.raw.extend_from_slice(&buffer[..count]);
             }
         });
-        Self { master: pair.master, writer, child, seen, gate, place: None }
+        Self { master: pair.master, writer, child, seen, gate, reading, place: None }
     }
 
     pub fn text(&self) -> String {
@@ -261,10 +263,13 @@ impl Workbench {
         self.place.as_ref().is_some_and(|place| place.runs().is_empty())
     }
 
+    /// Waits for its end, and for what it wrote last.
     pub fn exit_code(&mut self) -> u32 {
         let start = Instant::now();
         loop {
-            if let Some(status) = self.child.try_wait().expect("the workbench can be asked") {
+            if let Some(status) = self.child.try_wait().expect("the workbench can be asked")
+                && self.reading.is_finished()
+            {
                 return status.exit_code();
             }
             assert!(start.elapsed() < PATIENCE, "it never ended:\n{}", self.text());
