@@ -66,17 +66,7 @@ impl Tape {
             if !touched[index] || node.layer.stops() {
                 continue;
             }
-            let mut dx: Vec<Option<(&Tensor, f64)>> = Vec::with_capacity(2);
-            for &source in &node.inputs {
-                dx.push(match source {
-                    Source::Data => None,
-                    Source::Node(earlier) => {
-                        let beta = if touched[earlier] { 1.0 } else { 0.0 };
-                        touched[earlier] = true;
-                        Some((&signals[earlier], beta))
-                    }
-                });
-            }
+            let dx = at_inputs(node, signals, &mut touched);
             self.at(theta, index, |at| {
                 if dx.iter().any(Option::is_some) {
                     node.layer.adjoint(at, 1, &signals[index], &dx)?;
@@ -212,6 +202,23 @@ impl Tape {
             Ok(e.dim(0)? as f64 * kernel::largest(e)? * if largest <= 1.0 { 1.0 } else { largest })
         })
     }
+}
+
+/// Where the signals of a node's inputs go: each with 1 where it adds to what readers before this one left there, else 0. Marks them
+/// as touched; the data has none.
+pub(super) fn at_inputs<'s>(
+    node: &Node,
+    signals: &'s [Tensor],
+    touched: &mut [bool],
+) -> Vec<Option<(&'s Tensor, f64)>> {
+    let place = |source: &Source| match *source {
+        Source::Data => None,
+        Source::Node(earlier) => {
+            let before = std::mem::replace(&mut touched[earlier], true);
+            Some((&signals[earlier], if before { 1.0 } else { 0.0 }))
+        }
+    };
+    node.inputs.iter().map(place).collect()
 }
 
 /// One layer's step in the adjoint pass; `scratch` is shaped as all parameters.

@@ -4,7 +4,7 @@
 //! Exact, in about the time of four backpropagations. Where borders stop signals each part's own loss counts, H is block-diagonal.
 //! Sources: Pearlmutter, "Fast exact multiplication by the Hessian" (1994); math.md, "Measurements".
 
-use super::graph::Source;
+use super::adjoint::at_inputs;
 use super::layer::Along;
 use super::tape::Tape;
 use crate::kernel;
@@ -69,17 +69,7 @@ impl Curvature {
             }
             let moving = moving.each_ref().map(Option::as_ref);
             let along = Along { dx: &moving[..node.inputs.len().min(2)], v: &v[range.clone()], dy: &held[index] };
-            let mut ddx: Vec<Option<(&Tensor, f64)>> = Vec::with_capacity(2);
-            for &source in &node.inputs {
-                ddx.push(match source {
-                    Source::Data => None,
-                    Source::Node(earlier) => {
-                        let beta = if touched[earlier] { 1.0 } else { 0.0 };
-                        touched[earlier] = true;
-                        Some((&self.signals[earlier], beta))
-                    }
-                });
-            }
+            let ddx = at_inputs(node, &self.signals, &mut touched);
             tape.at(theta, index, |at| {
                 if ddx.iter().any(Option::is_some) {
                     node.layer.adjoint(at, 1, &self.signals[index], &ddx)?;
