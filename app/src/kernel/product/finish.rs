@@ -7,6 +7,31 @@ use crate::kernel::activation::{Activation, activate};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// `c ← f(c, sum)`, whole vectors at a time: all of one are read before the first is written, so that the compiler need
+/// not know what else `c` may share memory with.
+#[inline(always)]
+fn each<T: Tiled>(c: &mut [T], sums: &[T], f: impl Fn(T, T) -> T) {
+    let (c, sums) = each_of::<16, T>(c, sums, &f);
+    let (c, sums) = each_of::<8, T>(c, sums, &f);
+    for (c, sum) in c.iter_mut().zip(sums) {
+        *c = f(*c, *sum);
+    }
+}
+
+/// [`each`] for the groups of `N`; returns what is left.
+#[inline(always)]
+fn each_of<'a, const N: usize, T: Tiled>(
+    c: &'a mut [T],
+    sums: &'a [T],
+    f: &impl Fn(T, T) -> T,
+) -> (&'a mut [T], &'a [T]) {
+    let ((groups, c), (group_sums, sums)) = (c.as_chunks_mut::<N>(), sums.as_chunks::<N>());
+    for (group, sums) in groups.iter_mut().zip(group_sums) {
+        *group = std::array::from_fn(|i| f(group[i], sums[i]));
+    }
+    (c, sums)
+}
+
 /// `c ← beta·c + alpha·sum`; with `beta` = 0 `c` is not read.
 pub(in crate::kernel) struct Scaled<T> {
     pub beta: T,
@@ -16,19 +41,13 @@ pub(in crate::kernel) struct Scaled<T> {
 impl<T: Tiled> Finish<T> for Scaled<T> {
     #[inline(always)]
     fn row(&self, at: Place, sums: &[T], c: &mut [T]) {
-        let beta = if at.first { self.beta } else { T::ONE };
+        let (beta, alpha) = (if at.first { self.beta } else { T::ONE }, self.alpha);
         if beta == T::ZERO {
-            for (c, sum) in c.iter_mut().zip(sums) {
-                *c = self.alpha * *sum;
-            }
+            each(c, sums, |_, sum| alpha * sum);
         } else if beta == T::ONE {
-            for (c, sum) in c.iter_mut().zip(sums) {
-                *c += self.alpha * *sum;
-            }
+            each(c, sums, |c, sum| c + alpha * sum);
         } else {
-            for (c, sum) in c.iter_mut().zip(sums) {
-                *c = beta * *c + self.alpha * *sum;
-            }
+            each(c, sums, |c, sum| beta * c + alpha * sum);
         }
     }
 }
@@ -42,16 +61,12 @@ impl<T: Tiled> Finish<T> for Biased<'_, T> {
     #[inline(always)]
     fn row(&self, at: Place, sums: &[T], c: &mut [T]) {
         if !at.first {
-            for (c, sum) in c.iter_mut().zip(sums) {
-                *c += *sum;
-            }
-        } else if at.block == 0 {
-            let bias = &self.bias[at.column..at.column + c.len()];
-            for ((c, sum), bias) in c.iter_mut().zip(sums).zip(bias) {
-                *c = *sum + *bias;
-            }
+            each(c, sums, |c, sum| c + sum);
         } else {
             c.copy_from_slice(sums);
+            if at.block == 0 {
+                each(c, &self.bias[at.column..at.column + sums.len()], |sum, bias| sum + bias);
+            }
         }
     }
 }
@@ -84,13 +99,32 @@ impl<T: Tiled> Finish<T> for Activated<'_, T> {
             let start = at.row * self.columns + at.column;
             // SAFETY: the row lies within the first matrix, which X and M are as large as; no other row is written here.
             let [x, m] = self.results.map(|all| unsafe { std::slice::from_raw_parts_mut(all.add(start), c.len()) });
-            activate(self.kind, c, x, m);
+            let (s, x, m) = activate_of::<16, T>(self.kind, c, x, m);
+            let (s, x, m) = activate_of::<8, T>(self.kind, s, x, m);
+            activate(self.kind, s, x, m);
         }
     }
 }
 
-/// No tile has more columns.
-const WIDEST: usize = 32;
+/// [`activate`] for the groups of `N`, each read before it is written; returns what is left.
+#[inline(always)]
+fn activate_of<'a, const N: usize, T: Tiled>(
+    kind: Activation,
+    s: &'a [T],
+    x: &'a mut [T],
+    m: &'a mut [T],
+) -> (&'a [T], &'a mut [T], &'a mut [T]) {
+    let ((groups, s), (xs, x), (ms, m)) = (s.as_chunks::<N>(), x.as_chunks_mut::<N>(), m.as_chunks_mut::<N>());
+    for ((s, x), m) in groups.iter().zip(xs).zip(ms) {
+        let (s, mut made, mut slope) = (*s, [T::ZERO; N], [T::ZERO; N]);
+        activate(kind, &s, &mut made, &mut slope);
+        (*x, *m) = (made, slope);
+    }
+    (s, x, m)
+}
+
+/// Columns of a tile whose squares are summed side by side; every tile has a multiple of them.
+const NORMED: usize = 8;
 
 thread_local! {
     /// Memory of the norms, from product to product.
@@ -132,24 +166,26 @@ impl<T> Drop for Descent<T> {
 impl<T: Tiled> Finish<T> for Descent<T> {
     #[inline(always)]
     fn row(&self, _: Place, sums: &[T], c: &mut [T]) {
-        for (c, sum) in c.iter_mut().zip(sums) {
-            *c -= self.rate * (*sum + self.decay * *c);
-        }
+        let (rate, decay) = (self.rate, self.decay);
+        each(c, sums, |c, sum| c - rate * (sum + decay * c));
     }
 
     #[inline(always)]
-    fn tile<'a>(&self, panel: usize, strip: usize, sums: impl Iterator<Item = &'a [T]>)
-    where
-        T: 'a,
-    {
+    fn tile(&self, panel: usize, strip: usize, columns: usize, sums: &[T]) {
         // A chain down each column, as short as the tile is high, in the element type; their sum in double precision.
-        let mut chains = [T::ZERO; WIDEST];
-        for row in sums {
-            for (chain, sum) in chains.iter_mut().zip(row) {
-                *chain += *sum * *sum;
+        let mut norm = [0.0; NORMED];
+        for column in (0..columns).step_by(NORMED) {
+            let mut chains = [T::ZERO; NORMED];
+            for row in sums.chunks_exact(columns) {
+                for (chain, sum) in chains.iter_mut().zip(&row[column..]) {
+                    *chain += *sum * *sum;
+                }
+            }
+            for (norm, chain) in norm.iter_mut().zip(chains) {
+                *norm += chain.wide();
             }
         }
-        let norm: f64 = chains.iter().map(|chain| chain.wide()).sum();
+        let norm: f64 = norm.iter().sum();
         self.norms[panel * self.strips + strip].store(norm.to_bits(), Ordering::Relaxed);
     }
 }

@@ -26,12 +26,14 @@ use tile::{Soon, Unit};
 
 /// Most places of the inner dimension that are packed at once.
 const INNER: usize = 1024;
+/// Longer ones are cut at multiples of this, at the same places for all tiles.
+const CUT: usize = 16;
 /// Inner lengths up to this are packed whole, so that a tile is finished when it is made.
 pub(super) const WHOLE: usize = 1024;
 /// Work, in multiply-adds, that a thread is worth.
 const PIECE: usize = 1 << 20;
-/// Panels of B that are packed at once: their lines in memory are read whole.
-const PANELS: usize = 2;
+/// Bytes of rows that are packed at once, unless one panel takes more.
+const ROWS_BYTES: usize = 2 << 20;
 
 /// An element type that tiles exist for.
 pub(super) trait Tiled: Real {
@@ -97,13 +99,10 @@ pub(super) trait Finish<T>: Sync {
     /// Takes the sums of a part of a row into `c`. Called in order of the inner dimension.
     fn row(&self, at: Place, sums: &[T], c: &mut [T]);
 
-    /// Called after the last row of a tile, `panel` and `strip` counted over the whole product, with its rows of sums.
+    /// Called after the last row of a tile, `panel` and `strip` counted over the whole product, with all its sums in rows
+    /// of `columns`. Those outside the result are zero.
     #[inline(always)]
-    fn tile<'a>(&self, _panel: usize, _strip: usize, _sums: impl Iterator<Item = &'a [T]>)
-    where
-        T: 'a,
-    {
-    }
+    fn tile(&self, _panel: usize, _strip: usize, _columns: usize, _sums: &[T]) {}
 }
 
 /// Whether the processor has tiles: they need fused multiply-adds.
@@ -114,14 +113,14 @@ pub(super) fn available() -> bool {
     cfg!(target_arch = "aarch64")
 }
 
-/// Bytes of packed rows that are worked through for one packed part of B: most of the second-level cache. The bits of a
-/// result do not depend on it.
-fn rows_bytes() -> usize {
+/// Bytes of strips that are packed at once: half of the second-level cache, from where every panel of rows, which stays
+/// in the first level, reads them. The bits of a result do not depend on it.
+fn strips_bytes() -> usize {
     static BYTES: OnceLock<usize> = OnceLock::new();
     *BYTES.get_or_init(|| {
         let cache = std::fs::read_to_string("/sys/devices/system/cpu/cpu0/cache/index2/size").unwrap_or_default();
         let kib = cache.trim().strip_suffix('K').and_then(|kib| kib.parse().ok()).unwrap_or(1024usize);
-        (kib.clamp(256, 4096) << 10) / 4 * 3
+        (kib.clamp(256, 4096) << 10) / 2
     })
 }
 
@@ -144,7 +143,9 @@ struct Plan {
     /// Places of the inner dimension that are packed at once.
     length: usize,
     /// Panels that are packed at once.
-    group: usize,
+    panels: usize,
+    /// Strips that are packed at once.
+    strips: usize,
     /// Numbers of scratch.
     scratch: usize,
 }
@@ -195,11 +196,11 @@ impl<T: Tiled, F: Finish<T>> Product<'_, T, F> {
         }
         // The scratch is taken out here: a closure does not inherit what the compiler may assume of the processor.
         if is_wide() {
-            let plan = self.plan::<T::Wide>(panels.len());
+            let plan = self.plan::<T::Wide>(panels.len(), strips.len());
             // SAFETY: `is_wide` says what the processor has; the part lies within the product.
             with_scratch::<T, _>(plan.scratch, |scratch| unsafe { self.wide(panels, strips, plan, scratch) });
         } else {
-            let plan = self.plan::<T::Narrow>(panels.len());
+            let plan = self.plan::<T::Narrow>(panels.len(), strips.len());
             // SAFETY: the caller of `product` promises that the processor has tiles; the part lies within the product.
             with_scratch::<T, _>(plan.scratch, |scratch| unsafe { self.narrow(panels, strips, plan, scratch) });
         }
@@ -217,16 +218,19 @@ impl<T: Tiled, F: Finish<T>> Product<'_, T, F> {
         unsafe { self.part::<T::Narrow>(panels, strips, plan, scratch) }
     }
 
-    /// How a part of `panels` panels is worked through.
-    fn plan<U: Unit<T = T>>(&self, panels: usize) -> Plan {
+    /// How a part of `panels` × `strips` tiles is worked through.
+    fn plan<U: Unit<T = T>>(&self, panels: usize, strips: usize) -> Plan {
         let inner = self.columns.inner;
         let blocks = if inner <= WHOLE { 1 } else { inner.div_ceil(INNER) };
-        let length = inner.div_ceil(blocks).next_multiple_of(U::SIDE);
-        let most = (rows_bytes() / (U::MR * length * size_of::<T>())).max(1);
+        let length = inner.div_ceil(blocks).next_multiple_of(CUT);
         // Groups of equal size.
-        let group = panels.div_ceil(panels.div_ceil(most).max(1)).max(1);
-        let scratch = group * U::MR * length + PANELS * U::NR * length + U::MR * U::NR + 4 * U::SIDE;
-        Plan { length, group, scratch }
+        let share = |count: usize, bytes: usize, side: usize| {
+            let most = (bytes / (side * length * size_of::<T>())).max(1);
+            count.div_ceil(count.div_ceil(most).max(1)).max(1)
+        };
+        let (panels, strips) = (share(panels, ROWS_BYTES, U::MR), share(strips, strips_bytes(), U::NR));
+        let scratch = (panels * U::MR + strips * U::NR) * length + U::MR * U::NR + 4 * U::SIDE;
+        Plan { length, panels, strips, scratch }
     }
 
     /// Computes the tiles of `panels` × `strips`.
@@ -236,19 +240,19 @@ impl<T: Tiled, F: Finish<T>> Product<'_, T, F> {
     #[inline(always)]
     unsafe fn part<U: Unit<T = T>>(&self, panels: Range<usize>, strips: Range<usize>, plan: Plan, scratch: &mut [T]) {
         let inner = self.columns.inner;
-        let Plan { length, group, .. } = plan;
+        let length = plan.length;
         let (sums, rest) = scratch.split_at_mut(U::MR * U::NR);
-        let (strip_pack, row_pack) = rest.split_at_mut(PANELS * U::NR * length + U::SIDE.next_multiple_of(16));
-        for start in panels.clone().step_by(group) {
-            let group = start..(start + group).min(panels.end);
+        let (strip_pack, row_pack) = rest.split_at_mut(plan.strips * U::NR * length + U::SIDE.next_multiple_of(16));
+        for start in panels.clone().step_by(plan.panels) {
+            let panels = start..(start + plan.panels).min(panels.end);
             for place in (0..inner).step_by(length) {
                 let places = (place, length.min(inner - place));
                 // SAFETY: panels, strips and places lie within the product; the scratch was sized for them.
                 unsafe {
-                    self.rows::<U>(group.clone(), places, row_pack);
-                    for first in strips.clone().step_by(PANELS) {
-                        let now = first..(first + PANELS).min(strips.end);
-                        self.strips::<U>(now, group.clone(), places, row_pack, strip_pack, sums);
+                    self.rows::<U>(panels.clone(), places, row_pack);
+                    for first in strips.clone().step_by(plan.strips) {
+                        let now = first..(first + plan.strips).min(strips.end);
+                        self.strips::<U>(now, panels.clone(), places, row_pack, strip_pack, sums);
                     }
                 }
             }
@@ -303,15 +307,16 @@ impl<T: Tiled, F: Finish<T>> Product<'_, T, F> {
             let column = strips.start * U::NR;
             let count = (strips.len() * U::NR).min(columns - column);
             pack::panels::<U>(factor, (column, count), places, U::NR, strip_pack.as_mut_ptr());
-            for (index, strip) in strips.enumerate() {
-                let column = strip * U::NR;
-                let width = U::NR.min(columns - column);
-                let packed = strip_pack.as_ptr().add(index * U::NR * places.1);
-                for (index, panel) in panels.clone().enumerate() {
-                    let from = row_pack.as_ptr().add(index * U::MR * places.1);
-                    let (block, row) = self.panel(panel);
-                    let rows = &self.rows[block];
-                    let count = U::MR.min(rows.rows - row);
+            for (index, panel) in panels.enumerate() {
+                let from = row_pack.as_ptr().add(index * U::MR * places.1);
+                let (block, row) = self.panel(panel);
+                let rows = &self.rows[block];
+                let count = U::MR.min(rows.rows - row);
+                // Rows of C are written along the strips: its lines and pages follow each other.
+                for (index, strip) in strips.clone().enumerate() {
+                    let column = strip * U::NR;
+                    let width = U::NR.min(columns - column);
+                    let packed = strip_pack.as_ptr().add(index * U::NR * places.1);
                     let c = rows.c.add(row * columns + column);
                     let soon = Soon { start: c.cast_const(), stride: columns };
                     if width > U::NR / 2 {
@@ -321,11 +326,16 @@ impl<T: Tiled, F: Finish<T>> Product<'_, T, F> {
                     }
                     for i in 0..count {
                         let place = Place { block, row: row + i, column, first, last };
-                        let c = std::slice::from_raw_parts_mut(c.add(i * columns), width);
-                        let sums = &sums[i * U::NR..i * U::NR + width];
-                        self.finish.row(place, sums, c);
+                        let c = c.add(i * columns);
+                        let sums = &sums[i * U::NR..(i + 1) * U::NR];
+                        // A constant width is a constant number of vectors.
+                        if width == U::NR {
+                            self.finish.row(place, sums, std::slice::from_raw_parts_mut(c, U::NR));
+                        } else {
+                            self.finish.row(place, &sums[..width], std::slice::from_raw_parts_mut(c, width));
+                        }
                     }
-                    self.finish.tile(panel, strip, sums.chunks_exact(U::NR).take(count).map(|row| &row[..width]));
+                    self.finish.tile(panel, strip, U::NR, &sums[..U::MR * U::NR]);
                 }
             }
         }

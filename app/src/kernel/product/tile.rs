@@ -51,7 +51,7 @@ pub(in crate::kernel) trait Unit: 'static {
     /// aligned to a vector.
     unsafe fn tile(inner: usize, a: *const Self::T, b: *const Self::T, out: *mut Self::T, soon: Soon<Self::T>);
 
-    /// The same for the first NR/2 columns: `b` still steps by NR, and `out` keeps rows of NR.
+    /// The same for the first NR/2 columns: `b` still steps by NR, and `out` keeps rows of NR, the other columns zero.
     ///
     /// # Safety
     /// As [`Unit::tile`].

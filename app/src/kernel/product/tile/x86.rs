@@ -7,7 +7,7 @@ use core::arch::x86_64::*;
 // The rows are written out, not looped over: sums stay in registers at any level of optimisation.
 macro_rules! unit {
     ($(#[$meta:meta])* $name:ident: $t:ty as $vector:ty, $lanes:literal by $mr:literal, $features:literal,
-     $zero:ident, $load:ident, $splat:ident, $fma:ident, $store:ident, $transpose:path,
+     $zero:ident, $load:ident, $splat:ident, $fma:ident, $store:ident, $side:literal $transpose:path,
      $(($row:literal $left:ident $right:ident))*) => {
         $(#[$meta])*
         pub(in crate::kernel) struct $name;
@@ -76,7 +76,12 @@ macro_rules! unit {
                     }
                 }
                 // SAFETY: `out` holds MR × NR numbers, aligned.
-                unsafe { $($store(out.add(2 * $row * $lanes), $left);)* }
+                unsafe {
+                    $(
+                        $store(out.add(2 * $row * $lanes), $left);
+                        $store(out.add((2 * $row + 1) * $lanes), $zero());
+                    )*
+                }
             }
         }
 
@@ -84,7 +89,7 @@ macro_rules! unit {
             type T = $t;
             const MR: usize = $mr;
             const NR: usize = 2 * $lanes;
-            const SIDE: usize = 16;
+            const SIDE: usize = $side;
 
             unsafe fn tile(inner: usize, a: *const $t, b: *const $t, out: *mut $t, soon: Soon<$t>) {
                 // SAFETY: as the caller promises.
@@ -107,27 +112,27 @@ macro_rules! unit {
 unit!(
     /// f32 on vectors of 512 bits.
     Wide32: f32 as __m512, 16 by 12, "avx512f",
-    _mm512_setzero_ps, _mm512_load_ps, _mm512_set1_ps, _mm512_fmadd_ps, _mm512_store_ps, transpose_wide,
+    _mm512_setzero_ps, _mm512_load_ps, _mm512_set1_ps, _mm512_fmadd_ps, _mm512_store_ps, 16 transpose_wide,
     (0 a0 b0)(1 a1 b1)(2 a2 b2)(3 a3 b3)(4 a4 b4)(5 a5 b5)
     (6 a6 b6)(7 a7 b7)(8 a8 b8)(9 a9 b9)(10 a10 b10)(11 a11 b11)
 );
 unit!(
     /// f64 on vectors of 512 bits.
     Wide64: f64 as __m512d, 8 by 12, "avx512f",
-    _mm512_setzero_pd, _mm512_load_pd, _mm512_set1_pd, _mm512_fmadd_pd, _mm512_store_pd, transpose_block,
+    _mm512_setzero_pd, _mm512_load_pd, _mm512_set1_pd, _mm512_fmadd_pd, _mm512_store_pd, 16 transpose_block,
     (0 a0 b0)(1 a1 b1)(2 a2 b2)(3 a3 b3)(4 a4 b4)(5 a5 b5)
     (6 a6 b6)(7 a7 b7)(8 a8 b8)(9 a9 b9)(10 a10 b10)(11 a11 b11)
 );
 unit!(
     /// f32 on vectors of 256 bits.
     Narrow32: f32 as __m256, 8 by 6, "avx2,fma",
-    _mm256_setzero_ps, _mm256_load_ps, _mm256_set1_ps, _mm256_fmadd_ps, _mm256_store_ps, transpose_block,
+    _mm256_setzero_ps, _mm256_load_ps, _mm256_set1_ps, _mm256_fmadd_ps, _mm256_store_ps, 8 transpose_narrow,
     (0 a0 b0)(1 a1 b1)(2 a2 b2)(3 a3 b3)(4 a4 b4)(5 a5 b5)
 );
 unit!(
     /// f64 on vectors of 256 bits.
     Narrow64: f64 as __m256d, 4 by 6, "avx2,fma",
-    _mm256_setzero_pd, _mm256_load_pd, _mm256_set1_pd, _mm256_fmadd_pd, _mm256_store_pd, transpose_block,
+    _mm256_setzero_pd, _mm256_load_pd, _mm256_set1_pd, _mm256_fmadd_pd, _mm256_store_pd, 16 transpose_block,
     (0 a0 b0)(1 a1 b1)(2 a2 b2)(3 a3 b3)(4 a4 b4)(5 a5 b5)
 );
 
@@ -169,5 +174,37 @@ fn transpose_wide(src: *const f32, stride: usize, rows: usize, dst: *mut f32, st
     for (j, column) in columns.into_iter().enumerate() {
         // SAFETY: the caller promises 16 columns of 16 numbers, `step` apart.
         unsafe { _mm512_storeu_ps(dst.add(j * step), column) };
+    }
+}
+
+/// [`Unit::transpose`] of 8 × 8 f32 in registers: pairs of numbers, then of pairs, then of halves of a vector.
+#[target_feature(enable = "avx2")]
+fn transpose_narrow(src: *const f32, stride: usize, rows: usize, dst: *mut f32, step: usize) {
+    let mut row = [_mm256_setzero_ps(); 8];
+    for (i, row) in row.iter_mut().enumerate() {
+        if i < rows {
+            // SAFETY: the caller promises `rows` rows of 8 numbers.
+            *row = unsafe { _mm256_loadu_ps(src.add(i * stride)) };
+        }
+    }
+    // quad[4·i + c]: of rows 4i to 4i + 3 the columns c and c + 4, half of the vector each.
+    let mut quad = [_mm256_setzero_ps(); 8];
+    for i in 0..2 {
+        let [a, b, c, d] = [row[4 * i], row[4 * i + 1], row[4 * i + 2], row[4 * i + 3]];
+        let (low, high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+        let (low_next, high_next) = (_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+        quad[4 * i] = _mm256_shuffle_ps::<0x44>(low, low_next);
+        quad[4 * i + 1] = _mm256_shuffle_ps::<0xee>(low, low_next);
+        quad[4 * i + 2] = _mm256_shuffle_ps::<0x44>(high, high_next);
+        quad[4 * i + 3] = _mm256_shuffle_ps::<0xee>(high, high_next);
+    }
+    for c in 0..8 {
+        let (first, second) = (quad[c % 4], quad[4 + c % 4]);
+        let column = match c / 4 {
+            0 => _mm256_permute2f128_ps::<0x20>(first, second),
+            _ => _mm256_permute2f128_ps::<0x31>(first, second),
+        };
+        // SAFETY: the caller promises 8 columns of 8 numbers, `step` apart.
+        unsafe { _mm256_storeu_ps(dst.add(c * step), column) };
     }
 }
