@@ -12,7 +12,7 @@ fn zeros(rows: usize, columns: usize) -> Tensor {
 fn products_agree_with_candle() {
     let small = [(1, 1, 1), (5, 7, 3), (1, 40, 33), (40, 1, 33), (4, 3, 0)];
     // More rows, columns and places of the inner dimension than are packed at once, whole tiles and parts of them.
-    let large = [(130, 70, 90), (300, 260, 200), (24, 64, 128), (1100, 20, 769), (13, 90, 1500)];
+    let large = [(130, 70, 90), (300, 260, 200), (24, 64, 128), (1100, 20, 769), (13, 90, 1500), (14, 700, 1000)];
     for (m, n, k) in small.into_iter().chain(large) {
         for flags in 0..4 {
             let (at, bt) = (flags & 1 == 1, flags & 2 == 2);
@@ -34,6 +34,9 @@ fn products_agree_with_candle() {
                 kernel::gemm(&dst, beta, alpha, &a, at, &b, bt).unwrap();
                 assert_close(&what, &dst, &expected, 1e-12);
                 assert_close(&format!("{what} by Candle"), &candle, &expected, 1e-12);
+                let [single, a, b] = [&random(m, n, 3), &a, &b].map(|x| x.to_dtype(DType::F32).unwrap());
+                kernel::gemm(&single, beta, alpha, &a, at, &b, bt).unwrap();
+                assert_close(&format!("{what} in f32"), &single.to_dtype(DType::F64).unwrap(), &expected, 1e-5);
             }
         }
     }

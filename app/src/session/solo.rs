@@ -46,13 +46,9 @@ impl Solo {
     pub fn new(plan: SoloPlan) -> Result<Self, SessionError> {
         let SoloPlan { model, lane, data, batch, plugin_paths } = plan;
         let images = Extent::image(data.channels, data.height, data.width);
-        let own = |chunk: candle_core::Result<Batch>| -> candle_core::Result<Batch> {
-            let chunk = chunk?;
-            Ok(Batch { x: chunk.x.copy()?, labels: chunk.labels.copy()?, ..chunk })
-        };
         let sequence = Batches::new(&data, batch, 0)?;
         let whole = data.train.count() / batch;
-        let batches = data.train.chunks(batch).take(whole).map(own).collect::<Result<Vec<Batch>, _>>()?;
+        let batches = data.train.chunks(batch).take(whole).collect::<candle_core::Result<Vec<Batch>>>()?;
         let never = Measure {
             alignment: 0,
             one_step: 0,
