@@ -16,6 +16,7 @@
 
 use super::measure::Peak;
 use super::{Bench, BenchError, Memory, Method, Model};
+use crate::model::Stored;
 use crate::session::{Solo, device, pool};
 use crate::workspace::Scope;
 use candle_core::{DType, Device};
@@ -144,13 +145,9 @@ impl Server<'_> {
         let model = Model { inputs, hidden: case.hidden.clone(), batch };
         let method = Method { strategy: case.method.clone(), scope: case.scope, guesses };
         let data = || -> candle_core::Result<_> {
-            let tensors = candle_core::safetensors::load(&case.file, &self.device)?;
-            let named = |name: &str| match tensors.get(name) {
-                Some(tensor) => Ok(tensor),
-                None => candle_core::bail!("{}: no tensor named `{name}`", case.file.display()),
-            };
-            let classes = named("labels")?.to_dtype(DType::U32)?.to_vec1::<u32>()?;
-            model.prepared(named("x")?.clone(), classes, case.classes)
+            let mut stored = Stored::open(&case.file)?;
+            let classes = stored.tensor("labels", &self.device)?.to_dtype(DType::U32)?.to_vec1::<u32>()?;
+            model.prepared(stored.tensor("x", &self.device)?, classes, case.classes)
         };
         let data = data().map_err(|error| error.to_string())?;
         let plan = model.plan(&method, case.lr, data, &self.bench.plugin_paths);

@@ -10,6 +10,7 @@ pub mod graph;
 pub mod layer;
 pub mod layers;
 pub mod network;
+mod stored;
 mod tangent;
 pub mod tape;
 
@@ -17,4 +18,5 @@ pub use curvature::Curvature;
 pub use graph::{Graph, GraphBuilder, Site, Source};
 pub use layer::{Extent, Layer, LayerKind};
 pub use network::Network;
+pub use stored::Stored;
 pub use tape::{Injection, Tape};

@@ -2,6 +2,7 @@
 
 use super::graph::Graph;
 use super::layer::Start;
+use super::stored::Stored;
 use crate::kernel::{self, Draw, DrawKey};
 use candle_core::{DType, Device, Result, Tensor, Var, bail};
 use candle_nn::VarMap;
@@ -100,11 +101,9 @@ impl Network {
     /// # Errors
     /// When the file cannot be read, or a name or shape differs: says which.
     pub fn load(&self, path: &Path) -> Result<()> {
-        let found = candle_core::safetensors::load(path, self.theta[0].device())?;
+        let mut stored = Stored::open(path)?;
         for (name, var) in self.names.iter().zip(&self.vars) {
-            let Some(tensor) = found.get(name) else {
-                bail!("{}: no tensor named `{name}`", path.display());
-            };
+            let tensor = stored.tensor(name, var.device())?;
             if tensor.shape() != var.shape() {
                 bail!("{}: `{name}` is {:?}, expected {:?}", path.display(), tensor.dims(), var.dims());
             }
