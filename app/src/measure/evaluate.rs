@@ -7,8 +7,10 @@ use crate::objective::Loss;
 use candle_core::Result;
 use std::collections::BTreeMap;
 
-/// Examples evaluated at once.
+/// Examples evaluated at once, unless they make too many numbers.
 const CHUNK: usize = 250;
+/// Numbers that the layers of one evaluation may make together: some hundred megabytes with what else is kept of them.
+const MOST: usize = 1 << 25;
 
 /// What an evaluation found.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,6 +27,12 @@ pub struct Evaluator {
     tapes: BTreeMap<usize, Tape>,
 }
 
+/// How many examples are evaluated at once.
+fn chunk(network: &Network) -> usize {
+    let numbers = network.graph().nodes.iter().map(|node| node.extent.rows * node.extent.width).sum::<usize>();
+    (MOST / numbers.max(1)).clamp(1, CHUNK)
+}
+
 impl Evaluator {
     /// Mean loss and accuracy of `network` on `split`.
     ///
@@ -32,7 +40,7 @@ impl Evaluator {
     /// As the kernels do.
     pub fn evaluate(&mut self, network: &Network, loss: Loss, split: &Split) -> Result<Evaluation> {
         let (mut total, mut correct, mut count) = (0.0, 0, 0);
-        for batch in split.chunks(CHUNK) {
+        for batch in split.chunks(chunk(network)) {
             let batch = batch?;
             let size = batch.labels.dim(0)?;
             let tape = match self.tapes.entry(size) {

@@ -54,6 +54,12 @@ pub struct Measurer {
 }
 
 impl Measurer {
+    /// The cadences of a trial of a tuning stage: what it is compared by is measured at its end, and no other split of the
+    /// data is any of its business.
+    pub fn trial(cadence: Measure) -> Self {
+        Self::new(Measure { test: 0, train: 0, ..cadence })
+    }
+
     /// Measurements at the given cadences; buffers are planned when first needed.
     pub fn new(cadence: Measure) -> Self {
         Self { cadence, gradient: None, probe: None, bias: None, hessian: None, evaluator: Evaluator::default() }
@@ -171,6 +177,14 @@ impl Measurer {
         let found = self.evaluator.evaluate(network, loss, &data.test)?;
         values.push((Key::whole(Quantity::TestLoss), found.loss));
         values.push((Key::whole(Quantity::TestAccuracy), found.accuracy));
+        self.validation(network, loss, data, values)
+    }
+
+    /// Loss and accuracy of the validation split, where there is one.
+    ///
+    /// # Errors
+    /// As the kernels do.
+    pub fn validation(&mut self, network: &Network, loss: Loss, data: &Prepared, values: &mut Values) -> Result<()> {
         if let Some(split) = &data.validation {
             let found = self.evaluator.evaluate(network, loss, split)?;
             values.push((Key::whole(Quantity::ValidationLoss), found.loss));

@@ -232,6 +232,7 @@ impl Lane {
         let deltas = tape.outputs().into_iter().map(Tensor::zeros_like).collect::<candle_core::Result<_>>()?;
         Ok(Self {
             schedule: plan.spec.schedule.unwrap_or_default(),
+            measurer: if plan.trial { Measurer::trial(shared.measure) } else { Measurer::new(shared.measure) },
             plan,
             info: Arc::new(info),
             network,
@@ -243,7 +244,6 @@ impl Lane {
             prober,
             estimate,
             optimizer,
-            measurer: Measurer::new(shared.measure),
             steps_taken: 0,
             budget,
             spent: Spent::default(),
@@ -499,11 +499,15 @@ impl Lane {
         Ok(StepReport { lane: self.plan.lane, step, values, spectra, metrics, seconds })
     }
 
-    /// The measurements at the end of a run: every split, at the final parameters.
+    /// The measurements at the end of a run: every split, of a trial the validation split, at the final parameters.
     pub(super) fn last_report(&mut self, data: &Prepared) -> Result<StepReport, LaneFailure> {
         let mut clock = Clock::start();
         let mut values = Vec::new();
-        self.measurer.last(&self.network, self.loss, data, &mut values)?;
+        if self.plan.trial {
+            self.measurer.validation(&self.network, self.loss, data, &mut values)?;
+        } else {
+            self.measurer.last(&self.network, self.loss, data, &mut values)?;
+        }
         self.validation = validation(&values).or(self.validation);
         let seconds = StageSeconds { measure: clock.lap(), ..StageSeconds::default() };
         add(&mut self.seconds, &seconds);
