@@ -5,7 +5,7 @@
 
 use super::access::update;
 use super::general;
-use super::parallel::pieces;
+use super::parallel::grains;
 use super::philox::{LANES, Words, philox, splitmix64};
 use super::real::{Real, on_real};
 use super::wide::wide;
@@ -54,6 +54,8 @@ impl DrawKey {
 
 /// Numbers that one group of Philox blocks gives.
 const GROUP: usize = 4 * LANES;
+/// Numbers that one thread draws at a time.
+const GRAIN: usize = 64 * GROUP;
 
 wide! {
     /// Elements `start..` of the matrix, `start` a multiple of 4.
@@ -85,8 +87,8 @@ fn draw_into<T: Real>(kind: Draw, scale: f64, key: DrawKey, start: u64, out: &mu
         let from = (start % 4) as usize;
         head.copy_from_slice(&block[from..from + lead]);
     }
-    let (whole, start) = (body.len(), start + lead as u64);
-    pieces(body, whole, |offset, piece| draw_pass(kind, scale, philox_key, counter, start + offset as u64, piece));
+    let start = start + lead as u64;
+    grains(body, GRAIN, |offset, piece| draw_pass(kind, scale, philox_key, counter, start + offset as u64, piece));
 }
 
 /// `dst ← scale · draws`.

@@ -4,12 +4,69 @@
 //! order: results are the same bit for bit at any thread count.
 
 use rayon::prelude::*;
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 /// Numbers that one piece of a pass holds.
 pub(super) const GRAIN: usize = 1 << 14;
 
 /// A pass shorter than this runs on the calling thread.
-const WORTHWHILE: usize = 4 * GRAIN;
+const WORTHWHILE: usize = 2 * GRAIN;
+
+/// How long a thread of the pool looks for work in vain before it goes to sleep after all.
+const PATIENCE: Duration = Duration::from_micros(200);
+
+/// Runs `work` while the pool's other threads stay awake: a step is a long row of short passes, with less between two of
+/// them than it takes to wake a thread. Changes no result. Outside a pool, and in one of one thread, just `work`.
+pub fn attended<R>(work: impl FnOnce() -> R) -> R {
+    struct Over<'a>(&'a AtomicBool);
+    impl Drop for Over<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let Some(caller) = rayon::current_thread_index() else { return work() };
+    let over = AtomicBool::new(false);
+    rayon::in_place_scope(|scope| {
+        for _ in 1..rayon::current_num_threads() {
+            scope.spawn(|_| attend(caller, &over));
+        }
+        let _over = Over(&over);
+        work()
+    })
+}
+
+thread_local! {
+    /// Whether the thread is in [`attend`].
+    static ATTENDS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Takes on what other threads of the pool have to share, until it is over or there has been nothing for a while. A thread
+/// that comes here while it waits for others in the middle of its own work, as the caller may, is not kept.
+fn attend(caller: usize, over: &AtomicBool) {
+    struct Leave;
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            ATTENDS.set(false);
+        }
+    }
+    if rayon::current_thread_index() == Some(caller) || ATTENDS.replace(true) {
+        return;
+    }
+    let _leave = Leave;
+    let mut idle = Instant::now();
+    while !over.load(Ordering::Relaxed) {
+        if rayon::yield_now() == Some(rayon::Yield::Executed) {
+            idle = Instant::now();
+            continue;
+        }
+        if idle.elapsed() > PATIENCE {
+            return;
+        }
+        std::thread::yield_now();
+    }
+}
 
 /// Calls `f(start, piece)` for the pieces of `dst`, none of which crosses a multiple of `period`.
 pub(super) fn pieces<T: Send>(dst: &mut [T], period: usize, f: impl Fn(usize, &mut [T]) + Sync) {
@@ -37,6 +94,14 @@ pub(super) fn pieces<T: Send>(dst: &mut [T], period: usize, f: impl Fn(usize, &m
             block(i * period, piece);
         }
     }
+}
+
+/// Calls `f(start, piece)` for pieces of `dst` of `grain` numbers: a pass that does much for each.
+pub(super) fn grains<T: Send>(dst: &mut [T], grain: usize, f: impl Fn(usize, &mut [T]) + Sync) {
+    if dst.len() < 2 * grain {
+        return f(0, dst);
+    }
+    dst.par_chunks_mut(grain).enumerate().for_each(|(i, piece)| f(i * grain, piece));
 }
 
 /// Calls `f(start, piece)` for fixed pieces of `dst` and adds what it returns, in order.
@@ -117,4 +182,41 @@ pub(super) fn triples<T: Send>(
     }
     let all = a.par_chunks_mut(GRAIN).zip(b.par_chunks_mut(GRAIN)).zip(c.par_chunks_mut(GRAIN));
     all.enumerate().for_each(|(i, ((a, b), c))| f(i * GRAIN, a, b, c));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    /// Adds up 0..count by halves, each shared with other threads.
+    fn shared_sum(from: usize, to: usize) -> usize {
+        if to - from < 64 {
+            return (from..to).sum();
+        }
+        let middle = from.midpoint(to);
+        let (left, right) = rayon::join(|| shared_sum(from, middle), || shared_sum(middle, to));
+        left + right
+    }
+
+    #[test]
+    fn attended_work_gives_the_same_ends_with_its_panics_and_may_be_nested() {
+        assert_eq!(attended(|| 7), 7);
+        for threads in [1, 2, 5] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                for round in 0..50 {
+                    assert_eq!(attended(|| shared_sum(0, 4000 + round)), (0..4000 + round).sum::<usize>());
+                }
+                // Lanes side by side, each of which shares work, in a round that is attended; and one round in another.
+                let lanes: Vec<usize> = attended(|| {
+                    (0..9_usize).into_par_iter().map(|lane| attended(|| shared_sum(lane, lane + 3000))).collect()
+                });
+                assert!(lanes.iter().enumerate().all(|(lane, sum)| *sum == (lane..lane + 3000).sum::<usize>()));
+                let panicked = catch_unwind(AssertUnwindSafe(|| attended(|| panic!("on purpose"))));
+                assert_eq!(panicked.unwrap_err().downcast_ref(), Some(&"on purpose"));
+                assert_eq!(attended(|| shared_sum(0, 100)), 4950);
+            });
+        }
+    }
 }

@@ -7,6 +7,7 @@
 use super::SessionError;
 use super::lane::{Lane, LanePlan, Shared};
 use crate::data::{Batch, Batches, Prepared};
+use crate::kernel;
 use crate::model::{Extent, Network, build};
 use crate::objective::Loss;
 use crate::record::{Key, LaneInfo, Quantity};
@@ -97,7 +98,7 @@ impl Solo {
         let batch = &self.batches[self.next % self.batches.len()];
         self.next += 1;
         let step = self.lane.steps_taken();
-        let reason = match self.lane.step(batch, &self.shared.data) {
+        let reason = match kernel::attended(|| self.lane.step(batch, &self.shared.data)) {
             Ok(report) => match report.get(Key::whole(Quantity::Loss)) {
                 Some(loss) => return Ok(loss),
                 None => "it reports no loss".to_owned(),

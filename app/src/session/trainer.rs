@@ -15,6 +15,7 @@ use super::tuning::Tuning;
 use super::{Experiment, SessionError, Summary};
 use crate::data::{Batch, Batches};
 use crate::filter::{self, Filter};
+use crate::kernel;
 use crate::options::OnPluginError;
 use crate::record::folder::records_of;
 use crate::record::observers::{Continued, Shared as SharedObserver};
@@ -429,10 +430,11 @@ impl Trainer {
                 Err(panic) => Err(LaneFailure::engine(&format!("internal error: {}", panic_text(&*panic)))),
             }
         };
-        let results: Vec<Result<StepReport, LaneFailure>> = match self.active.as_mut_slice() {
+        let active = self.active.as_mut_slice();
+        let results: Vec<Result<StepReport, LaneFailure>> = kernel::attended(|| match active {
             [only] => vec![step(only)],
             lanes => lanes.par_iter_mut().map(step).collect(),
-        };
+        });
         let mut ended = Vec::new();
         for (place, result) in results.into_iter().enumerate() {
             for message in self.active[place].take_messages() {

@@ -1,14 +1,17 @@
-//! Memory for packed factors: one piece a thread, which grows to the largest need and is used again.
+//! Memory for packed factors, which grows to the largest need and is used again: a piece for each thread, and one for what
+//! threads share.
 #![allow(unsafe_code)]
 
 use super::Tiled;
 use std::alloc::Layout;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ptr::NonNull;
 
 thread_local! {
     /// Packed factors.
-    static SCRATCH: RefCell<Aligned> = const { RefCell::new(Aligned { memory: NonNull::dangling(), bytes: 0 }) };
+    static SCRATCH: RefCell<Aligned> = const { RefCell::new(Aligned::EMPTY) };
+    /// What waits to be shared. While a thread waits for others it may begin another product, which takes its own.
+    static SHARED: Cell<Vec<Aligned>> = const { Cell::new(Vec::new()) };
 }
 
 /// Memory that starts at a cache line.
@@ -19,6 +22,7 @@ struct Aligned {
 
 impl Aligned {
     const LINE: usize = 64;
+    const EMPTY: Self = Self { memory: NonNull::dangling(), bytes: 0 };
 
     fn layout(bytes: usize) -> Layout {
         Layout::from_size_align(bytes, Self::LINE).unwrap_or_else(|_| std::process::abort())
@@ -33,6 +37,13 @@ impl Aligned {
             let Some(memory) = NonNull::new(memory) else { std::alloc::handle_alloc_error(layout) };
             (self.memory, self.bytes) = (memory, layout.size());
         }
+    }
+
+    /// As many numbers of it.
+    fn numbers<T: Tiled>(&mut self, length: usize) -> &mut [T] {
+        self.grow(length * size_of::<T>());
+        // SAFETY: as many bytes, zeroed once and since then written as f32 or f64, of which all bit patterns are numbers.
+        unsafe { std::slice::from_raw_parts_mut(self.memory.as_ptr().cast::<T>(), length) }
     }
 
     fn release(&mut self) {
@@ -52,10 +63,17 @@ impl Drop for Aligned {
 
 /// Calls `f` with `length` numbers of this thread's scratch, aligned to a cache line, of undefined content.
 pub(super) fn with_scratch<T: Tiled, R>(length: usize, f: impl FnOnce(&mut [T]) -> R) -> R {
-    SCRATCH.with_borrow_mut(|scratch| {
-        scratch.grow(length * size_of::<T>());
-        // SAFETY: as many bytes, zeroed once and since then written as f32 or f64, of which all bit patterns are numbers;
-        // the borrow keeps them for this call.
-        f(unsafe { std::slice::from_raw_parts_mut(scratch.memory.as_ptr().cast::<T>(), length) })
-    })
+    SCRATCH.with_borrow_mut(|scratch| f(scratch.numbers(length)))
+}
+
+/// As [`with_scratch`], for `f` that waits for other threads meanwhile.
+pub(super) fn with_shared<T: Tiled, R>(length: usize, f: impl FnOnce(&mut [T]) -> R) -> R {
+    let mut waiting = SHARED.take();
+    let mut scratch = waiting.pop().unwrap_or(Aligned::EMPTY);
+    SHARED.set(waiting);
+    let result = f(scratch.numbers(length));
+    let mut waiting = SHARED.take();
+    waiting.push(scratch);
+    SHARED.set(waiting);
+    result
 }
