@@ -367,6 +367,18 @@ fn kernels_are_the_same_at_any_number_of_threads() {
             let outer = cast(zeros(401, 301));
             let (narrow, factor) = (cast(random(401, 256, 3)), cast(random(301, 256, 4)));
             kernel::gemm(&outer, 0.0, 1.0, &narrow, false, &factor, true).unwrap();
+            // Taller than wide, with more strips than are packed at once and an inner dimension in parts.
+            let tall = cast(zeros(1201, 601));
+            let (high, wide) = (cast(random(1201, 1101, 5)), cast(random(1101, 601, 6)));
+            kernel::gemm(&tall, 0.0, 1.0, &high, false, &wide, false).unwrap();
+            // Two matrices against one weight, whose rows do not fill their panels, and a step of descent.
+            let (y, dy) = (cast(zeros(401, 301)), cast(zeros(203, 301)));
+            let bias = cast(random(1, 301, 7));
+            let part = narrow.narrow(0, 0, 203).unwrap();
+            kernel::affine(&y, &narrow, (&factor, &bias), None, Some((&dy, &part))).unwrap();
+            let moved = factor.copy().unwrap();
+            let rate = kernel::Rate { lr: 0.1, weight_decay: 0.01 };
+            let norm = kernel::descend(&moved, &y, &narrow, rate).unwrap();
             let sums = cast(zeros(1, 503));
             kernel::column_sum(&sums, 0.0, 1.0, &product).unwrap();
             let (x, m) = (product.zeros_like().unwrap(), product.zeros_like().unwrap());
@@ -378,8 +390,8 @@ fn kernels_are_the_same_at_any_number_of_threads() {
                 kernel::group_dot(&product, &x, 401).unwrap()[0],
             ];
             kernel::normalise_rows(&product, 2.0).unwrap();
-            let tensors: Vec<Vec<f64>> = [product, gradient, outer, sums, x, m].iter().map(numbers).collect();
-            (tensors, reduced.to_vec())
+            let tensors = [product, gradient, outer, tall, y, dy, moved, sums, x, m];
+            (tensors.iter().map(numbers).collect::<Vec<_>>(), reduced.to_vec(), norm)
         })
     };
     for dtype in [DType::F32, DType::F64] {
