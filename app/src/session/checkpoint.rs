@@ -6,7 +6,10 @@
 
 use super::SessionError;
 use super::budget::Spent;
-use super::lane::{Lane, LaneFailure, LanePlan, Shared};
+use super::build::Shared;
+use super::failure::LaneFailure;
+use super::lane::Lane;
+use super::plan::LanePlan;
 use super::tuning::Validation;
 use crate::kernel;
 use crate::record::checkpoint::{self, CheckpointError, LaneCheckpoint, Loaded};

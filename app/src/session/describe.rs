@@ -1,8 +1,9 @@
 //! What is told of a lane at its start and after a change: settings written out, sites, cost, the strategy's card.
 #![forbid(unsafe_code)]
 
+use super::build::Shared;
 use super::guess::Guesser;
-use super::lane::{LanePlan, Shared};
+use super::plan::LanePlan;
 use crate::estimate::{Estimator, cost};
 use crate::model::Network;
 use crate::record::{LaneInfo, StrategyCard};

@@ -2,8 +2,10 @@
 #![forbid(unsafe_code)]
 
 use super::SessionError;
-use super::lane::{LaneFailure, LanePlan, Shared};
+use super::build::Shared;
+use super::failure::LaneFailure;
 use super::oracle::PointOracle;
+use super::plan::LanePlan;
 use crate::data::Batch;
 use crate::estimate::{Directions, Estimator, GuessKind, Point, Settings};
 use crate::kernel;

@@ -4,166 +4,26 @@
 //! computed only when a measurement needs it, or when the lane is the backprop reference.
 #![forbid(unsafe_code)]
 
-use super::SessionError;
 use super::budget::Spent;
-use super::describe;
+use super::failure::{LaneFailure, blown_up, check_loss};
 use super::guess::Guesser;
-use super::memory;
+use super::plan::LanePlan;
 use super::prober::{Place, Prober};
 use super::tuning::Validation;
-use crate::data::{Batch, Batches, Prepared};
+use crate::data::{Batch, Prepared};
 use crate::estimate::{Directions, Estimator, Optimizer, Point, factor};
 use crate::kernel;
 use crate::measure::{Measurer, View};
-use crate::model::{Extent, Graph, Network, Tape, build};
+use crate::model::{Network, Tape};
 use crate::objective::Loss;
-use crate::record::{EndReason, Key, LaneChange, LaneId, LaneInfo, Level, Message, Quantity, StageSeconds, StepReport};
-use crate::strategy::Catalog;
-use crate::workspace::{
-    BACKPROP, Budget, LaneDefaults, LaneRun, LaneSpec, LossesSpec, Measure, ModelSpec, Problem, ScheduleSpec, Workspace,
-};
-use candle_core::{DType, Device, Tensor};
-use std::collections::BTreeMap;
-use std::fmt;
+use crate::record::{Key, LaneChange, LaneInfo, Level, Message, Quantity, StageSeconds, StepReport};
+use crate::workspace::{Budget, LaneSpec, ScheduleSpec};
+use candle_core::Tensor;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
-
-/// A loss this many times the first one counts as diverged.
-const DIVERGED: f64 = 1e4;
-
-/// A loss this many times the first one overflows in products of weights before it is itself infinite.
-const BLOWN_UP: f64 = 10.0;
 
 /// Elements of ĝ below this can be squared and added to parameters without overflow, in single precision too.
 const SAFE: f64 = 1e15;
-
-/// What all lanes of a session that train one problem share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) graph: Arc<Graph>,
-    pub(super) model: ModelSpec,
-    /// Extent of an example as the data set has it.
-    pub(super) images: Extent,
-    pub(super) data: Prepared,
-    pub(super) batches: Batches,
-    pub(super) catalog: Catalog,
-    pub(super) dtype: DType,
-    pub(super) device: Device,
-    pub(super) batch: usize,
-    pub(super) loss: Loss,
-    pub(super) measure: Measure,
-    pub(super) defaults: LaneDefaults,
-    pub(super) budget: Option<Budget>,
-    pub(super) diagnostic: bool,
-}
-
-impl Shared {
-    /// The architecture with the losses that a lane trains.
-    fn graph(&self, losses: LossesSpec) -> Result<Arc<Graph>, SessionError> {
-        if losses == LossesSpec::Global {
-            return Ok(self.graph.clone());
-        }
-        let graph = build::build_with(&self.model, losses, self.images, self.data.classes)?;
-        if self.device.is_cpu() {
-            memory::check(&graph, self.batch, self.dtype)?;
-        }
-        Ok(Arc::new(graph))
-    }
-}
-
-/// A lane before it runs.
-#[derive(Clone, Debug)]
-pub(super) struct LanePlan {
-    pub(super) lane: LaneId,
-    pub(super) name: String,
-    pub(super) spec: LaneSpec,
-    /// Which of the session's problems it trains.
-    pub(super) problem: usize,
-    pub(super) seed: u64,
-    pub(super) steps: u64,
-    pub(super) trial: bool,
-    pub(super) added: bool,
-    /// The sweep's values it was made with, by path.
-    pub(super) axes: BTreeMap<String, String>,
-}
-
-impl LanePlan {
-    /// A lane of the workspace's grid, whose problem is among `problems`.
-    pub(super) fn real(lane: LaneId, run: LaneRun, problems: &[Problem], steps: u64) -> Self {
-        let (axes, problem) = (axes(&run), place(&run, problems));
-        let LaneRun { name, spec, seed, .. } = run;
-        Self { lane, name, spec, problem, seed, steps, trial: false, added: false, axes }
-    }
-
-    /// A lane that was added while running: its settings as they are, with the workspace's defaults where it leaves something
-    /// out.
-    pub(super) fn added(lane: LaneId, name: String, spec: &LaneSpec, workspace: &Workspace) -> Self {
-        let seed =
-            spec.seeds.as_ref().and_then(|seeds| seeds.first()).or(workspace.seeds.first()).copied().unwrap_or(0);
-        let spec = spec.resolved(&workspace.defaults);
-        let (steps, axes, problem) = (workspace.steps, BTreeMap::new(), 0);
-        Self { lane, name, spec, problem, seed, steps, trial: false, added: true, axes }
-    }
-}
-
-/// The problems of a grid, each once, in order.
-pub(super) fn problems(runs: &[LaneRun]) -> Vec<Problem> {
-    let mut found: Vec<Problem> = Vec::new();
-    for run in runs {
-        if !found.contains(&run.problem) {
-            found.push(run.problem.clone());
-        }
-    }
-    found
-}
-
-/// Which of `problems` a run trains.
-pub(super) fn place(run: &LaneRun, problems: &[Problem]) -> usize {
-    problems.iter().position(|problem| *problem == run.problem).unwrap_or(0)
-}
-
-/// The sweep's values of a run, as the workspace writes them.
-pub(super) fn axes(run: &LaneRun) -> BTreeMap<String, String> {
-    run.axes.iter().map(|(path, value)| (path.clone(), value.text().to_owned())).collect()
-}
-
-/// Why a step failed.
-#[derive(Clone, Debug)]
-pub(super) struct LaneFailure {
-    /// What the lane ends with.
-    pub(super) reason: EndReason,
-    /// Whether memory is no longer trusted, so that the whole run must end.
-    pub(super) fatal: bool,
-    /// Whether it is the strategy's and the strategy can be called again.
-    pub(super) again: bool,
-}
-
-impl LaneFailure {
-    pub(super) fn engine(text: &str) -> Self {
-        Self { reason: EndReason::Failed(text.to_owned()), fatal: false, again: false }
-    }
-
-    fn diverged(text: String) -> Self {
-        Self { reason: EndReason::Diverged(text), fatal: false, again: false }
-    }
-}
-
-impl From<candle_core::Error> for LaneFailure {
-    fn from(error: candle_core::Error) -> Self {
-        Self::engine(&error.to_string())
-    }
-}
-
-impl fmt::Display for LaneFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.reason {
-            EndReason::Diverged(text) => write!(f, "diverged: {text}"),
-            EndReason::Plugin(text) | EndReason::Failed(text) => f.write_str(text),
-            other => write!(f, "{other:?}"),
-        }
-    }
-}
 
 /// A running lane.
 pub(super) struct Lane {
@@ -182,7 +42,7 @@ pub(super) struct Lane {
     pub(super) measurer: Measurer,
     pub(super) steps_taken: u64,
     /// What it may use; nothing holds a trial but its steps.
-    budget: Option<Budget>,
+    pub(super) budget: Option<Budget>,
     pub(super) spent: Spent,
     /// The step under way was cancelled in its midst.
     pub(super) torn: bool,
@@ -194,68 +54,6 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    /// Builds model, guesser, estimator and optimizer; refuses what has no meaning, by name.
-    pub(super) fn new(shared: &Shared, plan: LanePlan, cancelled: Arc<AtomicBool>) -> Result<Self, SessionError> {
-        let graph = shared.graph(plan.spec.losses.unwrap_or_default()).map_err(|error| match error {
-            SessionError::Model(error) => SessionError::Lane { lane: plan.name.clone(), reason: error.to_string() },
-            other => other,
-        })?;
-        let network = Network::new(graph.clone(), shared.dtype, &shared.device, plan.seed)?;
-        let tape = Tape::new(graph, shared.batch, shared.dtype, &shared.device)?;
-        let reference = plan.spec.strategy == BACKPROP;
-        let guesser =
-            if reference { None } else { Some(Guesser::new(shared, &plan, &network, &tape, cancelled.clone(), 0)?) };
-        let prober = if shared.measure.bias > 0 && !reference {
-            let guesses = shared.measure.bias_guesses;
-            Some(Prober::new(shared, &plan, &network, &tape, cancelled, guesses)?)
-        } else {
-            None
-        };
-        let estimator = match &guesser {
-            Some(guesser) if guesser.needs_estimator() => {
-                Some(Estimator::new(*guesser.settings(), guesser.kind(), &tape, network.theta())?)
-            }
-            _ => None,
-        };
-        let estimate = network.zeros_like()?;
-        let optimizer = Optimizer::new(plan.spec.optimizer.unwrap_or_default(), network.theta())?;
-        let mut info = describe::info(shared, &plan, &network, guesser.as_ref(), estimator.as_ref());
-        let budget = shared.budget.filter(|_| !plan.trial);
-        match budget.and_then(|budget| Spent::default().left(&budget, &info)) {
-            Some((0, what)) => {
-                let reason = format!("budget: one step uses more {what} than the budget has; give it more");
-                return Err(SessionError::Lane { lane: plan.name, reason });
-            }
-            Some((left, _)) => info.steps = info.steps.min(left),
-            None => {}
-        }
-        let deltas = tape.outputs().into_iter().map(Tensor::zeros_like).collect::<candle_core::Result<_>>()?;
-        Ok(Self {
-            schedule: plan.spec.schedule.unwrap_or_default(),
-            measurer: if plan.trial { Measurer::trial(shared.measure) } else { Measurer::new(shared.measure) },
-            plan,
-            info: Arc::new(info),
-            network,
-            tape,
-            loss: shared.loss,
-            deltas,
-            guesser,
-            estimator,
-            prober,
-            estimate,
-            optimizer,
-            steps_taken: 0,
-            budget,
-            spent: Spent::default(),
-            torn: false,
-            seconds: StageSeconds::default(),
-            first_loss: None,
-            validation: None,
-            change: None,
-            messages: Vec::new(),
-        })
-    }
-
     pub(super) fn info(&self) -> &Arc<LaneInfo> {
         &self.info
     }
@@ -519,23 +317,6 @@ impl Lane {
     pub(super) fn predictions(&self, count: usize) -> candle_core::Result<Vec<u32>> {
         self.tape.logits().narrow(0, 0, count)?.argmax(1)?.to_vec1()
     }
-}
-
-/// Whether training has left all bounds, so that numbers overflow in whoever touches them and no strategy is to blame.
-fn blown_up(first: Option<f64>, loss: f64) -> bool {
-    loss > BLOWN_UP * first.unwrap_or(loss).max(1.0)
-}
-
-fn check_loss(first: &mut Option<f64>, loss: f64, step: u64) -> Result<(), LaneFailure> {
-    let first = *first.get_or_insert(loss);
-    if !loss.is_finite() {
-        return Err(LaneFailure::diverged(format!("the training loss is {loss} at step {step}")));
-    }
-    if loss > DIVERGED * first.max(1.0) {
-        let text = format!("the training loss is {loss:.3e} at step {step}, from {first:.3} at the start");
-        return Err(LaneFailure::diverged(text));
-    }
-    Ok(())
 }
 
 fn validation(values: &[(Key, f64)]) -> Option<Validation> {

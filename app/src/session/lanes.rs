@@ -3,7 +3,8 @@
 //! What cannot be is refused with the reason, and nothing else changes.
 #![forbid(unsafe_code)]
 
-use super::lane::{Lane, LanePlan};
+use super::lane::Lane;
+use super::plan::LanePlan;
 use super::protocol::Refusal;
 use super::trainer::Trainer;
 use super::tuning::Tuning;

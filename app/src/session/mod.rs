@@ -4,23 +4,28 @@
 #![forbid(unsafe_code)]
 
 mod budget;
+mod build;
 mod checkpoint;
 mod describe;
 pub mod device;
+mod failure;
 mod guess;
 pub mod history;
 mod lane;
 mod lanes;
 mod memory;
 mod messages;
+mod obey;
 pub mod offer;
 mod oracle;
 mod past;
 mod peek;
+mod plan;
 mod present;
 mod prober;
 pub mod protocol;
 mod retune;
+mod round;
 mod shared;
 pub mod solo;
 mod source;

@@ -3,8 +3,10 @@
 #![forbid(unsafe_code)]
 
 use super::SessionError;
+use super::build::Shared;
+use super::failure::LaneFailure;
 use super::guess::Guesser;
-use super::lane::{LaneFailure, LanePlan, Shared};
+use super::plan::LanePlan;
 use crate::data::Batch;
 use crate::estimate::{Estimator, Point};
 use crate::kernel;

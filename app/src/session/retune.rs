@@ -10,9 +10,12 @@
 #![forbid(unsafe_code)]
 
 use super::SessionError;
+use super::build::Shared;
 use super::describe;
+use super::failure::LaneFailure;
 use super::guess::Guesser;
-use super::lane::{Lane, LaneFailure, LanePlan, Shared};
+use super::lane::Lane;
+use super::plan::LanePlan;
 use super::prober::Prober;
 use crate::estimate::{Estimator, Settings};
 use crate::kernel;

@@ -3,8 +3,10 @@
 //! to see that it can be, so that what a run is refused for is found before a folder is made or a record written.
 #![forbid(unsafe_code)]
 
-use super::lane::{Lane, Shared, problems};
+use super::build::Shared;
+use super::lane::Lane;
 use super::offer::{Architecture, Offers};
+use super::plan::problems;
 use super::protocol::{Command, Snapshot};
 use super::trainer::Trainer;
 use super::tuning::Tuning;

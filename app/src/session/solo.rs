@@ -5,7 +5,9 @@
 #![forbid(unsafe_code)]
 
 use super::SessionError;
-use super::lane::{Lane, LanePlan, Shared};
+use super::build::Shared;
+use super::lane::Lane;
+use super::plan::LanePlan;
 use crate::data::{Batch, Batches, Prepared};
 use crate::kernel;
 use crate::model::{Extent, Network, build};

@@ -4,30 +4,26 @@
 //! never waits for a face: snapshots are swapped in, events go to observers that do not block.
 #![forbid(unsafe_code)]
 
+use super::build::Shared;
 use super::checkpoint;
 use super::history::{LaneHistory, Spill};
-use super::lane::{Lane, LaneFailure, LanePlan, Shared};
+use super::lane::Lane;
 use super::messages::Messages;
 use super::past::Past;
-use super::peek::peek;
+use super::plan::LanePlan;
 use super::protocol::{Command, LaneView, Snapshot, Status, Until};
 use super::tuning::Tuning;
 use super::{Experiment, SessionError, Summary};
-use crate::data::{Batch, Batches};
+use crate::data::Batches;
 use crate::filter::{self, Filter};
-use crate::kernel;
-use crate::options::OnPluginError;
 use crate::record::folder::records_of;
 use crate::record::observers::{Continued, Shared as SharedObserver};
 use crate::record::read::replay;
 use crate::record::summary::Tally;
-use crate::record::{EndReason, LaneEnd, LaneId, Level, Message, Observer, StepReport};
-use crate::workspace::LaneSpec;
+use crate::record::{EndReason, LaneEnd, LaneId, Level, Message, Observer};
 use arc_swap::ArcSwap;
-use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
-use rayon::prelude::*;
+use crossbeam_channel::Receiver;
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,33 +31,27 @@ use std::time::{Duration, Instant};
 
 /// Publications a second at most.
 const PUBLISH_EVERY: Duration = Duration::from_millis(16);
-/// With nothing to do, time after which what waits to be written is written.
-const REST: Duration = Duration::from_millis(100);
-/// Time that a command is waited for after that.
-const LONG: Duration = Duration::from_secs(3600);
-/// Time between checkpoints of a running lane.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(20);
 
 /// The state of the trainer thread.
 pub(super) struct Trainer {
     pub(super) experiment: Experiment,
     /// Of each problem.
     pub(super) shared: Vec<Arc<Shared>>,
-    batches: Vec<Batches>,
+    pub(super) batches: Vec<Batches>,
     pub(super) waiting: VecDeque<LanePlan>,
     pub(super) active: Vec<Lane>,
     pub(super) plans: Vec<LanePlan>,
     pub(super) tuning: Option<Tuning>,
     pub(super) views: Vec<LaneView>,
     pub(super) observers: Vec<Box<dyn Observer>>,
-    commands: Receiver<Command>,
-    snapshot: Arc<ArcSwap<Snapshot>>,
+    pub(super) commands: Receiver<Command>,
+    pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
     pub(super) cancelled: Arc<AtomicBool>,
-    messages: Messages,
-    past: Past,
+    pub(super) messages: Messages,
+    pub(super) past: Past,
     /// Where values of series go when they leave memory.
-    spill: Arc<Spill>,
-    spill_failed: bool,
+    pub(super) spill: Arc<Spill>,
+    pub(super) spill_failed: bool,
     pub(super) base: Snapshot,
     /// Lanes numbered so far: no number is given twice.
     pub(super) numbered: usize,
@@ -72,21 +62,21 @@ pub(super) struct Trainer {
     /// Figures of every lane, for targets.
     pub(super) tally: SharedObserver<Tally>,
     /// What ends a lane before its last step.
-    stop: Option<Filter>,
+    pub(super) stop: Option<Filter>,
     pub(super) paused: bool,
     pub(super) steps_left: Option<u64>,
-    started: Instant,
+    pub(super) started: Instant,
     published: Instant,
-    checkpointed: Instant,
+    pub(super) checkpointed: Instant,
     pub(super) rate: Rate,
-    interrupted: bool,
-    failed: bool,
+    pub(super) interrupted: bool,
+    pub(super) failed: bool,
     /// The first checkpoint of an ended lane that could not be written.
-    unsaved: Option<String>,
+    pub(super) unsaved: Option<String>,
     /// The checkpoints on disk are of lanes that were started anew since.
-    stale: bool,
+    pub(super) stale: bool,
     /// A plugin may have damaged memory: nothing that comes of it goes over what was written before.
-    untrusted: bool,
+    pub(super) untrusted: bool,
 }
 
 /// Rounds a second over the last while.
@@ -106,7 +96,7 @@ impl Rate {
         (self.since, self.rounds) = (Instant::now(), 0);
     }
 
-    fn count(&mut self) {
+    pub(super) fn count(&mut self) {
         self.rounds += 1;
         let elapsed = self.since.elapsed().as_secs_f64();
         if elapsed > 0.5 {
@@ -248,7 +238,7 @@ impl Trainer {
     }
 
     /// Starts waiting lanes while there is room.
-    fn fill(&mut self) -> Result<(), SessionError> {
+    pub(super) fn fill(&mut self) -> Result<(), SessionError> {
         while self.active.len() < self.experiment.concurrent.max(1) {
             let Some(plan) = self.waiting.pop_front() else { break };
             let shared = self.shared[plan.problem].clone();
@@ -304,268 +294,7 @@ impl Trainer {
         !self.waiting.is_empty()
     }
 
-    /// Applies commands; waits for one while there is nothing to do. False when told to stop.
-    fn obey(&mut self) -> Result<bool, SessionError> {
-        let mut rested = false;
-        loop {
-            let idle = self.paused || (self.active.is_empty() && self.waiting.is_empty());
-            let idle = idle && (self.experiment.keep_open || self.paused);
-            let command = if idle {
-                self.publish(true);
-                match self.commands.recv_timeout(if rested { LONG } else { REST }) {
-                    Ok(command) => {
-                        rested = false;
-                        command
-                    }
-                    Err(RecvTimeoutError::Timeout) => {
-                        // Whoever reads the records finds the last of them too.
-                        self.observers.iter_mut().for_each(|observer| observer.flush());
-                        rested = true;
-                        continue;
-                    }
-                    Err(RecvTimeoutError::Disconnected) => return Ok(false),
-                }
-            } else {
-                match self.commands.try_recv() {
-                    Ok(command) => command,
-                    Err(TryRecvError::Empty) if self.cancelled.load(Ordering::Relaxed) => Command::Stop,
-                    Err(TryRecvError::Empty) => return Ok(true),
-                    Err(TryRecvError::Disconnected) => return Ok(false),
-                }
-            };
-            match command {
-                Command::Pause => (self.paused, self.until) = (true, None),
-                Command::RunUntil(until) => {
-                    if self.run_until(until) {
-                        return Ok(true);
-                    }
-                }
-                Command::Resume => {
-                    (self.paused, self.steps_left, self.until) = (false, None, None);
-                    self.rate.restart();
-                }
-                Command::Step(rounds) => {
-                    (self.paused, self.steps_left, self.until) = (false, Some(rounds), None);
-                    self.rate.restart();
-                    return Ok(true);
-                }
-                Command::Reset => {
-                    self.reset();
-                    self.fill()?;
-                }
-                Command::Add(spec, beside) => {
-                    self.add(&spec, beside);
-                    self.fill()?;
-                }
-                Command::Drop(lane) => self.drop_lane(lane),
-                Command::LearningRate(lane, lr) => {
-                    if let Some(spec) = self.active.iter().find(|active| active.info().lane == lane).map(Lane::settings)
-                    {
-                        let optimizer = spec.optimizer.unwrap_or_default().with_lr(lr);
-                        self.retune(lane, &LaneSpec { optimizer: Some(optimizer), ..spec });
-                    }
-                }
-                Command::Retune(lane, spec) => self.retune(lane, &spec),
-                Command::Peek(id) => {
-                    let lane = self.active.iter().find(|lane| lane.info().lane == id);
-                    let problem = lane.map_or(0, |lane| lane.plan().problem);
-                    match peek(lane, &mut self.batches[problem], &self.shared[problem].data) {
-                        Ok(view) => self.base.batch = view.map(Arc::new).or(self.base.batch.take()),
-                        Err(error) => {
-                            let text = format!("the batch cannot be shown: {error}");
-                            self.say(Message { lane: Some(id), step: None, level: Level::Warn, text });
-                        }
-                    }
-                }
-                Command::Say(message) => {
-                    self.say(*message);
-                    self.publish(true);
-                }
-                Command::Stop => {
-                    self.interrupted = !self.active.is_empty() || !self.waiting.is_empty();
-                    return Ok(false);
-                }
-            }
-        }
-    }
-
-    fn reset(&mut self) {
-        self.until = None;
-        self.views.retain(|view| view.ended != Some(EndReason::Dropped));
-        for lane in self.active.drain(..) {
-            if let Some(plan) = self.plans.iter_mut().find(|plan| plan.lane == lane.info().lane) {
-                *plan = lane.plan().clone();
-            }
-        }
-        let mut plans = std::mem::take(&mut self.plans);
-        let trials = self.tuning.is_some();
-        plans.retain(|plan| (trials || !plan.trial) && self.views.iter().any(|view| view.info.lane == plan.lane));
-        self.views.retain(|view| trials || !view.info.trial);
-        plans.extend(self.waiting.drain(..));
-        self.waiting = plans.into();
-        self.experiment.resume = false;
-        self.started = Instant::now();
-        // The checkpoints of before would be taken for those of the new start.
-        self.stale = true;
-        self.say(Message { lane: None, step: None, level: Level::Info, text: "all lanes start anew".to_owned() });
-    }
-
-    /// One step of every active lane.
-    fn round(&mut self) -> Result<(), SessionError> {
-        let mut batches: Vec<((usize, u64), Batch)> = Vec::with_capacity(1);
-        for lane in &self.active {
-            let key = (lane.plan().problem, lane.steps_taken());
-            if !batches.iter().any(|(known, _)| *known == key) {
-                batches.push((key, self.batches[key.0].batch(key.1)?));
-            }
-        }
-        let shared = &self.shared;
-        let step = |lane: &mut Lane| -> Result<StepReport, LaneFailure> {
-            let key = (lane.plan().problem, lane.steps_taken());
-            let Some((_, batch)) = batches.iter().find(|(known, _)| *known == key) else {
-                return Err(LaneFailure::engine("the round has no batch for this step"));
-            };
-            match catch_unwind(AssertUnwindSafe(|| lane.step(batch, &shared[key.0].data))) {
-                Ok(result) => result,
-                Err(panic) => Err(LaneFailure::engine(&format!("internal error: {}", panic_text(&*panic)))),
-            }
-        };
-        let active = self.active.as_mut_slice();
-        let results: Vec<Result<StepReport, LaneFailure>> = kernel::attended(|| match active {
-            [only] => vec![step(only)],
-            lanes => lanes.par_iter_mut().map(step).collect(),
-        });
-        let mut ended = Vec::new();
-        for (place, result) in results.into_iter().enumerate() {
-            for message in self.active[place].take_messages() {
-                self.say(message);
-            }
-            let lane = &self.active[place];
-            let id = lane.info().lane;
-            match result {
-                Ok(report) => {
-                    self.observers.iter_mut().for_each(|observer| observer.step(&report));
-                    if let Some(view) = self.views.iter_mut().find(|view| view.info.lane == id) {
-                        if self.experiment.history {
-                            view.history.push(&report);
-                        }
-                        view.step = lane.steps_taken();
-                        view.seconds = lane.seconds();
-                    }
-                    let met = self.stop.as_ref().filter(|stop| self.tally.lock().meets(id, stop));
-                    if let Some(stop) = met {
-                        ended.push((id, EndReason::Target(stop.to_string())));
-                    } else if lane.steps_taken() >= lane.steps() {
-                        ended.push((id, EndReason::Done));
-                    } else if let Some(what) = lane.spent_out() {
-                        ended.push((id, EndReason::Budget(what.to_owned())));
-                    }
-                }
-                // The step was not taken; the command to stop is on its way.
-                Err(failure) if failure.reason == EndReason::Interrupted => self.active[place].tear(),
-                Err(failure) => {
-                    let level = Level::Error;
-                    let text = failure.to_string();
-                    let step = Some(lane.steps_taken());
-                    self.say(Message { lane: Some(id), step, level, text });
-                    let plugin = matches!(failure.reason, EndReason::Plugin(_));
-                    self.untrusted |= failure.fatal;
-                    if failure.fatal || (plugin && self.experiment.on_plugin_error == OnPluginError::Abort) {
-                        self.failed = true;
-                    }
-                    let skip = failure.again && self.experiment.on_plugin_error == OnPluginError::Skip;
-                    if skip && self.active[place].skip() < self.active[place].steps() {
-                        continue;
-                    }
-                    ended.push((id, if skip { EndReason::Done } else { failure.reason }));
-                }
-            }
-        }
-        for (id, reason) in ended {
-            self.end_lane(id, reason);
-        }
-        if self.out_of_time() {
-            for id in self.active.iter().map(|lane| lane.info().lane).collect::<Vec<_>>() {
-                self.end_lane(id, EndReason::OutOfTime);
-            }
-            self.waiting.clear();
-            self.tuning = None;
-        }
-        self.observers.iter_mut().for_each(|observer| observer.flush());
-        if let Some(failure) = self.spill.failure().filter(|_| !self.spill_failed) {
-            let text = failure.to_owned();
-            self.spill_failed = true;
-            self.say(Message { lane: None, step: None, level: Level::Warn, text });
-        }
-        self.rate.count();
-        self.look_out();
-        if let Some(left) = &mut self.steps_left {
-            *left = left.saturating_sub(1);
-            if *left == 0 {
-                (self.paused, self.steps_left) = (true, None);
-            }
-        }
-        if std::mem::take(&mut self.stale) || self.checkpointed.elapsed() > CHECKPOINT_EVERY {
-            self.checkpoint()?;
-        }
-        Ok(())
-    }
-
-    fn out_of_time(&self) -> bool {
-        self.experiment.workspace.seconds.is_some_and(|limit| self.started.elapsed().as_secs_f64() >= limit)
-    }
-
-    /// Ends an active lane: last measurements, record, checkpoint.
-    pub(super) fn end_lane(&mut self, id: LaneId, reason: EndReason) {
-        let Some(place) = self.active.iter().position(|lane| lane.info().lane == id) else { return };
-        let mut lane = self.active.remove(place);
-        // A reset starts it with the settings it ended with.
-        if let Some(plan) = self.plans.iter_mut().find(|plan| plan.lane == id) {
-            *plan = lane.plan().clone();
-        }
-        let measured = [EndReason::Done, EndReason::OutOfTime].contains(&reason);
-        if measured || matches!(reason, EndReason::Target(_) | EndReason::Budget(_)) {
-            match catch_unwind(AssertUnwindSafe(|| lane.last_report(&self.shared[lane.plan().problem].data))) {
-                Ok(Ok(report)) => {
-                    self.observers.iter_mut().for_each(|observer| observer.step(&report));
-                    if self.experiment.history
-                        && let Some(view) = self.views.iter().find(|view| view.info.lane == id)
-                    {
-                        view.history.push(&report);
-                    }
-                }
-                Ok(Err(failure)) => {
-                    let text = failure.to_string();
-                    self.say(Message { lane: Some(id), step: Some(lane.steps_taken()), level: Level::Error, text });
-                }
-                Err(panic) => {
-                    let text = format!("internal error: {}", panic_text(&*panic));
-                    self.say(Message { lane: Some(id), step: Some(lane.steps_taken()), level: Level::Error, text });
-                }
-            }
-        }
-        if let Some(tuning) = &mut self.tuning {
-            tuning.ended(id, lane.last_validation(), &reason);
-        }
-        let end = LaneEnd { lane: id, steps: lane.steps_taken(), reason: reason.clone(), seconds: lane.seconds() };
-        self.observers.iter_mut().for_each(|observer| observer.lane_ended(&end));
-        if let Some(view) = self.views.iter_mut().find(|view| view.info.lane == id) {
-            view.ended = Some(reason.clone());
-            view.seconds = lane.seconds();
-        }
-        if let Some(folder) = &self.experiment.checkpoints
-            && !self.untrusted
-        {
-            // Records first: they may reach further than the checkpoint, never the other way round.
-            self.observers.iter_mut().for_each(|observer| observer.sync());
-            let Err(error) = lane.checkpoint(folder, Some(&reason)) else { return };
-            let text = error.to_string();
-            self.unsaved.get_or_insert_with(|| text.clone());
-            self.say(Message { lane: Some(id), step: None, level: Level::Error, text });
-        }
-    }
-
-    fn checkpoint(&mut self) -> Result<(), SessionError> {
+    pub(super) fn checkpoint(&mut self) -> Result<(), SessionError> {
         self.checkpointed = Instant::now();
         if let Some(folder) = self.experiment.checkpoints.as_ref().filter(|_| !self.untrusted) {
             self.observers.iter_mut().for_each(|observer| observer.sync());
@@ -581,7 +310,7 @@ impl Trainer {
         self.messages.push(message);
     }
 
-    fn publish(&mut self, now: bool) {
+    pub(super) fn publish(&mut self, now: bool) {
         if !now && self.published.elapsed() < PUBLISH_EVERY {
             return;
         }

@@ -5,7 +5,7 @@
 #![forbid(unsafe_code)]
 
 use super::SessionError;
-use super::lane::{LanePlan, axes, place, problems};
+use super::plan::{LanePlan, axes, place, problems};
 use crate::record::{EndReason, LaneId};
 use crate::workspace::{LaneRun, Problem, TuneMetric, Workspace, apply_axis};
 
