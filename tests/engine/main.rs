@@ -14,6 +14,7 @@ mod layers;
 mod local;
 mod measures;
 mod order;
+mod products;
 mod proposer;
 mod reference;
 mod strategies;

@@ -3,8 +3,8 @@
 //! The trainer only counts; the waiting thread looks and writes, so that a slow terminal never slows training.
 
 use crate::record::observers::Shared;
-use crate::record::summary::Standing;
 use crate::record::table::rounded;
+use crate::record::tally::Standing;
 use crate::record::{Key, LaneEnd, LaneId, LaneInfo, Level, Message, Observer, Quantity, StepReport, log};
 use crate::workspace::Workspace;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};

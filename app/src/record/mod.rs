@@ -22,6 +22,7 @@ pub mod replace;
 pub mod report;
 pub mod summary;
 pub mod table;
+pub mod tally;
 pub mod time;
 pub mod truncate;
 

@@ -209,7 +209,7 @@ pub fn rounded(value: f64) -> String {
 mod tests {
     use super::*;
     use crate::record::jsonl::tests::{lane, report};
-    use crate::record::summary::Tally;
+    use crate::record::tally::Tally;
     use crate::record::{EndReason, Key, LaneEnd, Observer, Quantity, StageSeconds};
 
     fn summary() -> Summary {

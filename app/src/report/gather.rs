@@ -5,7 +5,8 @@ use super::series::Series;
 use super::source::Run;
 use crate::filter::Filter;
 use crate::record::read::{Record, read_records};
-use crate::record::summary::{LaneSummary, Tally};
+use crate::record::summary::LaneSummary;
+use crate::record::tally::Tally;
 use crate::record::{Key, LaneId, LaneInfo, Observer, Quantity, StepReport};
 use std::collections::BTreeMap;
 

@@ -6,7 +6,7 @@
 //!                              figures ─→ pictures ─────────────┴─→ page (Markdown, HTML), JSON, CSV
 //! ```
 //!
-//! Every number of a table is the summary's, found by the same [`crate::record::summary::Tally`] from the same records. Knows
+//! Every number of a table is the summary's, found by the same [`crate::record::tally::Tally`] from the same records. Knows
 //! records and pictures; nothing of sessions or screens.
 #![forbid(unsafe_code)]
 

@@ -19,7 +19,7 @@ use crate::filter::{self, Filter};
 use crate::record::folder::records_of;
 use crate::record::observers::{Continued, Shared as SharedObserver};
 use crate::record::read::replay;
-use crate::record::summary::Tally;
+use crate::record::tally::Tally;
 use crate::record::{EndReason, LaneEnd, LaneId, Level, Message, Observer};
 use arc_swap::ArcSwap;
 use crossbeam_channel::Receiver;

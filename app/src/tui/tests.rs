@@ -286,7 +286,7 @@ fn a_filter_hides_lanes_and_keeps_their_colours() {
 #[test]
 fn the_figures_that_filters_ask_for_are_those_of_reports() {
     use crate::filter::{Facts, Numeric};
-    use crate::record::{Key, Observer, Quantity, StepReport, summary::Tally};
+    use crate::record::{Key, Observer, Quantity, StepReport, tally::Tally};
     let session = session();
     let lane = &session.lanes[1];
     let mut tally = Tally::new("", None);
