@@ -22,6 +22,7 @@ fn answer(request: Request) -> Result<Exit, Failure> {
     if !matches!(request, Request::Probe(_)) {
         cli::look_before_loading();
     }
+    request.check_plugin_paths()?;
     match request {
         Request::Screen(options) => cli::screen(&options),
         Request::Open(options) => cli::open(&options),

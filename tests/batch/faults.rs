@@ -122,6 +122,16 @@ fn files_that_are_no_plugins_are_listed_with_the_reason() {
 }
 
 #[test]
+fn a_place_for_plugins_that_is_not_there_is_refused_even_where_no_lane_needs_it() {
+    let place = beside("fault-panic", "");
+    let arguments = ["--batch", "quickstart", "--steps", "1", "--plugin-path", "gone"];
+    for arguments in [&arguments[..], &["plugin", "info", "weight-transpose", "--plugin-path", "gone"]] {
+        let refused = place.run(arguments).expect(4);
+        assert!(refused.err.contains("--plugin-path gone: no such folder or library"), "{}", refused.err);
+    }
+}
+
+#[test]
 fn a_library_that_brings_its_process_down_is_listed_and_never_a_crash() {
     let place = beside("fault-panic", "");
     let code = "#include <stdlib.h>\n__attribute__((constructor)) static void start(void) { abort(); }\n";

@@ -19,7 +19,7 @@ use super::{Bench, BenchError, Memory, Method, Model};
 use crate::model::Stored;
 use crate::session::{Solo, device, pool};
 use crate::workspace::Scope;
-use candle_core::{DType, Device};
+use candle_core::{DType, Device, Tensor};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::io::{BufRead, Write};
@@ -147,7 +147,9 @@ impl Server<'_> {
         let data = || -> candle_core::Result<_> {
             let mut stored = Stored::open(&case.file)?;
             let classes = stored.tensor("labels", &self.device)?.to_dtype(DType::U32)?.to_vec1::<u32>()?;
-            model.prepared(stored.tensor("x", &self.device)?, classes, case.classes)
+            let x = Tensor::zeros(stored.shape("x")?, DType::F32, &self.device)?;
+            stored.read_into("x", &x)?;
+            model.prepared(x, classes, case.classes)
         };
         let data = data().map_err(|error| error.to_string())?;
         let plan = model.plan(&method, case.lr, data, &self.bench.plugin_paths);

@@ -123,6 +123,38 @@ pub enum Request {
     Man,
 }
 
+impl Request {
+    /// What was named with `--plugin-path` to be used; `plugin list` only says what there is.
+    fn plugin_paths(&self) -> &[PathBuf] {
+        match self {
+            Self::Screen(options) => &options.run.plugin_path,
+            Self::Batch(options) => &options.run.plugin_path,
+            Self::Check(options) => &options.plugin_path,
+            Self::Open(options) => &options.plugin_path,
+            Self::Bench { bench, .. } => &bench.plugin_paths,
+            Self::PluginInfo { plugin_path, .. } | Self::PluginBench { plugin_path, .. } => plugin_path,
+            _ => &[],
+        }
+    }
+
+    /// Refuses places for plugins that are not there: nobody names one that is not wanted.
+    ///
+    /// # Errors
+    /// [`Failure`] that names the first.
+    pub fn check_plugin_paths(&self) -> Result<(), Failure> {
+        match self.plugin_paths().iter().find(|path| !path.exists()) {
+            None => Ok(()),
+            Some(path) => Err(Failure::new(
+                Exit::Plugin,
+                format!(
+                    "--plugin-path {}: no such folder or library; give a folder that holds libraries, or one library",
+                    path.display()
+                ),
+            )),
+        }
+    }
+}
+
 /// The shipped workspaces with their questions; or the text of the one called `name`, to begin a file of one's own with.
 ///
 /// # Errors

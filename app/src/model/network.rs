@@ -4,7 +4,7 @@ use super::graph::Graph;
 use super::layer::Start;
 use super::stored::Stored;
 use crate::kernel::{self, Draw, DrawKey};
-use candle_core::{DType, Device, Result, Tensor, Var, bail};
+use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::VarMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -103,11 +103,7 @@ impl Network {
     pub fn load(&self, path: &Path) -> Result<()> {
         let mut stored = Stored::open(path)?;
         for (name, var) in self.names.iter().zip(&self.vars) {
-            let tensor = stored.tensor(name, var.device())?;
-            if tensor.shape() != var.shape() {
-                bail!("{}: `{name}` is {:?}, expected {:?}", path.display(), tensor.dims(), var.dims());
-            }
-            kernel::copy(var, &tensor.to_dtype(var.dtype())?.contiguous()?)?;
+            stored.read_into(name, var)?;
         }
         Ok(())
     }
