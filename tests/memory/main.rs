@@ -5,7 +5,7 @@
 //! | blocks | bytes | what |
 //! |---|---|---|
 //! | a few a product | ≤ 2 MiB each | packing scratch inside the `gemm` crate, aligned for vector registers, freed at once |
-//! | ≤ 600 | ≤ 64 KiB | sums in double precision (a number a row or column: at most 8·L·B bytes a vector), the scalars and their copy for the coefficients, lists of tensors and handles, the step's report |
+//! | ≤ 600 | ≤ 64 KiB | sums in double precision (a number a row or column: at most 8·L·B bytes a vector), the scalars and their copy for the coefficients, lists of tensors and handles, the step's report, a task for each thread that stays awake meanwhile |
 //! | ≤ 3000 | ≤ 256 KiB | the same for strategies that iterate: a list of sources for each of their operations |
 
 mod counting;
