@@ -127,7 +127,7 @@ fn a_place_for_plugins_that_is_not_there_is_refused_even_where_no_lane_needs_it(
     let arguments = ["--batch", "quickstart", "--steps", "1", "--plugin-path", "gone"];
     for arguments in [&arguments[..], &["plugin", "info", "weight-transpose", "--plugin-path", "gone"]] {
         let refused = place.run(arguments).expect(4);
-        assert!(refused.err.contains("--plugin-path gone: no such folder or library"), "{}", refused.err);
+        assert!(refused.error.contains("--plugin-path gone: no such folder or library"), "{}", refused.error);
     }
 }
 
