@@ -2,20 +2,19 @@
 #![forbid(unsafe_code)]
 
 use super::action::Action;
-use super::browser::Wanted;
-use super::command::{self, complete::World, prompt};
+use super::answer;
+use super::command::{complete::World, prompt};
 use super::compare;
-use super::editor::text::{self, Draft, Request};
-use super::editor::{self, Outcome};
+use super::editor::text::Draft;
 use super::export::{self, Copied};
 use super::format;
 use super::lanes::{Group, shown};
 use super::layout;
 use super::navigate;
-use super::overlay::{help, menu::Menu, palette};
+use super::overlay::menu::Menu;
 use super::panes::{self, PaneId};
 use super::perf::Figures;
-use super::state::{Overlay, SMOOTHING, State, Window};
+use super::state::{Overlay, SMOOTHING, State};
 use super::steer;
 use super::view::View;
 use super::watching;
@@ -70,7 +69,7 @@ pub fn update(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
     let lanes = shown(state, snapshot);
     heal(state, &lanes);
     if state.overlay.is_some() {
-        return in_overlay(state, action, snapshot);
+        return answer::in_overlay(state, action, snapshot);
     }
     if let Some(notice) = watching::refusal(&action, snapshot) {
         state.notice = Some(notice.to_owned());
@@ -109,7 +108,7 @@ pub fn update(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Eff
         Action::Quit if snapshot.status == Status::Running && snapshot.origin == Origin::Training => {
             confirm(state, "Training is under way. Stop it and quit?".to_owned(), action);
         }
-        Action::Quit => return perform(state, action, snapshot),
+        Action::Quit => return answer::perform(state, action, snapshot),
         Action::NewLane | Action::CopyLane | Action::EditLane => steer::open_form(state, action, &lanes, snapshot),
         Action::Open if state.on_verdict => return vec![Effect::Evidence],
         Action::Open if state.focus == PaneId::Lanes => steer::open_form(state, Action::EditLane, &lanes, snapshot),
@@ -234,7 +233,7 @@ fn choose_layout(state: &mut State, number: u8, snapshot: &Snapshot) {
 }
 
 /// A terminal that was small for a moment may have cut what it showed, also when it is back at its size: all is drawn anew.
-fn resized(state: &mut State, width: u16, height: u16) -> Vec<Effect> {
+pub fn resized(state: &mut State, width: u16, height: u16) -> Vec<Effect> {
     state.size = (width, height);
     vec![Effect::Redraw]
 }
@@ -259,157 +258,6 @@ pub fn selected<'a, 'b>(state: &State, lanes: &'b [Group<'a>]) -> Option<&'b Gro
 
 fn confirm(state: &mut State, question: String, action: Action) {
     state.overlay = Some(Overlay::Confirm { question, action });
-}
-
-/// Does what was asked about, once the answer is yes.
-fn perform(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Effect> {
-    match action {
-        Action::Reset => {
-            (state.crosshair, state.window) = (None, Window::All);
-            state.values.clear();
-            vec![Effect::Send(Command::Reset)]
-        }
-        Action::Stop => vec![Effect::Send(Command::Stop)],
-        Action::TogglePause => vec![Effect::TrainOn],
-        Action::Quit if snapshot.origin == Origin::Training => vec![Effect::Send(Command::Stop), Effect::Quit],
-        Action::Quit => vec![Effect::Quit],
-        Action::DropLane => {
-            let lanes = shown(state, snapshot);
-            let ids =
-                selected(state, &lanes).map(|group| group.lanes.iter().map(|lane| lane.info.lane).collect::<Vec<_>>());
-            ids.unwrap_or_default().into_iter().map(|id| Effect::Send(Command::Drop(id))).collect()
-        }
-        other => update(state, other, snapshot),
-    }
-}
-
-fn in_overlay(state: &mut State, action: Action, snapshot: &Snapshot) -> Vec<Effect> {
-    let Some(overlay) = state.overlay.as_mut() else { return Vec::new() };
-    match (overlay, action) {
-        (_, Action::Resize(width, height)) => return resized(state, width, height),
-        (Overlay::Editor(text), action) if action != Action::Redraw && action != Action::Suspend => {
-            let quits = action == Action::Quit;
-            let asked = text::reduce(text, if quits { &Action::Back } else { &action });
-            return match asked {
-                Some(Request::Save { path, over }) => vec![Effect::Save { path, over }],
-                Some(Request::Run(draft)) => vec![Effect::Open(draft)],
-                Some(Request::Close) => {
-                    state.overlay = None;
-                    if quits { update(state, Action::Quit, snapshot) } else { Vec::new() }
-                }
-                None => Vec::new(),
-            };
-        }
-        (_, Action::Back) => state.overlay = None,
-        (_, Action::Redraw) => return vec![Effect::Redraw],
-        (_, Action::Suspend) => return vec![Effect::Suspend],
-        (Overlay::Lane(_), Action::Quit) => {
-            state.overlay = None;
-            return update(state, Action::Quit, snapshot);
-        }
-        (Overlay::Browser(_), Action::Quit) => {
-            state.overlay = None;
-            return update(state, Action::Quit, snapshot);
-        }
-        (Overlay::Browser(browser), action) => match browser.reduce(&action) {
-            Some(Wanted::Session) => return vec![Effect::EditSession(None)],
-            Some(Wanted::Edit(item)) => return vec![Effect::Edit(item)],
-            None => {}
-        },
-        (Overlay::Lane(form), action) => {
-            if let Outcome::Send(commands) = editor::reduce(form, action) {
-                state.overlay = None;
-                return commands.into_iter().map(Effect::Send).collect();
-            }
-        }
-        (Overlay::Confirm { action: asked, .. }, answer) => {
-            let asked = asked.clone();
-            let again = answer == Action::Quit && asked == Action::Quit;
-            match answer {
-                Action::Accept | Action::Type('y' | 'Y') => {
-                    state.overlay = None;
-                    return perform(state, asked, snapshot);
-                }
-                _ if again => {
-                    state.overlay = None;
-                    return perform(state, asked, snapshot);
-                }
-                Action::Type(_) | Action::Erase | Action::Quit => state.overlay = None,
-                _ => {}
-            }
-        }
-        (Overlay::Menu(_), Action::Quit) => {
-            state.overlay = None;
-            return update(state, Action::Quit, snapshot);
-        }
-        (Overlay::Menu(menu), action) => {
-            let (chosen, typed) = (menu.choose(&action), matches!(action, Action::Type(_) | Action::Erase));
-            if chosen.is_some() || typed {
-                state.overlay = None;
-            }
-            return chosen.map_or_else(Vec::new, |chosen| update(state, chosen, snapshot));
-        }
-        (Overlay::Command(prompt), Action::Accept) => {
-            let text = prompt.line.text().to_owned();
-            match command::read(&text) {
-                Ok(found) => {
-                    prompt::remember(&mut state.history, &text);
-                    state.overlay = None;
-                    return found.map_or_else(Vec::new, |action| update(state, action, snapshot));
-                }
-                Err(error) => prompt.error = Some(error),
-            }
-        }
-        (_, Action::Quit) => {
-            state.overlay = None;
-            return update(state, Action::Quit, snapshot);
-        }
-        (Overlay::Command(prompt), action) => {
-            let world = World { snapshot, layouts: &state.layouts, selected: state.selected };
-            let close = prompt.edit(&action, &state.history, world);
-            if close {
-                state.overlay = None;
-            }
-        }
-        (Overlay::Help { query, scroll }, Action::Type(character)) => {
-            query.push(character);
-            *scroll = 0;
-        }
-        (Overlay::Help { query, scroll }, Action::Erase) => {
-            query.pop();
-            *scroll = 0;
-        }
-        (Overlay::Help { query, scroll }, Action::Scroll(by)) => {
-            // Scrolling ends where the last row is in view.
-            let shown = usize::from(state.size.1.saturating_sub(4));
-            let most = help::rows(&state.keymap, query, state.size.0, false).len().saturating_sub(shown);
-            *scroll = scroll.saturating_add_signed(by.into()).min(most);
-        }
-        (Overlay::Help { .. }, Action::Accept) => state.overlay = None,
-        (Overlay::Palette { query, chosen }, Action::Type(character)) => {
-            query.push(character);
-            *chosen = 0;
-        }
-        (Overlay::Palette { query, chosen }, Action::Erase) => {
-            query.pop();
-            *chosen = 0;
-        }
-        (Overlay::Palette { query, chosen }, Action::Scroll(by)) => {
-            *chosen = chosen
-                .saturating_add_signed(by.into())
-                .min(palette::matches(&state.layouts, &state.keymap, query).len().saturating_sub(1));
-        }
-        (Overlay::Palette { query, chosen }, Action::Accept) => {
-            let found =
-                palette::matches(&state.layouts, &state.keymap, query).into_iter().nth(*chosen).map(|line| line.action);
-            state.overlay = None;
-            if let Some(action) = found {
-                return update(state, action, snapshot);
-            }
-        }
-        _ => {}
-    }
-    Vec::new()
 }
 
 /// Learning rates move along half-decades: 0.1, 0.316, 1.
