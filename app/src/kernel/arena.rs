@@ -66,12 +66,7 @@ impl Arena {
         let (extents, length) = ((rows, columns), (rows * columns).max(1));
         let (waiting, number) = {
             let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-            // A buffer much too large is left for those who need it.
-            let enough = |piece: &Piece| piece.length >= length && piece.length / 4 <= length;
-            let waiting = free.waiting.iter().enumerate().filter(|(_, piece)| enough(piece));
-            let waiting = waiting.map(|(index, piece)| (index, piece, piece.seen_as(extents)));
-            let smallest = waiting.min_by_key(|(_, piece, view)| (piece.length, view.is_none(), piece.number));
-            let found = smallest.map(|(index, _, view)| (index, view));
+            let found = free.smallest(length, extents);
             free.made += usize::from(found.is_none());
             (found.map(|(index, view)| (free.waiting.swap_remove(index), view)), free.made)
         };
@@ -86,6 +81,26 @@ impl Arena {
             }
         };
         Ok(Scratch { view: piece.views.len() - 1, piece: Arc::new(piece), free })
+    }
+}
+
+impl Pieces {
+    /// The waiting piece to be lent and, where it was lent so before, its view of these extents: the smallest, one with such a
+    /// view before others, the one made first. A buffer much too large is left for those who need it.
+    fn smallest(&self, length: usize, extents: (usize, usize)) -> Option<(usize, Option<usize>)> {
+        let mut best: Option<((usize, bool, usize), usize, Option<usize>)> = None;
+        for (index, piece) in self.waiting.iter().enumerate() {
+            let fits = piece.length >= length && piece.length / 4 <= length;
+            if !fits || best.is_some_and(|((least, ..), ..)| piece.length > least) {
+                continue;
+            }
+            let view = piece.seen_as(extents);
+            let rank = (piece.length, view.is_none(), piece.number);
+            if best.is_none_or(|(least, ..)| rank < least) {
+                best = Some((rank, index, view));
+            }
+        }
+        best.map(|(_, index, view)| (index, view))
     }
 }
 

@@ -15,7 +15,7 @@ use super::plan::Plan;
 use super::services::{Problem, Reply};
 use super::sites::SiteView;
 use crate::kernel::Scratch;
-use crate::model::Tape;
+use crate::model::{Graph, Tape};
 use candle_core::Tensor;
 use guesswork_plugin::abi::gw_context;
 use std::cell::RefCell;
@@ -62,6 +62,8 @@ pub(super) struct Prepared {
     pub persistent: Vec<(String, Guarded)>,
     /// M_l where no activation follows: ones.
     pub ones: Vec<Option<Tensor>>,
+    /// Of each site, whether the way back to it passes nothing that the call for it could find unmade, in call mode `layer`.
+    pub clear: Vec<bool>,
 }
 
 /// The call under way.
@@ -91,6 +93,12 @@ pub(super) struct State<'a> {
     pub watched: Vec<(Label, Tensor, u64)>,
 }
 
+/// Last node whose values of this step exist in the call for `site`, in call mode `layer`.
+pub(super) fn ready(graph: &Graph, site: usize) -> usize {
+    let place = &graph.sites[site];
+    place.activation.unwrap_or(place.node)
+}
+
 impl<'a> State<'a> {
     /// The state of a call of `propose`.
     pub fn new(
@@ -101,10 +109,7 @@ impl<'a> State<'a> {
         scratch: &'a mut Vec<Scratch>,
         context: &'a Context,
     ) -> Self {
-        let ready = call.site.map(|site| {
-            let place = &call.tape.graph().sites[site];
-            place.activation.unwrap_or(place.node)
-        });
+        let ready = call.site.map(|site| ready(call.tape.graph(), site));
         Self {
             phase,
             prepared,

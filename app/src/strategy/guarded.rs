@@ -21,7 +21,23 @@ const UNWRITTEN_F64: u64 = 0x7ff8_0000_0000_6775;
 pub(super) struct Guarded {
     whole: Tensor,
     inner: Tensor,
+    /// Where the two redzones begin, of a tensor in the host's memory. Nobody gives the storage other memory: kernels and plugins
+    /// write it in place.
+    zones: Option<Zones>,
 }
+
+#[derive(Clone, Copy, Debug)]
+struct Zones {
+    before: *const u8,
+    past: *const u8,
+    wide: bool,
+}
+
+// SAFETY: addresses inside the storage of `Guarded::whole`, which they live with; read through `&Guarded` only, between calls
+// of the plugin that may write there.
+unsafe impl Send for Zones {}
+// SAFETY: as above.
+unsafe impl Sync for Zones {}
 
 /// Where a redzone was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +65,11 @@ impl Guarded {
         kernel::fill(&whole.narrow(0, 0, REDZONE)?, SENTINEL)?;
         kernel::fill(&whole.narrow(0, REDZONE + count, REDZONE)?, SENTINEL)?;
         let inner = whole.narrow(0, REDZONE, count)?.reshape(shape)?;
-        Ok(Self { whole, inner })
+        let zones = kernel::cpu_pointer(&whole).map(|(pointer, bytes)| {
+            let size = bytes / (count + 2 * REDZONE);
+            Zones { before: pointer, past: pointer.wrapping_add((REDZONE + count) * size), wide: size == 8 }
+        });
+        Ok(Self { whole, inner, zones })
     }
 
     /// The inside.
@@ -59,10 +79,10 @@ impl Guarded {
 
     /// The first redzone that does not hold what it should.
     pub fn overrun(&self) -> Result<Option<Overrun>> {
-        let count = self.inner.elem_count();
-        if self.intact(count) == Some(true) {
+        if self.intact() == Some(true) {
             return Ok(None);
         }
+        let count = self.inner.elem_count();
         let zone = |start: usize| -> Result<[bool; REDZONE]> {
             let mut touched = [false; REDZONE];
             let mut look = |index: usize, value: f64| touched[index] = value.to_bits() != SENTINEL.to_bits();
@@ -93,22 +113,20 @@ impl Guarded {
         Ok(first.map(|first| Overrun { side: "before", distance: REDZONE - first }))
     }
 
-    /// Whether both redzones around `count` elements hold what they should; `None` where they cannot be read in place.
-    fn intact(&self, count: usize) -> Option<bool> {
-        let (pointer, bytes) = kernel::cpu_pointer(&self.whole)?;
-        let size = bytes / (count + 2 * REDZONE);
-        let past = pointer.wrapping_add((REDZONE + count) * size);
-        let whole = |zone: *mut u8| {
-            // SAFETY: the storage holds a redzone, `count` elements and another redzone, of f32 or f64 by their size, and
-            // outlives this; nobody writes it between calls.
+    /// Whether both redzones hold what they should; `None` where they cannot be read in place.
+    fn intact(&self) -> Option<bool> {
+        let Zones { before, past, wide } = self.zones?;
+        let whole = |zone: *const u8| {
+            // SAFETY: a redzone of as many f32 or f64 (by `wide`) lies there, in a storage that outlives this; nobody writes it
+            // between calls.
             unsafe {
-                match size {
-                    4 => (*zone.cast::<[u32; REDZONE]>()) == [(SENTINEL as f32).to_bits(); REDZONE],
-                    _ => (*zone.cast::<[u64; REDZONE]>()) == [SENTINEL.to_bits(); REDZONE],
+                match wide {
+                    false => (*zone.cast::<[u32; REDZONE]>()) == [(SENTINEL as f32).to_bits(); REDZONE],
+                    true => (*zone.cast::<[u64; REDZONE]>()) == [SENTINEL.to_bits(); REDZONE],
                 }
             }
         };
-        Some(whole(pointer) && whole(past))
+        Some(whole(before) && whole(past))
     }
 
     /// Fills the inside with the NaN of unwritten elements.

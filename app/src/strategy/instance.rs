@@ -7,7 +7,7 @@
 
 use super::account::KernelTime;
 use super::call::{Call, Outcome};
-use super::context::{Context, Phase, Prepared, State, with_events};
+use super::context::{Context, Phase, Prepared, State, ready, with_events};
 use super::draws::Draws;
 use super::events::{Events, Level};
 use super::failure::{Failure, Place, PluginError};
@@ -23,6 +23,7 @@ use super::params::Params;
 use super::plan::{CallMode, Plan, default_plan, read_plan};
 use super::read::error_text;
 use super::records::{parameter, site_record};
+use super::services::ops::unmade;
 use super::sites::{SiteView, sites};
 use crate::kernel::Scratch;
 use crate::model::{Graph, Tape};
@@ -198,6 +199,7 @@ impl Instance {
         let broken = |error: candle_core::Error| self.error("prepare", None, None, host_failure(&error));
         let persistent = self.persistent(&plan, tape).map_err(broken)?;
         let ones = ones(&views, &plan, tape).map_err(broken)?;
+        let clear = (0..views.len()).map(|site| unmade(tape, site, ready(graph, site)).is_none()).collect();
         self.context.set_cancelled(&run.cancelled);
         self.sites = Arc::clone(&views);
         self.handles = std::iter::repeat_with(Vec::new).take(views.len() + 2).collect();
@@ -210,6 +212,7 @@ impl Instance {
             instance: run.instance,
             persistent,
             ones,
+            clear,
         });
         Ok(plan)
     }

@@ -73,9 +73,12 @@ impl Strategy for WeightTranspose {
 /// A place in the walk up from a target site: a site, and how many layers up noise may still start.
 type Place = (usize, usize);
 
-/// Matrices of the call, one a place, shared by all targets and guesses.
+/// Matrices of the call, one a place, shared by all targets and guesses. Most calls have one.
 #[derive(Default)]
-struct Buffers<'s>(Vec<Buffer<'s>>);
+struct Buffers<'s> {
+    first: Option<Buffer<'s>>,
+    others: Vec<Buffer<'s>>,
+}
 
 #[derive(Clone, Copy)]
 struct Buffer<'s> {
@@ -86,15 +89,25 @@ struct Buffer<'s> {
 }
 
 impl<'s> Buffers<'s> {
-    /// Index of the matrix at a place.
-    fn at(&mut self, step: &Step<'s>, place: Place) -> Result<usize> {
-        if let Some(index) = self.0.iter().position(|buffer| buffer.place == place) {
-            return Ok(index);
+    /// The matrix at a place, taken from scratch where there is none yet.
+    fn at(&mut self, step: &Step<'s>, place: Place) -> Result<Buffer<'s>> {
+        if let Some(&buffer) = self.first.iter().chain(&self.others).find(|buffer| buffer.place == place) {
+            return Ok(buffer);
         }
         let site = step.model().sites.get(place.0).ok_or_else(|| Error::invalid("a site follows that is not there"))?;
-        let matrix = step.scratch(step.rows_at(place.0), site.width)?;
-        self.0.push(Buffer { place, matrix, holds: None });
-        Ok(self.0.len() - 1)
+        let buffer = Buffer { place, matrix: step.scratch(step.rows_at(place.0), site.width)?, holds: None };
+        match self.first {
+            None => self.first = Some(buffer),
+            Some(_) => self.others.push(buffer),
+        }
+        Ok(buffer)
+    }
+
+    /// Notes whose signal the matrix at a place holds.
+    fn hold(&mut self, place: Place, target: (usize, usize)) {
+        if let Some(buffer) = self.first.iter_mut().chain(&mut self.others).find(|buffer| buffer.place == place) {
+            buffer.holds = Some(target);
+        }
     }
 }
 
@@ -130,11 +143,10 @@ fn carry<'s>(
 
 /// The signal at `place`, made once for a target and guess.
 fn above<'s>(step: &mut Step<'s>, place: Place, starts: &mut Starts, buffers: &mut Buffers<'s>) -> Result<Matrix<'s>> {
-    let index = buffers.at(step, place)?;
-    let (Buffer { matrix, holds, .. }, target) = (buffers.0[index], Some((starts.site, starts.guess)));
-    if holds != target {
+    let (Buffer { matrix, holds, .. }, target) = (buffers.at(step, place)?, (starts.site, starts.guess));
+    if holds != Some(target) {
         carry(step, place, matrix, starts, buffers)?;
-        buffers.0[index].holds = target;
+        buffers.hold(place, target);
     }
     Ok(matrix)
 }

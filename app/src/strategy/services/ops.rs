@@ -8,7 +8,7 @@
 use super::rng::{categorical_key, replaced};
 use super::{Problem, Reply, elements, place, serve};
 use crate::kernel::{self, Scratch};
-use crate::model::LayerKind;
+use crate::model::{LayerKind, Tape};
 use crate::strategy::context::State;
 use crate::strategy::draws::DrawKind;
 use crate::strategy::handles::{Entry, Overlap};
@@ -210,26 +210,29 @@ unsafe extern "C" fn pull_back(
 
 /// In call mode `layer`, refuses a way back that needs values of this step's forward pass that do not exist yet: masks,
 /// largest places and normalised inputs are kept by layers that have not run.
+#[inline]
 fn passable(state: &State<'_>, site: usize) -> Reply<()> {
     let Some(ready) = state.ready else { return Ok(()) };
-    let graph = state.tape.graph();
-    for &index in graph.sites[site].region.iter().filter(|&&index| index > ready) {
-        let node = &graph.nodes[index];
-        let keeps_nothing = match node.layer.kind() {
-            LayerKind::Linear | LayerKind::Conv2d | LayerKind::GroupedLinear => true,
-            LayerKind::Shape => state.tape.saved(index).is_empty(),
-            LayerKind::Norm | LayerKind::Activation => false,
-        };
-        if !keeps_nothing {
-            let (name, through) = (&state.prepared.sites[site].name, &node.name);
-            let text = format!(
-                "the way back to site `{name}` passes `{through}`, whose values of this step do not exist yet; plan call \
-                 mode model"
-            );
-            return Err(Problem::state(text));
-        }
+    if state.site == Some(site) && state.prepared.clear[site] {
+        return Ok(());
     }
-    Ok(())
+    let Some(through) = unmade(state.tape, site, ready) else { return Ok(()) };
+    let (name, through) = (&state.prepared.sites[site].name, &state.tape.graph().nodes[through].name);
+    let text = format!(
+        "the way back to site `{name}` passes `{through}`, whose values of this step do not exist yet; plan call mode model"
+    );
+    Err(Problem::state(text))
+}
+
+/// The first node behind `ready` on the way back to `site` that needs what its forward pass keeps.
+pub(in crate::strategy) fn unmade(tape: &Tape, site: usize, ready: usize) -> Option<usize> {
+    let graph = tape.graph();
+    let mut behind = graph.sites[site].region.iter().copied().filter(|&index| index > ready);
+    behind.find(|&index| match graph.nodes[index].layer.kind() {
+        LayerKind::Linear | LayerKind::Conv2d | LayerKind::GroupedLinear => false,
+        LayerKind::Shape => !tape.saved(index).is_empty(),
+        LayerKind::Norm | LayerKind::Activation => true,
+    })
 }
 
 unsafe extern "C" fn hadamard(ctx: *mut gw_context, dst: gw_tensor, a: gw_tensor, err: *mut gw_error) -> i32 {
