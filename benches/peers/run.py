@@ -226,8 +226,13 @@ def measure_memory(commands, model, method, file):
 def machine(threads, device):
     """What it was measured on."""
     model = platform.processor()
-    with contextlib.suppress(OSError), open("/proc/cpuinfo") as info:
-        model = next(line.split(":")[1].strip() for line in info if line.startswith("model name"))
+    with contextlib.suppress(OSError, KeyError, ValueError), open("/proc/cpuinfo") as info:
+        facts = dict(line.strip().split(":", 1) for line in info.read().split("\n\n")[0].splitlines())
+        facts = {name.strip(): value.strip() for name, value in facts.items()}
+        model = facts["model name"]
+        # A cloud's name for a processor may say nothing of its generation.
+        if "cpu family" in facts:
+            model += f" (family {facts['cpu family']}, model {facts['model']})"
     found = {"processor": model, "processors": os.cpu_count(), "threads": threads, "system": platform.platform()}
     if device != "cpu":
         query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
