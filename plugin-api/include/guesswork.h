@@ -353,6 +353,9 @@ typedef struct gw_context gw_context;
 // `gw_strategy.flags`: the guess is a linear image of isotropic noise with a covariance that the docs state.
 #define GW_STRATEGY_LINEAR 4
 
+// `gw_strategy.flags`: its scalars are meant to be differences of losses; a lane that names no source of them gets those.
+#define GW_STRATEGY_DIFFERENCES 8
+
 // Types of parameters. ------------------------------------------------------------------------------------------------
 
 // 64-bit signed integer.

@@ -78,6 +78,8 @@ pub enum Flag {
     Stateless = abi::GW_STRATEGY_STATELESS,
     /// The guess is a linear image of isotropic noise.
     Linear = abi::GW_STRATEGY_LINEAR,
+    /// Its scalars are meant to be differences of losses: a lane that names no source of them gets those.
+    Differences = abi::GW_STRATEGY_DIFFERENCES,
 }
 
 /// Data types and devices of tensors.

@@ -1,6 +1,8 @@
 //! The house that `ARCHITECTURE.md` draws, held to by reading the sources: imports go down only, `unsafe` and the libraries
 //! at the edges stay where they belong, and every file says what it is for.
 
+mod findings;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

@@ -120,6 +120,7 @@ quick! {
     combine: "combine" shows ["cosine-by-guesses", "test-accuracy-by-guesses"],
     equal_budget: "equal-budget" shows ["loss", "test-accuracy"],
     cnn: "cnn" shows ["loss", "cosine", "alignment"],
+    neighbours: "neighbours" shows ["loss", "cosine", "test-accuracy"],
     standin_cifar10: "standin-cifar10" shows ["train-accuracy", "test-accuracy", "gap"],
 }
 

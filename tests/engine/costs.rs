@@ -67,7 +67,7 @@ fn directions_from_signals_are_formed_or_taken_through_the_identity_whichever_is
 }
 
 #[test]
-fn differences_take_two_losses_a_guess_and_scalar() {
+fn differences_take_two_losses_a_guess_and_scalar_or_one() {
     let central = |kind, scope, guesses| {
         let settings = Settings { source: ScalarSource::Central(1e-3), ..settings(scope, guesses) };
         count(7, kind, &settings)
@@ -75,6 +75,16 @@ fn differences_take_two_losses_a_guess_and_scalar() {
     assert_eq!(central(GuessKind::Weight, Scope::Batch, 1), F + 2 * F);
     assert_eq!(central(GuessKind::Weight, Scope::Layer, 2), F + 2 * 2 * 3 * F);
     assert_eq!(central(GuessKind::Signal, Scope::Example, 2), F + 2 * 2 * F + F);
+    // Two losses each of two guesses, and their directions formed.
+    assert_eq!(central(GuessKind::Signal, Scope::Batch, 2), F + 2 * 2 * F + 2 * F);
+    let bare = |source, kind, scope| count(7, kind, &Settings { source, ..settings(scope, 2) });
+    let one_sided = ScalarSource::OneSided(1e-3);
+    assert_eq!(bare(one_sided, GuessKind::Weight, Scope::Batch), F + 2 * F);
+    assert_eq!(bare(one_sided, GuessKind::Signal, Scope::ExampleLayer), F + 2 * 3 * F + F);
+    for scope in [Scope::Batch, Scope::Layer, Scope::Example, Scope::ExampleLayer] {
+        assert_eq!(bare(ScalarSource::None, GuessKind::Signal, scope), F + F);
+    }
+    assert_eq!(bare(ScalarSource::None, GuessKind::Weight, Scope::Batch), F);
 }
 
 #[test]

@@ -189,14 +189,53 @@ fn differences_agree_with_the_tangent_to_their_order() -> Result<()> {
         let e = f.signal_guesses(1, 13, 0)?;
         for scope in SCOPES {
             let exact = settings(scope, 1);
-            let central = Settings { source: ScalarSource::Central(1e-5), ..exact };
-            let mut a = Estimator::new(exact, GuessKind::Signal, &f.tape, f.network.theta())?;
-            let mut b = Estimator::new(central, GuessKind::Signal, &f.tape, f.network.theta())?;
-            a.derive(f.point(), Directions::Signal(&e))?;
-            b.derive(f.point(), Directions::Signal(&e))?;
-            let scale = a.scalars().values.iter().fold(0.0_f64, |most, d| most.max(d.abs()));
-            for (x, y) in a.scalars().values.iter().zip(&b.scalars().values) {
-                assert!((x - y).abs() <= 1e-5 * scale.max(1e-3), "{name} {scope:?}: {x} against {y}");
+            let scalars = |source| -> Result<Vec<f64>> {
+                let settings = Settings { source, ..exact };
+                let mut estimator = Estimator::new(settings, GuessKind::Signal, &f.tape, f.network.theta())?;
+                estimator.derive(f.point(), Directions::Signal(&e))?;
+                Ok(estimator.scalars().values.clone())
+            };
+            let tangent = scalars(ScalarSource::Tangent)?;
+            let scale = tangent.iter().fold(1e-3_f64, |most, d| most.max(d.abs()));
+            let off = |source| -> Result<f64> {
+                let pairs = scalars(source)?;
+                Ok(pairs.iter().zip(&tangent).fold(0.0_f64, |most, (x, y)| most.max((x - y).abs())) / scale)
+            };
+            assert!(off(ScalarSource::Central(1e-5))? <= 1e-5, "{name} {scope:?}");
+            // One-sided: the error is of the first order, ten times as large at ten times the step.
+            let (near, far) = (off(ScalarSource::OneSided(1e-5))?, off(ScalarSource::OneSided(1e-4))?);
+            assert!(
+                near <= 0.1 && (near < 1e-8 || (8.0..12.5).contains(&(far / near))),
+                "{name} {scope:?}: {near}, {far}"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Without a scalar the estimate is the mean of the guesses as they are: E_lᵀX̃/B, or V; and p − y at the logits is the gradient there.
+#[test]
+fn a_guess_without_a_scalar_is_the_estimate() -> Result<()> {
+    for (name, f) in models() {
+        let (e, batch) = (f.signal_guesses(2, 29, 0)?, f.tape.batch() as f64);
+        let v = [weight_directions(&f, &e, 0)?, weight_directions(&f, &e, 1)?];
+        let mean: Vec<f64> = flatten(&v[0]).iter().zip(&flatten(&v[1])).map(|(a, b)| (a + b) / 2.0).collect();
+        for scope in SCOPES {
+            let chosen = Settings { source: ScalarSource::None, ..settings(scope, 2) };
+            let mut estimator = Estimator::new(chosen, GuessKind::Signal, &f.tape, f.network.theta())?;
+            let estimate = f.network.zeros_like()?;
+            estimator.derive(f.point(), Directions::Signal(&e))?;
+            estimator.combine(f.point(), Directions::Signal(&e), &estimate)?;
+            for (a, b) in flatten(&estimate).iter().zip(&mean) {
+                close(*a, b / batch, 1e-6, name);
+            }
+            if matches!(scope, Scope::Batch | Scope::Layer) {
+                let mut estimator = Estimator::new(chosen, GuessKind::Weight, &f.tape, f.network.theta())?;
+                estimator.derive(f.point(), Directions::Weight(&v))?;
+                estimator.combine(f.point(), Directions::Weight(&v), &estimate)?;
+                for (a, b) in flatten(&estimate).iter().zip(&mean) {
+                    close(*a, *b, 1e-6, name);
+                }
             }
         }
     }

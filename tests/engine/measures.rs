@@ -29,6 +29,7 @@ pub fn never() -> Measure {
         examples: 0,
         one_step: 0,
         spectrum: 0,
+        signal_spectrum: 0,
         bias: 0,
         containment: 0,
         hessian: 0,
@@ -225,6 +226,57 @@ fn the_spectrum_of_a_known_weight_is_known() -> Result<()> {
     agrees(&values, Key::site(Quantity::EffectiveRank, 0), 2f64.powf(1.5));
     assert_eq!(values.len(), 3 * 3, "three figures of each weight");
     Ok(())
+}
+
+/// Ranks of X_l and δ_l: both have no more directions than the batch has different examples, and the logits' signals, whose rows
+/// sum to zero, fewer than classes. Stable ranks again from plain vectors, σ₁ by the power method.
+#[test]
+fn ranks_of_what_flows_through_a_network_are_those_of_its_rows() -> Result<()> {
+    for f in models() {
+        let cadence = Measure { signal_spectrum: 1, ..never() };
+        let values = measured(&f, cadence, &f.gradient, None);
+        let sites = f.tape.graph().sites.len();
+        assert_eq!(values.len(), 4 * sites, "two ranks of two matrices a site");
+        for site in 0..sites {
+            let signal = f.tape.signal(site).expect("an adjoint pass was made");
+            for (matrix, effective, stable) in [
+                (f.tape.activation(site), Quantity::ActivationEffectiveRank, Quantity::ActivationStableRank),
+                (signal, Quantity::SignalEffectiveRank, Quantity::SignalStableRank),
+            ] {
+                let rows: Vec<Vec<f64>> = matrix.to_vec2()?;
+                let (largest, whole) = (largest_squared(&rows), rows.iter().map(|row| dot(row, row)).sum::<f64>());
+                let (effective, stable) =
+                    (found(&values, Key::site(effective, site)), found(&values, Key::site(stable, site)));
+                assert!((stable - whole / largest).abs() < 1e-6 * stable, "site {site}: {stable}, {}", whole / largest);
+                // The entropy is at most that of equal shares.
+                assert!(
+                    effective >= 1.0 && effective <= rows.len().min(rows[0].len()) as f64 + 1e-9,
+                    "site {site}: {effective}"
+                );
+            }
+        }
+        let last = found(&values, Key::site(Quantity::SignalEffectiveRank, sites - 1));
+        assert!(last < 2.0 + 1e-9, "the rows of p − y sum to zero: {last} of three classes");
+    }
+    Ok(())
+}
+
+/// σ₁² of a matrix by the power method on its Gram matrix.
+fn largest_squared(rows: &[Vec<f64>]) -> f64 {
+    let mut direction: Vec<f64> = (0..rows[0].len()).map(|place| 1.0 + (place as f64).sin()).collect();
+    let mut value = 0.0;
+    for _ in 0..20_000 {
+        let length = dot(&direction, &direction).sqrt();
+        direction.iter_mut().for_each(|part| *part /= length);
+        let along: Vec<f64> = rows.iter().map(|row| dot(row, &direction)).collect();
+        value = dot(&along, &along);
+        let mut next = vec![0.0; direction.len()];
+        for (row, share) in rows.iter().zip(&along) {
+            next.iter_mut().zip(row).for_each(|(part, value)| *part += share * value);
+        }
+        direction = next;
+    }
+    value
 }
 
 #[test]

@@ -44,10 +44,14 @@ pub fn guess(graph: &Graph, batch: usize, kind: GuessKind, settings: &Settings) 
     };
     let scalars = match settings.source {
         ScalarSource::Central(_) => 2 * guesses * separate * whole,
+        ScalarSource::OneSided(_) => guesses * separate * whole,
         ScalarSource::Tangent => guesses * tangents(graph, &layers, settings) + injected,
+        ScalarSource::None => 0,
     };
     let outer = match kind {
-        GuessKind::Signal if settings.per_example() => whole,
+        GuessKind::Signal if settings.per_example() || settings.source == ScalarSource::None => whole,
+        // Differences move the parameters: each V_k is formed, and the update adds them up.
+        GuessKind::Signal if settings.source != ScalarSource::Tangent => guesses * whole,
         GuessKind::Signal => site_sum(graph, &layers, |site| match injection(graph, site, batch, settings.guesses) {
             Injected::Formed(_) => 0,
             Injected::Gram(_) => layers[graph.sites[site].node],

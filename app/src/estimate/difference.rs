@@ -1,4 +1,5 @@
-//! Directional derivatives by central differences: two losses a guess and scalar, at θ ± hV or with ±hE injected.
+//! Directional derivatives by differences: losses at θ ± hV or with ±hE injected, two a guess and scalar; one-sided ones take the
+//! loss at θ itself, which the forward pass has, for the second.
 #![forbid(unsafe_code)]
 
 use super::directions::{Directions, Point};
@@ -25,17 +26,24 @@ impl Probe {
 }
 
 impl Estimator {
-    pub(super) fn by_difference(&mut self, point: Point, directions: Directions, h: f64) -> Result<()> {
+    /// Differences at step `h`, `central` or one-sided.
+    pub(super) fn by_difference(&mut self, point: Point, directions: Directions, h: f64, central: bool) -> Result<()> {
         let (guesses, batch) = (self.settings.guesses, point.tape.batch());
         let sites = if self.settings.per_layer() { self.graph.sites.len() } else { 1 };
         let examples = if self.settings.per_example() { batch } else { 1 };
         self.scalars.reset(guesses, sites, examples);
         let Some(probe) = &self.probe else { bail!("differences need a probe") };
+        let here = match central {
+            true => Vec::new(),
+            false => point.loss.evaluate(point.tape.logits(), point.labels, None)?.examples,
+        };
+        let distance = if central { 2.0 * h } else { h };
+        let signs: &[f64] = if central { &[h, -h] } else { &[h] };
         for guess in 0..guesses {
             for place in 0..sites {
                 let moved = |site: usize| (sites == 1 || site == place) && !self.exact_output(site);
                 let mut losses = [Vec::new(), Vec::new()];
-                for (side, sign) in losses.iter_mut().zip([h, -h]) {
+                for (side, &sign) in losses.iter_mut().zip(signs) {
                     let (theta, injected);
                     if self.settings.per_example() {
                         let mut blocks = Vec::with_capacity(self.graph.sites.len());
@@ -67,8 +75,9 @@ impl Estimator {
                     *side = point.loss.evaluate(probe.tape.logits(), point.labels, None)?.examples;
                 }
                 let row = self.scalars.row_mut(guess, place);
-                for (i, (plus, minus)) in losses[0].iter().zip(&losses[1]).enumerate() {
-                    row[i.min(examples - 1)] += (plus - minus) / (2.0 * h * batch as f64);
+                let minus = if central { &losses[1] } else { &here };
+                for (i, (plus, minus)) in losses[0].iter().zip(minus).enumerate() {
+                    row[i.min(examples - 1)] += (plus - minus) / (distance * batch as f64);
                 }
             }
         }

@@ -42,12 +42,14 @@ impl Estimator {
     pub fn new(settings: Settings, kind: GuessKind, tape: &Tape, theta: &[Tensor]) -> Result<Self> {
         let graph = tape.graph().clone();
         let guesses = settings.guesses;
-        let central = matches!(settings.source, ScalarSource::Central(_));
+        let probed = matches!(settings.source, ScalarSource::Central(_) | ScalarSource::OneSided(_));
+        // Without a scalar no direction is followed: the guess itself becomes the estimate.
+        let followed = settings.source != ScalarSource::None;
         let in_weights = kind == GuessKind::Signal && !settings.per_example();
         let formed: Vec<bool> = (0..graph.sites.len())
             .map(|site| {
                 let choice = cost::injection(&graph, site, tape.batch(), guesses);
-                in_weights && (central || matches!(choice, Injected::Formed(_)))
+                in_weights && followed && (probed || matches!(choice, Injected::Formed(_)))
             })
             .collect();
         let stacked = |site: usize, blocks: usize| {
@@ -58,6 +60,7 @@ impl Estimator {
         let injection = match kind {
             GuessKind::Signal if settings.per_example() => vec![None; graph.sites.len()],
             GuessKind::Estimate => Vec::new(),
+            _ if !followed => vec![None; graph.sites.len()],
             _ => sites.clone().map(|site| stacked(site, guesses).map(Some)).collect::<Result<_>>()?,
         };
         let combined = match kind {
@@ -69,7 +72,7 @@ impl Estimator {
         } else {
             Vec::new()
         };
-        let probe = if central { Some(Probe::new(tape, theta)?) } else { None };
+        let probe = if probed { Some(Probe::new(tape, theta)?) } else { None };
         let (scalars, coefficients, gram) = Default::default();
         let forward_share = cost::forward_share(&graph, &settings);
         Ok(Self {
@@ -147,17 +150,33 @@ impl Estimator {
     /// # Errors
     /// As the kernels do.
     pub fn derive(&mut self, point: Point, directions: Directions) -> Result<()> {
+        if self.settings.source == ScalarSource::None {
+            self.take_as_it_is(point.tape.batch(), directions);
+            return Ok(());
+        }
         for site in 0..self.graph.sites.len() {
             self.inject(point.tape, point.theta, site, directions)?;
         }
         match self.settings.source {
+            ScalarSource::None => Ok(()),
             ScalarSource::Tangent => {
                 let (guesses, separate) = (self.settings.guesses, self.settings.per_layer());
                 let tangent = point.tape.tangent(point.theta, &self.injection, guesses, separate)?;
                 self.read_tangent(&tangent, point.deltas, point.tape.batch())
             }
-            ScalarSource::Central(h) => self.by_difference(point, directions, h),
+            ScalarSource::Central(h) => self.by_difference(point, directions, h, true),
+            ScalarSource::OneSided(h) => self.by_difference(point, directions, h, false),
         }
+    }
+
+    /// Scalars of guesses that are the estimate themselves: 1 of a direction in weights, the mean's 1/B of signals.
+    fn take_as_it_is(&mut self, batch: usize, directions: Directions) {
+        let examples = if self.settings.per_example() { batch } else { 1 };
+        self.scalars.reset(self.settings.guesses, self.groups(), examples);
+        self.scalars.values.fill(match directions {
+            Directions::Signal(_) => 1.0 / batch as f64,
+            Directions::Weight(_) => 1.0,
+        });
     }
 
     pub(super) fn exact_output(&self, site: usize) -> bool {

@@ -75,13 +75,19 @@ impl Settings {
         }
     }
 
-    /// The settings of a lane whose strategy makes guesses of `kind`; `spec` has the workspace's `defaults` filled in.
+    /// The settings of a lane whose strategy makes guesses of `kind` and takes its scalars from `source` where the lane does not
+    /// say; `spec` has the workspace's `defaults` filled in.
     /// What comes from the defaults is passed over where it has no meaning for the kind; what the lane itself asks for
     /// is refused.
     ///
     /// # Errors
     /// When a combination has no meaning: names the field, the reason and what to write.
-    pub fn resolve(spec: &LaneSpec, defaults: &LaneDefaults, kind: GuessKind) -> Result<Self, SettingsError> {
+    pub fn resolve(
+        spec: &LaneSpec,
+        defaults: &LaneDefaults,
+        kind: GuessKind,
+        source: ScalarSource,
+    ) -> Result<Self, SettingsError> {
         let own_scope = if kind == GuessKind::Signal { Scope::ExampleLayer } else { Scope::Batch };
         let plain = Self::plain(own_scope);
         let mut settings = Self {
@@ -91,7 +97,7 @@ impl Settings {
             scaling: spec.scaling.unwrap_or_default(),
             normalise: spec.normalise.unwrap_or_default(),
             clip: spec.clip,
-            source: spec.source.unwrap_or_default(),
+            source: spec.source.unwrap_or(source),
             output: spec.output.unwrap_or_default(),
         };
         if kind != GuessKind::Signal {
@@ -135,10 +141,24 @@ impl Settings {
         {
             return refuse("clip", format!("{clip} is not a positive number"), "leave it out for no clip");
         }
-        if let ScalarSource::Central(h) = self.source
+        if let ScalarSource::Central(h) | ScalarSource::OneSided(h) = self.source
             && !(h.is_finite() && h > 0.0)
         {
             return refuse("source", format!("the step h = {h} is not a positive number"), "write central(0.001), say");
+        }
+        if self.source == ScalarSource::None {
+            let none = |field| {
+                refuse(field, "without a scalar (source none) the guess is the estimate as it is", "leave it out")
+            };
+            if self.combine != Combine::Mean {
+                return none("combine");
+            }
+            if self.scaling != GuessScaling::Raw {
+                return none("scaling");
+            }
+            if self.clip.is_some() {
+                return none("clip");
+            }
         }
         if self.combine == Combine::Span && self.scaling == GuessScaling::Unit {
             return refuse(
@@ -217,9 +237,21 @@ mod tests {
 
     #[test]
     fn defaults_follow_the_kind() {
-        let scope = |kind| Settings::resolve(&spec(), &LaneDefaults::default(), kind).unwrap().scope;
+        let scope =
+            |kind| Settings::resolve(&spec(), &LaneDefaults::default(), kind, ScalarSource::Tangent).unwrap().scope;
         assert_eq!(scope(GuessKind::Signal), Scope::ExampleLayer);
         assert_eq!(scope(GuessKind::Weight), Scope::Batch);
+    }
+
+    #[test]
+    fn the_strategy_says_where_scalars_come_from_unless_the_lane_does() {
+        let source = |spec: &LaneSpec| {
+            let own = ScalarSource::Central(0.001);
+            Settings::resolve(spec, &LaneDefaults::default(), GuessKind::Weight, own).unwrap().source
+        };
+        assert_eq!(source(&spec()), ScalarSource::Central(0.001));
+        let exact = LaneSpec { source: Some(ScalarSource::Tangent), ..spec() };
+        assert_eq!(source(&exact), ScalarSource::Tangent);
     }
 
     #[test]
@@ -230,7 +262,8 @@ mod tests {
             guesses: Some(4),
             ..LaneDefaults::default()
         };
-        let resolve = |kind| Settings::resolve(&spec().resolved(&defaults), &defaults, kind).unwrap();
+        let resolve =
+            |kind| Settings::resolve(&spec().resolved(&defaults), &defaults, kind, ScalarSource::Tangent).unwrap();
         let weight = resolve(GuessKind::Weight);
         assert_eq!((weight.scope, weight.normalise, weight.guesses), (Scope::Batch, Normalise::None, 4));
         assert_eq!(resolve(GuessKind::Estimate).guesses, 1);
@@ -242,7 +275,7 @@ mod tests {
         let refused = |change: &dyn Fn(&mut LaneSpec), kind| {
             let mut lane = spec();
             change(&mut lane);
-            Settings::resolve(&lane, &LaneDefaults::default(), kind).map_err(|error| error.field)
+            Settings::resolve(&lane, &LaneDefaults::default(), kind, ScalarSource::Tangent).map_err(|error| error.field)
         };
         assert_eq!(refused(&|lane| lane.scope = Some(Scope::Example), GuessKind::Weight), Err("scope"));
         assert_eq!(refused(&|lane| lane.normalise = Some(Normalise::Row), GuessKind::Weight), Err("normalise"));
@@ -252,6 +285,18 @@ mod tests {
         assert_eq!(refused(&|lane| lane.guesses = Some(2), GuessKind::Estimate), Err("guesses"));
         let central = |lane: &mut LaneSpec| lane.source = Some(ScalarSource::Central(f64::NAN));
         assert_eq!(refused(&central, GuessKind::Signal), Err("source"));
+        assert_eq!(refused(&|lane| lane.source = Some(ScalarSource::OneSided(0.0)), GuessKind::Weight), Err("source"));
+        let bare = |change: &dyn Fn(&mut LaneSpec)| {
+            let with = |lane: &mut LaneSpec| {
+                lane.source = Some(ScalarSource::None);
+                change(lane);
+            };
+            refused(&with, GuessKind::Signal).map(|settings| settings.source)
+        };
+        assert_eq!(bare(&|_| ()), Ok(ScalarSource::None));
+        assert_eq!(bare(&|lane| lane.combine = Some(Combine::Span)), Err("combine"));
+        assert_eq!(bare(&|lane| lane.scaling = Some(GuessScaling::Unit)), Err("scaling"));
+        assert_eq!(bare(&|lane| lane.clip = Some(1.0)), Err("clip"));
         let span = |lane: &mut LaneSpec| {
             lane.combine = Some(Combine::Span);
             lane.scaling = Some(GuessScaling::Unit);

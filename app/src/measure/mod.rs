@@ -68,7 +68,7 @@ impl Measurer {
     /// Whether anything is to be measured at `step`.
     pub fn due(&self, step: u64) -> bool {
         let c = &self.cadence;
-        let beside = [c.alignment, c.examples, c.one_step, c.bias, c.containment, c.hessian];
+        let beside = [c.alignment, c.examples, c.one_step, c.bias, c.containment, c.hessian, c.signal_spectrum];
         let alone = [c.spectrum, c.mask_density, c.test, c.train];
         beside.iter().chain(&alone).any(|&every| is_due(every, step))
     }
@@ -106,7 +106,8 @@ impl Measurer {
         let (align, one_step) = (is_due(cadence.alignment, step), is_due(cadence.one_step, step));
         let (bias, containment) = (is_due(cadence.bias, step), is_due(cadence.containment, step));
         let (examples, hessian) = (is_due(cadence.examples, step), is_due(cadence.hessian, step));
-        if align || examples || one_step || bias || containment || hessian {
+        let signals = is_due(cadence.signal_spectrum, step);
+        if align || examples || one_step || bias || containment || hessian || signals {
             let gradient = match &mut self.gradient {
                 Some(gradient) => gradient,
                 None => self.gradient.insert(view.network.zeros_like()?),
@@ -145,6 +146,9 @@ impl Measurer {
         }
         if containment {
             containment::measure(view.network, view.point.tape, values)?;
+        }
+        if signals {
+            spectrum::signals(view.point.tape, values)?;
         }
         if is_due(cadence.spectrum, step) {
             spectrum::measure(view.network, values, spectra)?;

@@ -65,6 +65,14 @@ pub enum Quantity {
     StableRank,
     /// σ₁ of a site's weight.
     LargestSingular,
+    /// exp(H(σ/Σσ)) of the batch's activations X_l, (B·P_l) × n_l.
+    ActivationEffectiveRank,
+    /// ‖X_l‖_F²/σ₁².
+    ActivationStableRank,
+    /// exp(H(σ/Σσ)) of the batch's true signals δ_l, (B·P_l) × n_l.
+    SignalEffectiveRank,
+    /// ‖δ_l‖_F²/σ₁².
+    SignalStableRank,
     /// (‖m − g‖² − s²/M)/‖g‖² of M fresh estimates with mean m at a frozen point: whole or of a site. Around 0, and below it
     /// too, for an unbiased guess.
     BiasSquared,
@@ -100,7 +108,7 @@ pub enum Quantity {
 
 impl Quantity {
     /// All of them, in the order of records and columns.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 44] = [
         Self::Loss,
         Self::Accuracy,
         Self::EstimateNorm,
@@ -126,6 +134,10 @@ impl Quantity {
         Self::EffectiveRank,
         Self::StableRank,
         Self::LargestSingular,
+        Self::ActivationEffectiveRank,
+        Self::ActivationStableRank,
+        Self::SignalEffectiveRank,
+        Self::SignalStableRank,
         Self::BiasSquared,
         Self::Variance,
         Self::ScalarFit,
@@ -181,6 +193,10 @@ impl Quantity {
             Self::EffectiveRank => "effective_rank",
             Self::StableRank => "stable_rank",
             Self::LargestSingular => "largest_singular",
+            Self::ActivationEffectiveRank => "activation_effective_rank",
+            Self::ActivationStableRank => "activation_stable_rank",
+            Self::SignalEffectiveRank => "signal_effective_rank",
+            Self::SignalStableRank => "signal_stable_rank",
             Self::BiasSquared => "bias_squared",
             Self::Variance => "variance",
             Self::ScalarFit => "scalar_fit",

@@ -142,6 +142,56 @@ const SHOWN: [Shown; 13] = [
     },
 ];
 
+/// A quantity that each layer has, over time.
+struct Layered {
+    quantity: Quantity,
+    /// What it is compared with, dashed.
+    beside: Option<Quantity>,
+    name: &'static str,
+    title: &'static str,
+    caption: &'static str,
+}
+
+const fn layered(quantity: Quantity, name: &'static str, title: &'static str, caption: &'static str) -> Layered {
+    Layered { quantity, beside: None, name, title, caption }
+}
+
+const LAYERED: [Layered; 7] = [
+    layered(
+        Quantity::ExampleCosine50,
+        "example-cosine",
+        "Median cos(Ê, δ)",
+        "Median over the batch's examples of the cosine of guessed and true signal; the other quantiles are in the records.",
+    ),
+    Layered {
+        quantity: Quantity::ActivationContainment,
+        beside: Some(Quantity::ActivationContainmentRandom),
+        name: "containment",
+        title: "Signal in the span of the activations",
+        caption: "Share of the true signal in the span of the batch's masked activations; dashed what a random span of the same rank holds.",
+    },
+    layered(
+        Quantity::SignalEffectiveRank,
+        "signal-rank",
+        "Effective rank of the true signals",
+        "Effective rank exp(H(σ/Σσ)) of the batch's δ, a row an example (or position).",
+    ),
+    layered(
+        Quantity::ActivationEffectiveRank,
+        "activation-rank",
+        "Effective rank of the activations",
+        "Effective rank exp(H(σ/Σσ)) of the batch's X, a row an example (or position).",
+    ),
+    layered(
+        Quantity::SignalStableRank,
+        "signal-stable-rank",
+        "Stable rank of the true signals",
+        "Stable rank ‖δ‖²/σ₁² of the batch's δ.",
+    ),
+    layered(Quantity::EffectiveRank, "effective-rank", "Effective rank", "Effective rank exp(H(σ/Σσ)) of the weight."),
+    layered(Quantity::StableRank, "stable-rank", "Stable rank", "Stable rank ‖W‖²/σ₁² of the weight."),
+];
+
 impl Report {
     /// All pictures that the runs have something for.
     pub fn figures(&self) -> Vec<Drawn> {
@@ -153,9 +203,9 @@ impl Report {
             }
         }
         found.extend(heat::figures(self));
-        found.extend(self.by_layer(Quantity::ExampleCosine50, &facets));
-        found.extend(self.by_layer(Quantity::EffectiveRank, &facets));
-        found.extend(self.by_layer(Quantity::StableRank, &facets));
+        for layered in &LAYERED {
+            found.extend(self.by_layer(layered, &facets));
+        }
         found.extend(self.spectra(&facets));
         for drawn in &mut found {
             drawn.figure.identity = self.identity();
@@ -249,24 +299,20 @@ impl Report {
         chart(name, title, (self.unit.label(), false), (label, log), curves, levels)
     }
 
-    /// Ranks of each weight over time.
-    fn by_layer(&self, quantity: Quantity, facets: &[Facet<'_>]) -> Vec<Drawn> {
-        let (name, title, caption) = match quantity {
-            Quantity::StableRank => ("stable-rank", "Stable rank", "Stable rank ‖W‖²/σ₁² of the weight."),
-            Quantity::ExampleCosine50 => (
-                "example-cosine",
-                "Median cos(Ê, δ)",
-                "Median over the batch's examples of the cosine of guessed and true signal; the other quantiles are in the records.",
-            ),
-            _ => ("effective-rank", "Effective rank", "Effective rank exp(H(σ/Σσ)) of the weight."),
-        };
+    /// A quantity of each layer over time.
+    fn by_layer(&self, layered: &Layered, facets: &[Facet<'_>]) -> Vec<Drawn> {
+        let Layered { quantity, beside, name, title, caption } = *layered;
         let mut found = Vec::new();
         for facet in facets {
             for (site, layer) in facet.sites() {
                 let key = Key::site(quantity, site);
                 let measured = facet.groups.iter().copied().filter(|group| group.measured(key) > 1).collect();
                 let (groups, left_out) = fewer(measured);
-                let curves = self.lines(&groups, key, facet);
+                let mut curves = self.lines(&groups, key, facet);
+                if let Some(beside) = beside {
+                    let dashed = self.lines(&groups, Key::site(beside, site), facet).into_iter();
+                    curves.extend(dashed.map(|curve| Curve { name: String::new(), dashed: true, ..curve }));
+                }
                 let title = facet.title(&format!("{title} of {layer}"));
                 let Some(mut drawn) = self.chart(name, &title, &title, false, curves, Vec::new()) else { continue };
                 drawn.name = facet.file(&format!("{name}-{}", file_name(&layer)));

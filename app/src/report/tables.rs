@@ -8,8 +8,8 @@ use crate::record::{EndReason, Key, Quantity};
 /// Quantities of the second table: what was measured beside training, as means over the run, or medians ([`by_median`]).
 const MEASURED: [(Quantity, &str); 8] = [
     (Quantity::Cosine, "mean of abs cos"),
-    (Quantity::OneStep, "one-step (median)"),
-    (Quantity::OneStepRaw, "one-step, same η (median)"),
+    (Quantity::OneStep, "one-step (median; quartiles)"),
+    (Quantity::OneStepRaw, "one-step, same η (median; quartiles)"),
     (Quantity::NormRatio, "‖ĝ‖/‖g‖"),
     (Quantity::SignAgreement, "sign agreement"),
     (Quantity::BiasSquared, "bias²"),
@@ -44,8 +44,14 @@ pub(super) fn measured(report: &Report) -> Option<Cells> {
     let titles = std::iter::once(("lane".to_owned(), false));
     let titles = titles.chain(columns.iter().map(|(_, title)| ((*title).to_owned(), true))).collect();
     let row = |group: &Group| {
-        let cells =
-            columns.iter().map(|(quantity, _)| mean(group, *quantity).map_or_else(String::new, |mean| words(&mean)));
+        let cell = |(quantity, _): &(Quantity, &str)| {
+            let Some(mean) = mean(group, *quantity) else { return String::new() };
+            match quartiles(group, *quantity).filter(|_| by_median(*quantity)) {
+                Some([low, high]) => format!("{}; {} … {}", words(&mean), rounded(low), rounded(high)),
+                None => words(&mean),
+            }
+        };
+        let cells = columns.iter().map(cell);
         std::iter::once(group.name.clone()).chain(cells).collect()
     };
     Some(Cells { titles, rows: report.groups.iter().map(row).collect() })
@@ -54,20 +60,35 @@ pub(super) fn measured(report: &Report) -> Option<Cells> {
 /// Mean and standard error over seeds of a quantity's mean, or median, over the run.
 pub(super) fn mean(group: &Group, quantity: Quantity) -> Option<Mean> {
     let of = |lane: &super::gather::Lane| {
-        let series = lane.series.get(&Key::whole(quantity))?;
-        let mut values: Vec<f64> = series.points().map(|point| point.value).filter(|value| value.is_finite()).collect();
-        if by_median(quantity) {
-            values.sort_by(f64::total_cmp);
-            let middle = values.len() / 2;
-            return match values.len() {
-                0 => None,
-                length if length % 2 == 1 => Some(values[middle]),
-                _ => Some((values[middle - 1] + values[middle]) / 2.0),
-            };
+        let values = measurements(lane, quantity);
+        match by_median(quantity) {
+            true => quantile(&values, 0.5),
+            false => (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64),
         }
-        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
     };
     Mean::of(&group.lanes.iter().filter_map(of).collect::<Vec<_>>())
+}
+
+/// What a quarter of the measurements of a quantity are below and above, over the runs of all seeds.
+fn quartiles(group: &Group, quantity: Quantity) -> Option<[f64; 2]> {
+    let mut values: Vec<f64> = group.lanes.iter().flat_map(|lane| measurements(lane, quantity)).collect();
+    values.sort_by(f64::total_cmp);
+    Some([quantile(&values, 0.25)?, quantile(&values, 0.75)?])
+}
+
+/// The finite measurements of a quantity over a run, rising.
+fn measurements(lane: &super::gather::Lane, quantity: Quantity) -> Vec<f64> {
+    let points = lane.series.get(&Key::whole(quantity)).into_iter().flat_map(|series| series.points());
+    let mut values: Vec<f64> = points.map(|point| point.value).filter(|value| value.is_finite()).collect();
+    values.sort_by(f64::total_cmp);
+    values
+}
+
+/// The value that a share of rising `values` lie below, between neighbours by interpolation.
+fn quantile(values: &[f64], share: f64) -> Option<f64> {
+    let place = share * (values.len().checked_sub(1)? as f64);
+    let (below, above) = (values[place.floor() as usize], values[place.ceil() as usize]);
+    Some(below + (above - below) * place.fract())
 }
 
 fn words(mean: &Mean) -> String {
@@ -140,4 +161,17 @@ pub(super) fn notes(report: &Report, summary: &Summary) -> Vec<String> {
         notes.push(format!("{running} of {} lanes have not come to their end.", summary.lanes.len()));
     }
     notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_lie_between_neighbours() {
+        let values = [1.0, 2.0, 4.0, 8.0];
+        assert_eq!([0.0, 0.5, 1.0].map(|share| quantile(&values, share)), [Some(1.0), Some(3.0), Some(8.0)]);
+        assert_eq!((quantile(&values, 0.25), quantile(&values[..1], 0.75)), (Some(1.75), Some(1.0)));
+        assert_eq!(quantile(&[], 0.5), None);
+    }
 }

@@ -118,11 +118,12 @@ impl Guesser {
             );
             return Err(SessionError::Lane { lane: lane(), reason });
         };
-        let settings = Settings::resolve(&plan.spec, &shared.defaults, kind)
+        let settings = Settings::resolve(&plan.spec, &shared.defaults, kind, info.own_source())
             .map_err(|error| SessionError::Lane { lane: lane(), reason: error.to_string() })?;
-        if network.graph().outputs.len() > 1 && settings.source != ScalarSource::Tangent {
+        let differs = matches!(settings.source, ScalarSource::Central(_) | ScalarSource::OneSided(_));
+        if network.graph().outputs.len() > 1 && differs {
             let reason = "source: a difference of losses sees through the borders of local losses, where signals stop; write \
-                          tangent";
+                          tangent or none";
             return Err(SessionError::Lane { lane: lane(), reason: reason.to_owned() });
         }
         let params = Params::check(&info.id, &info.params, &plan.spec.params)

@@ -7,7 +7,7 @@ use super::guess;
 use crate::estimate::{GuessKind, Settings};
 use crate::model::{Extent, build};
 use crate::strategy::{Catalog, ParamSpec, Params};
-use crate::workspace::{BACKPROP, LaneDefaults, LaneSpec, LossesSpec, ModelSpec, check_lane};
+use crate::workspace::{BACKPROP, LaneDefaults, LaneSpec, LossesSpec, ModelSpec, ScalarSource, check_lane};
 
 /// A strategy that a lane can run.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +22,8 @@ pub struct Offer {
     pub description: String,
     /// What it guesses; `None` for the reference, which does not guess.
     pub kind: Option<GuessKind>,
+    /// Where its scalars come from, unless the lane says otherwise.
+    pub source: ScalarSource,
     /// Its parameters, in the order of its schema.
     pub params: Vec<ParamSpec>,
 }
@@ -77,6 +79,7 @@ impl Offers {
             formula: card.formula,
             description: card.description,
             kind: None,
+            source: ScalarSource::Tangent,
             params: Vec::new(),
         };
         let found = catalog.strategies.iter().filter_map(|info| {
@@ -86,6 +89,7 @@ impl Offers {
                 formula: info.formula.clone(),
                 description: info.description.clone(),
                 kind: Some(guess::kind(info.kind)?),
+                source: info.own_source(),
                 params: info.params.clone(),
             })
         });
@@ -114,7 +118,7 @@ impl Offers {
             return faults;
         };
         if let Some(kind) = offer.kind
-            && let Err(error) = Settings::resolve(spec, defaults, kind)
+            && let Err(error) = Settings::resolve(spec, defaults, kind, offer.source)
             && faults.iter().all(|fault| fault.field != error.field)
         {
             let message = format!("{}; {}", error.reason, error.advice);

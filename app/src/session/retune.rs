@@ -105,9 +105,9 @@ impl Lane {
     ) -> Result<Option<(Guesser, Option<Estimator>, bool)>, SessionError> {
         let Some(present) = &mut self.guesser else { return Ok(None) };
         let refuse = |reason: String| SessionError::Lane { lane: plan.name.clone(), reason };
-        let settings = Settings::resolve(&plan.spec, &shared.defaults, present.kind())
-            .map_err(|error| refuse(error.to_string()))?;
         let info = shared.catalog.get(&plan.spec.strategy)?;
+        let settings = Settings::resolve(&plan.spec, &shared.defaults, present.kind(), info.own_source())
+            .map_err(|error| refuse(error.to_string()))?;
         let params =
             Params::check(&info.id, &info.params, &plan.spec.params).map_err(|error| refuse(error.to_string()))?;
         let same_params = params == *present.params();

@@ -56,6 +56,7 @@ impl Solo {
             alignment: 0,
             one_step: 0,
             spectrum: 0,
+            signal_spectrum: 0,
             mask_density: 0,
             test: 0,
             train: 0,

@@ -4,11 +4,15 @@
 use super::grants::{Roles, Services};
 use super::library::Callable;
 use super::params::ParamSpec;
+use crate::workspace::ScalarSource;
 use guesswork_plugin::abi;
 use serde::Serialize;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+/// Step h of the differences of losses, where a strategy is made for those and the lane says nothing.
+const DIFFERENCE: f64 = 0.001;
 
 /// What a strategy writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -108,9 +112,17 @@ impl StrategyInfo {
         names(self.devices, &["cpu", "cuda", "metal"])
     }
 
+    /// Where the scalars of a lane come from that does not say: differences of losses, where the strategy is made for those.
+    pub fn own_source(&self) -> ScalarSource {
+        match self.flags & abi::GW_STRATEGY_DIFFERENCES {
+            0 => ScalarSource::Tangent,
+            _ => ScalarSource::Central(DIFFERENCE),
+        }
+    }
+
     /// Names of the flags that are set.
     pub fn flag_names(&self) -> Vec<&'static str> {
-        names(self.flags as u32, &["deterministic", "stateless", "linear"])
+        names(self.flags as u32, &["deterministic", "stateless", "linear", "differences"])
     }
 }
 

@@ -22,7 +22,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Flags of `gw_entry` that this host understands.
 const ENTRY_FLAGS: u64 = abi::GW_ENTRY_DRAFT;
 /// Flags of `gw_strategy` that this host understands.
-const STRATEGY_FLAGS: u64 = abi::GW_STRATEGY_DETERMINISTIC | abi::GW_STRATEGY_STATELESS | abi::GW_STRATEGY_LINEAR;
+const STRATEGY_FLAGS: u64 = abi::GW_STRATEGY_DETERMINISTIC
+    | abi::GW_STRATEGY_STATELESS
+    | abi::GW_STRATEGY_LINEAR
+    | abi::GW_STRATEGY_DIFFERENCES;
 
 /// A strategy's functions, and the address it is known by to its library.
 pub(super) struct Callable {

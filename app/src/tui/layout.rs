@@ -17,6 +17,7 @@ use ratatui::layout::Rect;
 fn measurement(pane: PaneId) -> Option<Key> {
     match pane {
         PaneId::Spectrum => Some(Key::site(Quantity::EffectiveRank, 0)),
+        PaneId::SignalRank => Some(Key::site(Quantity::SignalEffectiveRank, 0)),
         PaneId::OneStep => Some(Key::whole(Quantity::OneStep)),
         PaneId::Bias | PaneId::Variance => Some(Key::whole(Quantity::Variance)),
         PaneId::Curvature => Some(Key::whole(Quantity::HessianEstimate)),

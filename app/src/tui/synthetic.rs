@@ -236,6 +236,10 @@ impl Lane {
                 values.push((Key::site(Quantity::ActivationContainment, site), (0.62 + drift).min(1.0)));
                 values.push((Key::site(Quantity::ActivationContainmentRandom, site), 0.5));
                 values.push((Key::site(Quantity::WeightContainment, site), 1.0));
+                let rank = (9.0 - 2.0 * site as f64) * (0.6 + 0.4 * fall);
+                values.push((Key::site(Quantity::SignalEffectiveRank, site), rank + 0.1 * n(44 + site as u64)));
+                values.push((Key::site(Quantity::SignalStableRank, site), 0.4 * rank));
+                values.push((Key::site(Quantity::ActivationEffectiveRank, site), 3.0 * rank));
             }
             let held = 0.45 + 0.2 * (1.0 - fall) + 0.03 * n(53);
             let guessed = if shape.scope.is_none() { held } else { held * shape.cosines[1].powi(2) + 0.0001 };
@@ -312,6 +316,7 @@ fn offers(steps: u64) -> Offers {
         formula: shape.formula.to_owned(),
         description: shape.description.to_owned(),
         kind: kind(shape),
+        source: Default::default(),
         params: if shape.strategy == "weight-transpose" { params() } else { Vec::new() },
     };
     let model = ModelSpec::Mlp(MlpSpec {

@@ -18,7 +18,7 @@ macro_rules! shipped {
 }
 
 /// The shipped workspaces; the first is what the program opens when nothing is named.
-pub const EMBEDDED: [Embedded; 19] = shipped![
+pub const EMBEDDED: [Embedded; 20] = shipped![
     "quickstart",
     "conv",
     "mixer",
@@ -37,6 +37,7 @@ pub const EMBEDDED: [Embedded; 19] = shipped![
     "combine",
     "equal-budget",
     "cnn",
+    "neighbours",
     "standin-cifar10"
 ];
 

@@ -8,7 +8,7 @@ pub fn check_lane(lane: &LaneSpec, steps: u64) -> Vec<(String, String)> {
     let mut rules = Rules { found: Vec::new() };
     rules.need(lane.guesses != Some(0), "guesses", "expected at least 1 guess a step");
     rules.need(lane.clip.is_none_or(|clip| clip > 0.0), "clip", "expected a bound above 0");
-    if let Some(ScalarSource::Central(step)) = lane.source {
+    if let Some(ScalarSource::Central(step) | ScalarSource::OneSided(step)) = lane.source {
         let fine = step > 0.0 && step.is_finite();
         rules.need(fine, "source", "expected a step of the difference above 0");
     }

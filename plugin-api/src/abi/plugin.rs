@@ -45,6 +45,8 @@ pub const GW_STRATEGY_DETERMINISTIC: u64 = 1;
 pub const GW_STRATEGY_STATELESS: u64 = 2;
 /// `gw_strategy.flags`: the guess is a linear image of isotropic noise with a covariance that the docs state.
 pub const GW_STRATEGY_LINEAR: u64 = 4;
+/// `gw_strategy.flags`: its scalars are meant to be differences of losses; a lane that names no source of them gets those.
+pub const GW_STRATEGY_DIFFERENCES: u64 = 8;
 
 /// One strategy. Static: valid as long as the library is mapped.
 #[repr(C)]

@@ -1,7 +1,7 @@
 //! The perturbation family: guesses that know nothing of the network but its shape, and at most its masks.
 //!
 //! [`weight`] draws a direction in weight space, [`activity`] one at the pre-activations. [`spsa`], [`mezo`] and [`likelihood`] are
-//! those of their kind that the literature pairs with differences of losses: lanes ask for these with `source: central(h)`.
+//! those of their kind that the literature pairs with differences of losses, and lanes do unless they say otherwise.
 
 #![forbid(unsafe_code)]
 

@@ -1,11 +1,12 @@
-//! Likelihood ratio, or node perturbation: E_l = ε, ε ~ N(0, I), unmasked; with the lane's `source: central(σ)` and scope
-//! `example` ĝ_l = Σ_i [L_i(S + σε) − L_i(S − σε)]/(2σ) ε_{l,i} x_{l-1,i}ᵀ.
+//! Likelihood ratio, or node perturbation: E_l = ε, ε ~ N(0, I), unmasked; at scope `example`
+//! ĝ_l = Σ_i [L_i(S + σε) − L_i(S − σε)]/(2σ) ε_{l,i} x_{l-1,i}ᵀ.
 //!
 //! The pre-activations of all layers are disturbed by noise of deviation σ, and each example's difference of losses weighs its own
 //! noise: the score function estimator of the smoothed loss E_ε L(S + σε), with the mirrored draw as its baseline. It needs no
 //! derivative of anything, so that activations may have none. At scope `example-layer` each layer is disturbed alone.
 //!
-//! With the lane's default `source: tangent` it is activity perturbation without a mask, the limit σ → 0.
+//! σ is 0.001 unless the lane says `source: central(σ)`; with `source: tangent` it is activity perturbation without a mask, the
+//! limit σ → 0.
 //!
 //! Source: Williams 1992; for networks Werfel, Xie, Seung 2005; Jiang et al. 2023, arXiv 2305.08960.
 //!
@@ -25,12 +26,12 @@ impl Strategy for LikelihoodRatio {
     const INFO: Info = Info::new("likelihood-ratio", Kind::Signal)
         .name("Likelihood ratio")
         .version(env!("CARGO_PKG_VERSION"))
-        .description("Node perturbation: noise at every unit. Two losses an example tell the scalars: set `source` to central(σ).")
-        .formula("E_l = ε ~ N(0, I),  ĝ_l = Σ_i [L_i(S + σε) − L_i(S − σε)]/(2σ) ε_{l,i} x_{l−1,i}ᵀ  with source: central(σ)")
+        .description("Node perturbation: noise at every unit. Two losses an example tell the scalars.")
+        .formula("E_l = ε ~ N(0, I),  ĝ_l = Σ_i [L_i(S + σε) − L_i(S − σε)]/(2σ) ε_{l,i} x_{l−1,i}ᵀ")
         .citation("Williams 1992; Werfel, Xie, Seung 2005; Jiang et al. 2023, arXiv 2305.08960")
         .licence(env!("CARGO_PKG_LICENSE"))
         .services(&[Service::Rng])
-        .flags(&[Flag::Deterministic, Flag::Stateless, Flag::Linear]);
+        .flags(&[Flag::Deterministic, Flag::Stateless, Flag::Linear, Flag::Differences]);
 
     fn create((): ()) -> Result<Self> {
         Ok(Self)

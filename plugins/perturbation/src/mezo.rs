@@ -1,10 +1,10 @@
-//! MeZO, memory-efficient zeroth-order descent: V_l ~ N(0, I), given as a seed; with the lane's `source: central(h)` two forward
-//! passes give ĝ = [L(θ + hV) − L(θ − hV)]/(2h) · V.
+//! MeZO, memory-efficient zeroth-order descent: V_l ~ N(0, I), given as a seed; two forward passes give
+//! ĝ = [L(θ + hV) − L(θ − hV)]/(2h) · V.
 //!
 //! Nothing is kept but the seed: the host draws V_l from it when it moves the weights and again for the update. The estimate is
 //! that of Gaussian smoothing, unbiased up to O(h²).
 //!
-//! With the lane's default `source: tangent` it is weight perturbation, the limit h → 0.
+//! h is 0.001 unless the lane says `source: central(h)`; with `source: tangent` it is weight perturbation, the limit h → 0.
 //!
 //! Source: Malladi et al., *Fine-Tuning Language Models with Just Forward Passes*, 2023, arXiv 2305.17333.
 //!
@@ -24,12 +24,12 @@ impl Strategy for Mezo {
     const INFO: Info = Info::new("mezo", Kind::Weight)
         .name("MeZO")
         .version(env!("CARGO_PKG_VERSION"))
-        .description("A Gaussian direction kept as its seed. Two losses tell the scalar: set `source` to central(h).")
-        .formula("V_l ~ N(0, I) from a seed,  ĝ = [L(θ + hV) − L(θ − hV)]/(2h) · V  with source: central(h)")
+        .description("A Gaussian direction kept as its seed. Two losses tell the scalar.")
+        .formula("V_l ~ N(0, I) from a seed,  ĝ = [L(θ + hV) − L(θ − hV)]/(2h) · V")
         .citation("Malladi et al. 2023, arXiv 2305.17333")
         .licence(env!("CARGO_PKG_LICENSE"))
         .services(&[Service::Rng])
-        .flags(&[Flag::Deterministic, Flag::Stateless, Flag::Linear]);
+        .flags(&[Flag::Deterministic, Flag::Stateless, Flag::Linear, Flag::Differences]);
 
     fn create((): ()) -> Result<Self> {
         Ok(Self)

@@ -1,10 +1,10 @@
-//! SPSA, simultaneous perturbation: V_l = ±1 with equal chance; with the lane's `source: central(h)` two forward passes give
+//! SPSA, simultaneous perturbation: V_l = ±1 with equal chance; two forward passes give
 //! ĝ = [L(θ + hV) − L(θ − hV)]/(2h) · V.
 //!
 //! Every element of V is ±1, so that dividing by it, as SPSA is written, is multiplying by it. The estimate is unbiased up to
 //! O(h²), and with the exact scalar E‖ĝ‖² = n‖g‖² against (n + 2)‖g‖² of normal directions: ‖V‖² = n always.
 //!
-//! With the lane's default `source: tangent` the scalar is exact, the limit h → 0.
+//! h is 0.001 unless the lane says `source: central(h)`; with `source: tangent` the scalar is exact, the limit h → 0.
 //!
 //! Source: Spall, *Multivariate stochastic approximation using a simultaneous perturbation gradient approximation*, 1992.
 //!
@@ -25,12 +25,12 @@ impl Strategy for Spsa {
     const INFO: Info = Info::new("spsa", Kind::Weight)
         .name("SPSA")
         .version(env!("CARGO_PKG_VERSION"))
-        .description("All weights moved by ±1 at once. Two losses tell the scalar: set `source` to central(h).")
-        .formula("V_l = ±1,  ĝ = [L(θ + hV) − L(θ − hV)]/(2h) · V  with source: central(h)")
+        .description("All weights moved by ±1 at once. Two losses tell the scalar.")
+        .formula("V_l = ±1,  ĝ = [L(θ + hV) − L(θ − hV)]/(2h) · V")
         .citation("Spall 1992, IEEE Transactions on Automatic Control 37:332")
         .licence(env!("CARGO_PKG_LICENSE"))
         .services(&[Service::Ops, Service::Rng])
-        .flags(&[Flag::Deterministic, Flag::Stateless]);
+        .flags(&[Flag::Deterministic, Flag::Stateless, Flag::Differences]);
 
     fn create((): ()) -> Result<Self> {
         Ok(Self)

@@ -50,6 +50,16 @@ const NAMED: &str = "records and reports know the lane by its name; copy it (c) 
 const BUILT: &str = "the lane's network was built for its losses; copy it (c) to compare others";
 const SEEDED: &str = "the weights began from the seed; copy the lane (c) to run another one";
 
+/// A source of scalars as the form writes it, and the step of its differences.
+fn words_of(source: ScalarSource) -> (&'static str, f64) {
+    match source {
+        ScalarSource::Tangent => ("tangent", 1e-3),
+        ScalarSource::Central(step) => ("central", step),
+        ScalarSource::OneSided(step) => ("one-sided", step),
+        ScalarSource::None => ("none", 1e-3),
+    }
+}
+
 impl LaneForm {
     /// For a lane more, from the workspace's defaults; of the first strategy that is not in `used`.
     pub fn add(offers: &Arc<Offers>, used: &[&str], beside: Option<LaneId>) -> Option<Self> {
@@ -129,12 +139,7 @@ impl LaneForm {
         self.set(FieldId::Scaling, &word(SCALINGS, &spec.scaling.unwrap_or_default()));
         self.set(FieldId::Normalise, &word(NORMALISATIONS, &spec.normalise.unwrap_or_default()));
         self.set(FieldId::Clip, &spec.clip.map_or(String::new(), number));
-        let (source, step) = match spec.source.unwrap_or_default() {
-            ScalarSource::Tangent => ("tangent", 1e-3),
-            ScalarSource::Central(step) => ("central", step),
-        };
-        self.set(FieldId::Source, source);
-        self.set(FieldId::Difference, &number(step));
+        self.set_source(spec.source.or_else(|| Some(self.offer()?.source)).unwrap_or_default());
         self.set(FieldId::Output, &word(OUTPUTS, &spec.output.unwrap_or_default()));
         self.fill_losses(spec.losses.unwrap_or_default());
         self.fill_optimizer(spec.optimizer.unwrap_or_default());
@@ -226,10 +231,24 @@ impl LaneForm {
         self.focus = id;
     }
 
-    /// Puts `value` into the focused field, the cursor after `cursor` characters.
+    /// Puts `value` into the focused field, the cursor after `cursor` characters. The source of the scalars goes with the strategy, as
+    /// long as it is the strategy's own.
     pub fn write(&mut self, value: String, cursor: usize) {
         self.cursor = cursor.min(value.chars().count());
+        let own = |form: &Self| form.offer().map(|offer| offer.source);
+        let before = own(self).filter(|source| self.value(&FieldId::Source) == words_of(*source).0);
         self.values.insert(self.focus.clone(), value);
+        if let (FieldId::Strategy, Some(before), Some(after)) = (&self.focus, before, own(self))
+            && before != after
+        {
+            self.set_source(after);
+        }
+    }
+
+    fn set_source(&mut self, source: ScalarSource) {
+        let (word, step) = words_of(source);
+        self.set(FieldId::Source, word);
+        self.set(FieldId::Difference, &number(step));
     }
 
     /// The strategy chosen.
@@ -255,6 +274,8 @@ impl LaneForm {
         let name = self.value(&FieldId::Name).trim().to_owned();
         let source = match self.value(&FieldId::Source) {
             "central" if guessing => ScalarSource::Central(reader.number(FieldId::Difference)),
+            "one-sided" if guessing => ScalarSource::OneSided(reader.number(FieldId::Difference)),
+            "none" if guessing => ScalarSource::None,
             _ => ScalarSource::Tangent,
         };
         let mut spec = LaneSpec {
@@ -449,5 +470,30 @@ fn written(value: &ParamValue) -> String {
         ParamValue::Int(value) => value.to_string(),
         ParamValue::Float(value) => number(*value),
         ParamValue::Text(value) => value.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::Source;
+    use crate::tui::synthetic::Synthetic;
+
+    #[test]
+    fn the_source_of_the_scalars_goes_with_the_strategy_until_it_is_chosen() {
+        let mut offers = Offers::clone(&Synthetic::new(1, 40, 100, false).snapshot().offers);
+        let noise = "activity-perturbation";
+        offers.strategies.iter_mut().find(|offer| offer.id == noise).unwrap().source = ScalarSource::Central(0.5);
+        let mut form = LaneForm::add(&Arc::new(offers), &[], None).unwrap();
+        let mut choose = |id: FieldId, word: &str| {
+            form.point(id);
+            form.write(word.to_owned(), 0);
+            form.read().0.source
+        };
+        assert_eq!(choose(FieldId::Strategy, noise), Some(ScalarSource::Central(0.5)));
+        assert_eq!(choose(FieldId::Strategy, "weight-transpose"), Some(ScalarSource::Tangent));
+        assert_eq!(choose(FieldId::Source, "none"), Some(ScalarSource::None));
+        assert_eq!(choose(FieldId::Strategy, noise), Some(ScalarSource::None));
+        assert_eq!(choose(FieldId::Source, "one-sided"), Some(ScalarSource::OneSided(0.001)));
     }
 }

@@ -89,9 +89,15 @@ impl Rows<'_> {
         let clip = "Bound of |B·d| (example scopes) or |d|, a number above 0; empty for none.";
         self.text(FieldId::Clip, "clip", clip);
         self.empty("none".to_owned());
-        let source = "tangent: the exact directional derivative by forward mode. central: (L(θ+hV) − L(θ−hV))/2h.";
-        self.choice(FieldId::Source, "source", vec!["tangent".to_owned(), "central".to_owned()], source);
-        if self.form.value(&FieldId::Source) == "central" {
+        let source = "tangent: exact, by forward mode. central: (L(θ+hV) − L(θ−hV))/2h. one-sided: (L(θ+hV) − L(θ))/h. none: the \
+                      guess is the estimate.";
+        self.choice(
+            FieldId::Source,
+            "source",
+            ["tangent", "central", "one-sided", "none"].map(str::to_owned).to_vec(),
+            source,
+        );
+        if matches!(self.form.value(&FieldId::Source), "central" | "one-sided") {
             self.text(FieldId::Difference, "step h", "Step of the differences, a number above 0.");
         }
         if signal {

@@ -37,6 +37,7 @@ mod parameters;
 pub mod plot;
 mod rank;
 mod runs;
+mod signal_rank;
 mod spectrum;
 mod table;
 pub mod verdict;
@@ -73,6 +74,8 @@ pub enum PaneId {
     Curvature,
     /// Effective rank of each layer over steps, of the selected lane, and its singular values.
     Spectrum,
+    /// Effective rank of each layer's true signals and activations over steps, of the selected lane.
+    SignalRank,
     /// Where the time goes.
     Cost,
     /// The lanes in order of a metric.
@@ -140,6 +143,7 @@ pub static PANES: &[Pane] = &[
     pane(PaneId::Containment, "subspace containment", true, containment::render),
     pane(PaneId::Curvature, "top of the Hessian", true, curvature::render),
     pane(PaneId::Spectrum, "spectrum and effective rank", true, spectrum::render),
+    pane(PaneId::SignalRank, "rank of signals and activations", true, signal_rank::render),
     pane(PaneId::Cost, "cost", false, cost::render),
     pane(PaneId::Rank, "rank table", false, rank::render),
     pane(PaneId::Runs, "run table", false, runs::render),

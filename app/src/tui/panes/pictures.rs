@@ -25,7 +25,7 @@ fn session() -> Arc<Snapshot> {
     Arc::clone(SESSION.get_or_init(made))
 }
 
-const NEW: [PaneId; 9] = [
+const NEW: [PaneId; 10] = [
     PaneId::Rank,
     PaneId::Runs,
     PaneId::Parameters,
@@ -35,6 +35,7 @@ const NEW: [PaneId; 9] = [
     PaneId::Variance,
     PaneId::Containment,
     PaneId::Curvature,
+    PaneId::SignalRank,
 ];
 
 #[test]

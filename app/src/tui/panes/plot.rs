@@ -53,6 +53,7 @@ impl Plot<'_> {
         match self.pane {
             PaneId::Spectrum => ("effective", "stable"),
             PaneId::Containment => ("activations", "random"),
+            PaneId::SignalRank => ("signals", "activations"),
             PaneId::Curvature => ("guess", "gradient"),
             _ => ("train", "test"),
         }

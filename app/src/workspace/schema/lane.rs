@@ -153,6 +153,10 @@ pub enum ScalarSource {
     Tangent,
     /// (L(θ + hV) − L(θ − hV))/2h, step h.
     Central(f64),
+    /// (L(θ + hV) − L(θ))/h, step h: half the losses, an error of order h instead of h².
+    OneSided(f64),
+    /// No scalar: the guess is taken for the estimate as it is, Σ_i E_{l,i} x_{l−1,i}ᵀ/B or V_l.
+    None,
 }
 
 /// The output layer's signal.

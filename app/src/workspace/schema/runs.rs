@@ -97,6 +97,9 @@ pub struct Measure {
     pub one_step_rate: f64,
     /// Singular values of each W_l: effective rank, stable rank, σ₁.
     pub spectrum: u64,
+    /// Singular values of the batch's X_l and δ_l, a row for each of their rows: effective rank and stable rank of what flows through
+    /// each layer.
+    pub signal_spectrum: u64,
     /// Bias and variance of the estimate over fresh guesses at a frozen point.
     pub bias: u64,
     /// Guesses M of each such probe: each costs about as much as a step.
@@ -124,6 +127,7 @@ impl Default for Measure {
             one_step: 0,
             one_step_rate: 0.01,
             spectrum: 0,
+            signal_spectrum: 0,
             bias: 0,
             bias_guesses: 64,
             containment: 0,
