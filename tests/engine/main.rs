@@ -4,6 +4,7 @@
 mod costs;
 mod curvature;
 mod draws;
+mod errors;
 mod fixture;
 mod golden;
 mod graphs;

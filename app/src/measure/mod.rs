@@ -9,6 +9,7 @@ pub mod containment;
 pub mod evaluate;
 pub mod examples;
 pub mod hessian;
+pub mod jackknife;
 pub mod one_step;
 pub mod peak;
 pub mod spectrum;
@@ -78,8 +79,8 @@ impl Measurer {
         is_due(self.cadence.bias, step)
     }
 
-    /// Measures bias and variance from fresh estimates, each written by `fresh` given its number, against the gradient that
-    /// [`Measurer::measure`] found at the same step.
+    /// Measures bias and variance with their standard errors from fresh estimates, each written twice by `fresh` given its number,
+    /// against the gradient that [`Measurer::measure`] found at the same step.
     ///
     /// # Errors
     /// Those of `fresh` and of the kernels.

@@ -76,10 +76,16 @@ pub enum Quantity {
     /// (‖m − g‖² − s²/M)/‖g‖² of M fresh estimates with mean m at a frozen point: whole or of a site. Around 0, and below it
     /// too, for an unbiased guess.
     BiasSquared,
+    /// Its standard error over those estimates; there is none of two.
+    BiasSquaredError,
     /// s²/‖g‖² of those estimates.
     Variance,
+    /// Its standard error over them; there is none of two.
+    VarianceError,
     /// ⟨m, g⟩/‖g‖²: the factor of g that their mean has.
     ScalarFit,
+    /// Its standard error over them.
+    ScalarFitError,
     /// ‖Pδ‖²/‖δ‖² of a site's true signal in the span of the masked rows of the next weight.
     WeightContainment,
     /// What a random span of the same rank would hold of it.
@@ -108,7 +114,7 @@ pub enum Quantity {
 
 impl Quantity {
     /// All of them, in the order of records and columns.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 47] = [
         Self::Loss,
         Self::Accuracy,
         Self::EstimateNorm,
@@ -139,8 +145,11 @@ impl Quantity {
         Self::SignalEffectiveRank,
         Self::SignalStableRank,
         Self::BiasSquared,
+        Self::BiasSquaredError,
         Self::Variance,
+        Self::VarianceError,
         Self::ScalarFit,
+        Self::ScalarFitError,
         Self::WeightContainment,
         Self::WeightContainmentRandom,
         Self::ActivationContainment,
@@ -158,6 +167,21 @@ impl Quantity {
     /// The quantity of that name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|quantity| quantity.name() == name)
+    }
+
+    /// The quantity that is its standard error over the guesses of a probe, where there is one.
+    pub fn error(self) -> Option<Self> {
+        match self {
+            Self::BiasSquared => Some(Self::BiasSquaredError),
+            Self::Variance => Some(Self::VarianceError),
+            Self::ScalarFit => Some(Self::ScalarFitError),
+            _ => None,
+        }
+    }
+
+    /// Whether it is the standard error of another.
+    pub fn is_error(self) -> bool {
+        matches!(self, Self::BiasSquaredError | Self::VarianceError | Self::ScalarFitError)
     }
 
     /// Whether a clock decides it, so that two runs of one experiment differ in it.
@@ -198,8 +222,11 @@ impl Quantity {
             Self::SignalEffectiveRank => "signal_effective_rank",
             Self::SignalStableRank => "signal_stable_rank",
             Self::BiasSquared => "bias_squared",
+            Self::BiasSquaredError => "bias_squared_error",
             Self::Variance => "variance",
+            Self::VarianceError => "variance_error",
             Self::ScalarFit => "scalar_fit",
+            Self::ScalarFitError => "scalar_fit_error",
             Self::WeightContainment => "weight_containment",
             Self::WeightContainmentRandom => "weight_containment_random",
             Self::ActivationContainment => "activation_containment",

@@ -100,9 +100,9 @@ pub struct Measure {
     /// Singular values of the batch's X_l and δ_l, a row for each of their rows: effective rank and stable rank of what flows through
     /// each layer.
     pub signal_spectrum: u64,
-    /// Bias and variance of the estimate over fresh guesses at a frozen point.
+    /// Bias and variance of the estimate over fresh guesses at a frozen point, with their standard errors.
     pub bias: u64,
-    /// Guesses M of each such probe: each costs about as much as a step.
+    /// Guesses M of each such probe: each is drawn twice and costs about as much as two steps.
     pub bias_guesses: u64,
     /// Share of each true signal δ_l in the spans that guesses draw from: rows of W_{l+1}, activations.
     pub containment: u64,
