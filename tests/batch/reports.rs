@@ -130,6 +130,34 @@ fn two_lanes() -> Place {
 }
 
 #[test]
+fn a_single_seed_has_the_errors_of_its_probes() {
+    let lanes = r#"(strategy: "backprop"), (strategy: "weight-transpose", scope: example, optimizer: sgd(lr: 0.01))"#;
+    let place = Place::new(&digits(lanes, "steps: 20, measure: (bias: 5, bias_guesses: 6)"));
+    place.batch(&["--out", "run"]).expect(0);
+    let page = place.run(&["report", "run"]).expect(0).out;
+    let rows: Vec<Vec<&str>> = page
+        .lines()
+        .skip_while(|line| *line != "## Measured beside training")
+        .filter(|line| line.starts_with('|'))
+        .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
+        .collect();
+    let row = rows.iter().find(|row| row[0] == "weight-transpose").expect("a row of the lane");
+    let records = crate::support::records_of(&place.path("run/records.jsonl"));
+    for (title, name) in [("bias²", "bias_squared"), ("variance", "variance"), ("⟨E ĝ, g⟩/‖g‖²", "scalar_fit")]
+    {
+        let of = |name: &str| -> Vec<f64> { records.iter().filter_map(|record| record[name].as_f64()).collect() };
+        let (values, errors) = (of(name), of(&format!("{name}_error")));
+        assert_eq!((values.len(), errors.len()), (4, 4));
+        let mean = values.iter().sum::<f64>() / 4.0;
+        let error = errors.iter().map(|error| error * error).sum::<f64>().sqrt() / 4.0;
+        let expected = [mean, error].map(guesswork::record::table::rounded).join(" ± ");
+        let column = rows[0].iter().position(|other| *other == title).unwrap_or_else(|| panic!("{title}: {page}"));
+        assert_eq!(row[column], expected, "{title}");
+    }
+    assert!(page.contains("√Σe²/N"), "{page}");
+}
+
+#[test]
 fn runs_with_other_seeds_are_one_table() {
     let place = two_lanes();
     place.batch(&["--seeds", "0..2", "--out", "a"]).expect(0);

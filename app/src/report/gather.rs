@@ -19,7 +19,8 @@ pub struct Lane {
     pub info: LaneInfo,
     /// How it came out.
     pub summary: LaneSummary,
-    /// What was measured, in parts of the run. Of cos(ĝ, g) of the whole model it is |cos(ĝ, g)|, whose mean has a floor.
+    /// What was measured, in parts of the run. Of cos(ĝ, g) of the whole model it is |cos(ĝ, g)|, whose mean has a floor; of standard
+    /// errors their squares, which add up.
     pub series: BTreeMap<Key, Series>,
     /// Singular values of each site, the first and the last that were measured, with their steps.
     pub spectra: BTreeMap<u16, [(u64, Vec<f64>); 2]>,
@@ -52,7 +53,11 @@ impl Observer for Gatherer {
         let Some(lane) = self.lanes.get_mut(&report.lane).filter(|lane| lane.info.is_some()) else { return };
         lane.seconds += report.seconds.training();
         for &(key, value) in &report.values {
-            let value = if key == Key::whole(Quantity::Cosine) { value.abs() } else { value };
+            let value = match key.quantity {
+                Quantity::Cosine if key.site.is_none() => value.abs(),
+                quantity if quantity.is_error() => value * value,
+                _ => value,
+            };
             lane.series.entry(key).or_default().push(report.step, lane.seconds, value);
         }
         for (site, values) in &report.spectra {

@@ -63,6 +63,13 @@ impl Series {
         self.parts.values().map(Part::point)
     }
 
+    /// Of squared standard errors of independent values: the standard error of the mean over the parts, each part's value the mean of its
+    /// own. With one value a part √Σe²/n.
+    pub(super) fn error_of_mean(&self) -> f64 {
+        let parts = self.parts.values().map(|part| part.value / (part.count * part.count));
+        parts.sum::<f64>().sqrt() / self.len() as f64
+    }
+
     /// Parts that hold something.
     pub fn len(&self) -> usize {
         self.parts.len()
@@ -127,6 +134,17 @@ mod tests {
         let mut rare = Series::default();
         (0..100).for_each(|time| rare.push(time * 100_000, 0.0, 1.0));
         assert_eq!((rare.width, rare.len()), (1, 100), "what is measured seldom is kept as it is");
+    }
+
+    #[test]
+    fn the_error_of_a_mean_is_that_of_its_parts() {
+        // Three values of errors 2, 1, 2 in parts of their own: √9/3.
+        let errors = lane(3, |step| [4.0, 1.0, 4.0][step as usize]);
+        assert_eq!(errors.error_of_mean(), 1.0);
+        // Two parts, of errors √(4 + 12)/2 and 1.5: √(4 + 2.25)/2.
+        let mut coarse = Series { width: 2, ..Series::default() };
+        [4.0, 12.0, 2.25].iter().enumerate().for_each(|(step, error)| coarse.push(step as u64, 0.0, *error));
+        assert_eq!(coarse.error_of_mean(), 1.25);
     }
 
     #[test]

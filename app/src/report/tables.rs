@@ -1,6 +1,7 @@
 //! The tables of a report, as cells that either page writes out.
 
 use super::groups::{Group, Report};
+use crate::record::number::Number;
 use crate::record::summary::{Mean, Summary};
 use crate::record::table::{Cells, cells, rounded};
 use crate::record::{EndReason, Key, Quantity};
@@ -45,7 +46,7 @@ pub(super) fn measured(report: &Report) -> Option<Cells> {
     let titles = titles.chain(columns.iter().map(|(_, title)| ((*title).to_owned(), true))).collect();
     let row = |group: &Group| {
         let cell = |(quantity, _): &(Quantity, &str)| {
-            let Some(mean) = mean(group, *quantity) else { return String::new() };
+            let Some(mean) = whole(group, *quantity) else { return String::new() };
             match quartiles(group, *quantity).filter(|_| by_median(*quantity)) {
                 Some([low, high]) => format!("{}; {} … {}", words(&mean), rounded(low), rounded(high)),
                 None => words(&mean),
@@ -55,6 +56,16 @@ pub(super) fn measured(report: &Report) -> Option<Cells> {
         std::iter::once(group.name.clone()).chain(cells).collect()
     };
     Some(Cells { titles, rows: report.groups.iter().map(row).collect() })
+}
+
+/// [`mean`], with the error of its probes where there is one seed.
+fn whole(group: &Group, quantity: Quantity) -> Option<Mean> {
+    let mean = mean(group, quantity)?;
+    let of_probes = || {
+        let series = group.first().series.get(&Key::whole(quantity.error()?))?;
+        Some(Number(series.error_of_mean()))
+    };
+    Some(Mean { error: mean.error.or_else(|| of_probes().filter(|_| group.lanes.len() == 1)), ..mean })
 }
 
 /// Mean and standard error over seeds of a quantity's mean, or median, over the run.
@@ -141,6 +152,14 @@ pub(super) fn notes(report: &Report, summary: &Summary) -> Vec<String> {
          the workspace's target, `budget` had no budget left for another step."
             .to_owned(),
     ];
+    let probed = [Quantity::BiasSquared, Quantity::Variance, Quantity::ScalarFit];
+    if probed.into_iter().any(|quantity| report.measured(quantity)) {
+        notes.push(
+            "bias², variance and ⟨E ĝ, g⟩/‖g‖² of a lane of one seed have the standard error over the guesses of their N probes, √Σe²/N; of \
+             several seeds that over the seeds, which holds it."
+                .to_owned(),
+        );
+    }
     if let Some(filter) = &report.filter {
         notes.push(format!("Only lanes that meet the filter `{filter}`."));
     }

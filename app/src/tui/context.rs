@@ -109,9 +109,21 @@ impl Context<'_> {
     }
 
     fn read(&self, group: &Group<'_>, of: impl Fn(&LaneView) -> Option<Arc<Series>>) -> Option<(f64, f64)> {
-        let at = |lane: &&LaneView| self.ruler(lane).read(&*of(lane)?, self.state.crosshair);
-        let values: Vec<f64> = group.lanes.iter().filter_map(at).map(|(_, value)| value).collect();
+        let values = self.values(group, of);
         (!values.is_empty()).then(|| mean_deviation(&values))
+    }
+
+    /// The value at the crosshair of each seed of a group that has one.
+    fn values(&self, group: &Group<'_>, of: impl Fn(&LaneView) -> Option<Arc<Series>>) -> Vec<f64> {
+        let at = |lane: &&LaneView| self.ruler(lane).read(&*of(lane)?, self.state.crosshair);
+        group.lanes.iter().filter_map(at).map(|(_, value)| value).collect()
+    }
+
+    /// Standard error of a group's mean at the crosshair from those of its seeds, which `key` holds: √Σe²/n.
+    pub fn error(&self, group: &Group<'_>, key: Key) -> Option<f64> {
+        let errors = self.values(group, |lane| lane.history.series(key));
+        let squares: f64 = errors.iter().map(|error| error * error).sum();
+        (!errors.is_empty()).then(|| squares.sqrt() / errors.len() as f64)
     }
 
     /// The group that charts are shown as differences to; `None` where they show values.

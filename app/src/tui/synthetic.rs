@@ -254,6 +254,9 @@ impl Lane {
                 let variance = if shape.scope == Some(Scope::Batch) { 134_795.0 } else { 40.0 };
                 values.push(whole(Quantity::Variance, variance * (1.0 + 0.05 * n(51))));
                 values.push(whole(Quantity::ScalarFit, 1.0 - biased + 0.02 * n(52)));
+                values.push(whole(Quantity::BiasSquaredError, 0.05));
+                values.push(whole(Quantity::VarianceError, variance * 0.05));
+                values.push(whole(Quantity::ScalarFitError, 0.02));
             }
         }
         let [forward, guess, tangent, update] = shape.milliseconds.map(|time| time / 1000.0);

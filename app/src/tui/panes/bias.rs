@@ -1,5 +1,6 @@
 //! Bias and variance of each lane's estimate at frozen points: the relative bias² (‖m − g‖² − s²/M)/‖g‖², around 0 for an unbiased
-//! guess, and the relative variance s²/‖g‖². Of the whole model, or of the layer pointed at.
+//! guess, and the relative variance s²/‖g‖². Of the whole model, or of the layer pointed at. Above the chart what the selected lane has,
+//! with the standard error over the guesses of the probe.
 #![forbid(unsafe_code)]
 
 use super::super::context::Context;
@@ -32,23 +33,34 @@ fn chart(
     let site = context.selected().zip(context.state.layer);
     let site =
         site.and_then(|(group, layer)| group.first().info.sites.get(usize::from(layer)).map(|site| (layer, site)));
-    let (key, of) = match site {
-        Some((layer, site)) => (Key::site(quantity, layer.into()), site.as_str()),
-        None => (Key::whole(quantity), "whole"),
+    let key = |quantity: Quantity| match site {
+        Some((layer, _)) => Key::site(quantity, layer.into()),
+        None => Key::whole(quantity),
     };
-    let fit = match site {
-        Some((layer, _)) => Key::site(Quantity::ScalarFit, layer.into()),
-        None => Key::whole(Quantity::ScalarFit),
+    let of = site.map_or("whole", |(_, site)| site.as_str());
+    // Value and standard error of the selected lane; files of earlier versions hold no error.
+    let found = |quantity: Quantity| -> Option<(String, Option<String>)> {
+        let group = context.selected()?;
+        let (value, _) = context.value(group, key(quantity))?;
+        let error = quantity.error().and_then(|error| context.error(group, key(error)));
+        Some((format::value(value), error.map(format::value)))
     };
-    let fit = context.selected().and_then(|group| context.value(group, fit));
-    let notes = fit.map(|(fit, _)| format!("mean {} {}·g", context.theme.glyph("≈", "~"), format::value(fit)));
+    let plus_minus = context.theme.glyph("±", "+-");
+    let mut notes = Vec::new();
+    if let Some((value, Some(error))) = found(quantity) {
+        notes.push(format!("{value} {plus_minus} {error}"));
+    }
+    if let Some((fit, error)) = found(Quantity::ScalarFit).filter(|_| pane == PaneId::Bias) {
+        let fit = error.map_or_else(|| fit.clone(), |error| format!("({fit} {plus_minus} {error})"));
+        notes.push(format!("mean {} {fit}·g", context.theme.glyph("≈", "~")));
+    }
     // Few points, each of many guesses: nothing is smoothed.
     let shown: Vec<Curve<'_>> =
-        context.groups.iter().filter_map(|group| curves::plain_of(context, group, key)).collect();
+        context.groups.iter().filter_map(|group| curves::plain_of(context, group, key(quantity))).collect();
     let chart = Plot {
         pane,
         title: format!("{name} over ‖g‖² · {of}"),
-        notes: notes.into_iter().filter(|_| pane == PaneId::Bias).collect(),
+        notes,
         curves: shown,
         levels,
         bounds: (f64::NEG_INFINITY, f64::INFINITY),

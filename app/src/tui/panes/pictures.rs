@@ -114,6 +114,21 @@ fn the_run_table_has_a_row_for_every_seed_and_says_how_a_lane_ended() {
 }
 
 #[test]
+fn bias_and_variance_of_the_selected_lane_have_standard_errors() {
+    let state = State { selected: Some(3), ..State::default() };
+    let said = |id| text(&pane(id, &state, &session(), (150, 24)).0);
+    // Of a mean over three seeds, each with the same error.
+    let error = |of: f64| format::value(of / 3f64.sqrt());
+    let bias = said(PaneId::Bias);
+    assert!(bias.contains(&format!(" ± {} ", error(0.05))), "{bias}");
+    assert!(bias.contains(&format!(" ± {})·g ", error(0.02))), "{bias}");
+    let variance = said(PaneId::Variance);
+    assert!(variance.contains(&format!(" ± {} ", error(2.0))), "{variance}");
+    let table = text(&pane(PaneId::Runs, &state, &session(), (200, 24)).0);
+    assert_eq!(table.matches('±').count(), 3, "{table}");
+}
+
+#[test]
 fn the_data_pane_shows_bright_rings_with_their_labels() {
     let snapshot = session();
     let (buffer, _) = pane(PaneId::Data, &State::default(), &snapshot, (150, 24));

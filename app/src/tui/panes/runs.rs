@@ -41,6 +41,8 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
     };
     let per_step = |lane: &LaneView| lane.seconds.training() / lane.step.max(1) as f64;
     let timed = |lane: &LaneView| (lane.step > 0 && lane.seconds.training() > 0.0).then(|| per_step(lane));
+    // The standard error of the column before it.
+    let plus_minus = context.theme.glyph("±", "+-");
     let columns = [
         column("seed", 2, &|lane| Some(lane.info.seed.to_string())),
         column("step", 3, &|lane| Some(format::grouped(lane.step))),
@@ -57,8 +59,11 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
         number("signs", 16, Quantity::SignAgreement, percent),
         number("one-step", 8, Quantity::OneStep, format::value),
         number("bias²", 15, Quantity::BiasSquared, format::value),
+        number(plus_minus, 18, Quantity::BiasSquaredError, format::value),
         number("fit c", 15, Quantity::ScalarFit, format::value),
+        number(plus_minus, 18, Quantity::ScalarFitError, format::value),
         number("variance", 15, Quantity::Variance, format::value),
+        number(plus_minus, 18, Quantity::VarianceError, format::value),
         number("η", 9, Quantity::LearningRate, format::value),
         column("ms/step", 7, &|lane| timed(lane).map(|seconds| format::value(seconds * 1e3))),
         column("FLOP/s", 17, &|lane| timed(lane).map(|seconds| format::si(lane.info.flop as f64 / seconds))),
