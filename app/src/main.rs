@@ -33,6 +33,7 @@ fn answer(request: Request) -> Result<Exit, Failure> {
         Request::PluginInfo { name, plugin_path } => cli::plugin_info(&name, &plugin_path),
         Request::Report(options) => cli::report(&options),
         Request::Compare { first, second, filter } => cli::compare(&first, &second, filter.as_ref()),
+        Request::Measure(options) => cli::measure(&options),
         Request::Bench { bench, json, serve } => cli::bench(&bench, json.as_deref(), serve),
         Request::PluginBench { strategy, plugin_path } => cli::plugin_bench(&strategy, &plugin_path),
         Request::Workspaces(name) => cli::workspaces(name.as_deref()),

@@ -4,6 +4,7 @@ mod ends;
 mod experiments;
 mod faults;
 mod losses;
+mod measure;
 mod options;
 mod reports;
 mod resume;

@@ -12,6 +12,7 @@ mod data;
 mod exit;
 mod kept;
 mod look;
+mod measure;
 mod open;
 mod output;
 mod plugins;
@@ -27,6 +28,7 @@ pub use check::check;
 pub use data::{convert_cifar10, data_check, data_list};
 pub use exit::{Exit, Failure};
 pub use look::config;
+pub use measure::{MeasureOptions, measure};
 pub use open::{attach, open};
 use output::print_note;
 pub use output::{print, print_error};
@@ -63,6 +65,8 @@ pub enum Request {
         /// The lanes.
         filter: Option<Filter>,
     },
+    /// A run's lanes measured at their checkpoints.
+    Measure(MeasureOptions),
     /// Steps timed: the table, or answers to commands.
     Bench {
         /// What is measured.
@@ -131,6 +135,7 @@ impl Request {
             Self::Batch(options) => &options.run.plugin_path,
             Self::Check(options) => &options.plugin_path,
             Self::Open(options) => &options.plugin_path,
+            Self::Measure(options) => &options.plugin_path,
             Self::Bench { bench, .. } => &bench.plugin_paths,
             Self::PluginInfo { plugin_path, .. } | Self::PluginBench { plugin_path, .. } => plugin_path,
             _ => &[],

@@ -85,6 +85,14 @@ pub(super) fn threads(text: &str) -> Result<usize, String> {
     }
 }
 
+/// A number of guesses of a probe, at least 2.
+pub(super) fn guesses(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(guesses @ 2..=100_000) => Ok(guesses),
+        _ => Err(format!("`{text}`: expected 2 to 100000 guesses; a variance needs two, its standard error three")),
+    }
+}
+
 /// A number of rounds, at least 1.
 pub(super) fn rounds(text: &str) -> Result<usize, String> {
     match text.parse() {

@@ -187,7 +187,7 @@ impl RunFolder {
 
     /// Where the checkpoints are: what the session's experiment names.
     pub fn checkpoints(&self) -> PathBuf {
-        self.root.join(CHECKPOINTS)
+        checkpoints_of(&self.root)
     }
 
     /// Where the checkpoint of `lane` is.
@@ -239,6 +239,11 @@ pub fn view_of(folder: &Path) -> PathBuf {
 /// Where the records of the run folder `folder` are, for readers that do not write to it.
 pub fn records_of(folder: &Path) -> PathBuf {
     folder.join("records.jsonl")
+}
+
+/// Where the checkpoints of the run folder `folder` are, for readers that do not write to it.
+pub fn checkpoints_of(folder: &Path) -> PathBuf {
+    folder.join(CHECKPOINTS)
 }
 
 /// The workspace of the run folder `folder`.

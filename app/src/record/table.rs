@@ -43,18 +43,33 @@ pub fn text(summary: &Summary, width: usize) -> String {
         };
         columns.remove(index);
     }
+    let mut out = lines(&columns, summary.groups.len());
+    for line in notes(summary) {
+        out.push_str(&line);
+        out.push('\n');
+    }
+    out
+}
+
+/// `table` as aligned text: titles, a rule, a line a row. Lines end in `\n`.
+pub fn aligned(table: &Cells) -> String {
+    let column = |(place, (title, right)): (usize, &(String, bool))| Column {
+        title: title.clone(),
+        yields: 0,
+        right: *right,
+        cells: table.rows.iter().map(|row| row[place].clone()).collect(),
+    };
+    lines(&table.titles.iter().enumerate().map(column).collect::<Vec<_>>(), table.rows.len())
+}
+
+fn lines(columns: &[Column], rows: usize) -> String {
     let mut out = String::new();
-    let rows = summary.groups.len();
-    push_line(&mut out, &columns, |column| &column.title);
+    push_line(&mut out, columns, |column| &column.title);
     let rule: Vec<String> = columns.iter().map(|column| "─".repeat(column.width())).collect();
     out.push_str(&rule.join("──"));
     out.push('\n');
     for row in 0..rows {
-        push_line(&mut out, &columns, |column| &column.cells[row]);
-    }
-    for line in notes(summary) {
-        out.push_str(&line);
-        out.push('\n');
+        push_line(&mut out, columns, |column| &column.cells[row]);
     }
     out
 }

@@ -92,24 +92,44 @@ impl Lane {
         shared: &Shared,
         cancelled: Arc<AtomicBool>,
     ) -> Result<Option<EndReason>, SessionError> {
+        let Some(loaded) = self.kept(folder)? else { return Ok(None) };
+        self.go_to(&loaded, shared, cancelled)?;
+        if loaded.meta.ended.is_none() {
+            self.remember(&loaded)?;
+        }
+        Ok(loaded.meta.ended)
+    }
+
+    /// The lane's checkpoint in `folder`, if there is one.
+    pub(super) fn kept(&self, folder: &Path) -> Result<Option<Loaded>, SessionError> {
         let path = checkpoint::path(folder, self.plan.lane);
-        let loaded = match checkpoint::load(&path, self.plan.lane, self.tape.device()) {
-            Ok(loaded) => loaded,
-            Err(CheckpointError::Missing { .. }) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
+        match checkpoint::load(&path, self.plan.lane, self.tape.device()) {
+            Ok(loaded) => Ok(Some(loaded)),
+            Err(CheckpointError::Missing { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Takes up everything of `loaded` but what the strategy remembers.
+    pub(super) fn go_to(
+        &mut self,
+        loaded: &Loaded,
+        shared: &Shared,
+        cancelled: Arc<AtomicBool>,
+    ) -> Result<(), SessionError> {
+        let path = &loaded.path;
         loaded.check(self.plan.seed, &self.plan.spec.strategy, &self.info.card.version)?;
         if let Some(text) = loaded.meta.extras.get(SPEC) {
-            self.retune(shared, &parse(text, &path)?, cancelled)?;
+            self.retune(shared, &parse(text, path)?, cancelled)?;
             self.messages.clear();
         }
-        self.change = loaded.meta.extras.get(CHANGE).map(|text| parse(text, &path)).transpose()?;
+        self.change = loaded.meta.extras.get(CHANGE).map(|text| parse(text, path)).transpose()?;
         for (index, name) in self.network.names().iter().enumerate() {
-            take(&loaded, &format!("model.{name}"), &self.network.theta()[index])?;
-            take(&loaded, &format!("estimate.{name}"), &self.estimate[index])?;
+            take(loaded, &format!("model.{name}"), &self.network.theta()[index])?;
+            take(loaded, &format!("estimate.{name}"), &self.estimate[index])?;
         }
         for (name, tensor) in self.optimizer.state() {
-            take(&loaded, &format!("optimizer.{name}"), &tensor)?;
+            take(loaded, &format!("optimizer.{name}"), &tensor)?;
         }
         let number = |key: &str| loaded.meta.extras.get(key).and_then(|text| text.parse::<f64>().ok());
         let steps = loaded.meta.extras.get("optimizer_steps").and_then(|text| text.parse().ok());
@@ -118,15 +138,6 @@ impl Lane {
         if let (Some(loss), Some(accuracy)) = (number("validation_loss"), number("validation_accuracy")) {
             self.validation = Some(Validation { loss, accuracy });
         }
-        if let Some(guesser) = self.guesser.as_mut().filter(|_| loaded.meta.ended.is_none()) {
-            let find = |name: &str, like: &Tensor| {
-                take(&loaded, &format!("strategy.{name}"), like)
-                    .map_err(|error| LaneFailure::engine(&error.to_string()))
-            };
-            guesser.restore(&loaded.meta.plugin_state, &self.network, find).map_err(|failure| {
-                SessionError::Plugin { lane: self.plan.name.clone(), reason: failure.to_string() }
-            })?;
-        }
         self.steps_taken = loaded.meta.step;
         let kept = |key: &str| loaded.meta.extras.get(key).and_then(|text| text.parse::<u64>().ok());
         self.spent = match (kept("examples"), kept("derivatives"), kept("flop")) {
@@ -134,7 +145,17 @@ impl Lane {
             _ => Spent::of(&self.info, self.steps_taken),
         };
         self.seconds = loaded.meta.seconds;
-        Ok(loaded.meta.ended)
+        Ok(())
+    }
+
+    /// Takes up what the strategy remembers, which a lane that failed does not keep. After [`Lane::go_to`].
+    pub(super) fn remember(&mut self, loaded: &Loaded) -> Result<(), SessionError> {
+        let Some(guesser) = &mut self.guesser else { return Ok(()) };
+        let find = |name: &str, like: &Tensor| {
+            take(loaded, &format!("strategy.{name}"), like).map_err(|error| LaneFailure::engine(&error.to_string()))
+        };
+        let restored = guesser.restore(&loaded.meta.plugin_state, &self.network, find);
+        restored.map_err(|failure| SessionError::Plugin { lane: self.plan.name.clone(), reason: failure.to_string() })
     }
 }
 

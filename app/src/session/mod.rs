@@ -9,6 +9,7 @@ mod checkpoint;
 mod describe;
 pub mod device;
 mod failure;
+pub mod frozen;
 mod guess;
 pub mod history;
 mod lane;

@@ -43,8 +43,8 @@ pub(super) fn title(workspace: &Workspace, beside: Option<&Path>) -> String {
 pub struct Prepared {
     experiment: Experiment,
     /// Of each problem, in the order of the grid.
-    shared: Vec<Arc<Shared>>,
-    pool: ThreadPool,
+    pub(super) shared: Vec<Arc<Shared>>,
+    pub(super) pool: ThreadPool,
     /// `fashion-mini`, of the first problem.
     data: String,
     model: String,

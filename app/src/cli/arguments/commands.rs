@@ -2,7 +2,7 @@
 
 use super::groups::{LookArguments, PluginArguments, WorkspaceArguments};
 use crate::bench::{self, Bench, Method, Model};
-use crate::cli::{Request, values};
+use crate::cli::{MeasureOptions, Request, values};
 use crate::filter::Filter;
 use crate::options::DeviceChoice;
 use clap::{Args, Subcommand, ValueEnum};
@@ -73,6 +73,8 @@ pub(super) enum Command {
         #[arg(long, value_name = "EXPR", value_parser = values::filter)]
         filter: Option<Filter>,
     },
+    /// Measure a run's lanes at their checkpoints, without going on: alignment, and bias, variance and fit over fresh guesses
+    Measure(MeasureArguments),
     /// Say whether a workspace is sound, what is wrong with it, and what it would run
     Check {
         #[command(flatten)]
@@ -138,6 +140,58 @@ pub(super) enum UnitArgument {
     Flop,
     /// Seconds of training
     Seconds,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum MeasureFormatArgument {
+    /// A table, a row for the whole model and for each layer
+    Text,
+    /// JSON: everything that was measured
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct MeasureArguments {
+    /// Its folder, or its name in $XDG_STATE_HOME/guesswork/runs [default: the newest there]
+    #[arg(value_name = "RUN")]
+    folder: Option<PathBuf>,
+    /// A lane by its name, all its seeds; may be given several times [default: all lanes]
+    #[arg(long, value_name = "NAME")]
+    lane: Vec<String>,
+    /// Guesses that bias, variance and fit come from [default: as many as the workspace's probes, bias_guesses]
+    #[arg(long, value_name = "M", value_parser = values::guesses, allow_negative_numbers = true)]
+    guesses: Option<u64>,
+    /// Write it to this file, which must not lie in the run's folder
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Its form
+    #[arg(long, value_enum, default_value = "text")]
+    format: MeasureFormatArgument,
+    /// Where to compute: auto, cpu, cuda:N, metal
+    #[arg(long, default_value = "auto", value_parser = values::device)]
+    device: DeviceChoice,
+    /// Threads of the CPU [default: all cores]
+    #[arg(long, value_name = "N", value_parser = values::threads)]
+    threads: Option<usize>,
+    #[command(flatten)]
+    plugins: PluginArguments,
+}
+
+impl MeasureArguments {
+    /// The request they come to.
+    pub(super) fn request(self) -> Request {
+        let Self { folder, lane, guesses, out, format, device, threads, plugins } = self;
+        Request::Measure(MeasureOptions {
+            folder,
+            lanes: lane,
+            guesses,
+            out,
+            json: matches!(format, MeasureFormatArgument::Json),
+            device,
+            threads,
+            plugin_path: plugins.plugin_path,
+        })
+    }
 }
 
 #[derive(Debug, Args)]

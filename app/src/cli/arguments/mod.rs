@@ -119,6 +119,7 @@ impl Arguments {
                 let plugin_path = plugins.plugin_path;
                 Request::Check(RunOptions { workspace, quick, set, plugin_path, ..RunOptions::default() })
             }
+            Some(Command::Measure(arguments)) => arguments.request(),
             Some(Command::Bench(arguments)) => arguments.request(),
             Some(Command::Schema) => Request::Schema,
             Some(Command::Plugin(PluginCommand::List(PluginArguments { plugin_path }))) => {

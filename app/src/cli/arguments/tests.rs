@@ -1,6 +1,7 @@
 //! Command lines and what they come to.
 
 use super::*;
+use crate::cli::MeasureOptions;
 use crate::options::{Colours, DeviceChoice, Ground, OnPluginError};
 use std::time::Duration;
 
@@ -73,6 +74,10 @@ fn what_makes_no_sense_is_a_usage_error() {
         "report a --format pdf",
         "report a --by lanes",
         "compare a",
+        "measure a b",
+        "measure a --guesses 1",
+        "measure a --guesses -3",
+        "measure a --format csv",
     ] {
         assert_eq!(read(line), Err(Exit::Usage), "{line}");
     }
@@ -125,6 +130,19 @@ fn commands_are_requests() {
     assert_eq!(read("report a b --format html --out o --by flop"), Ok(Request::Report(options)));
     let both = Request::Compare { first: "a".into(), second: "b".into(), filter: None };
     assert_eq!(read("compare a b"), Ok(both));
+    let line = "measure r --lane a --lane b --guesses 9 --out m.json --format json --threads 2 --plugin-path p";
+    let measure = MeasureOptions {
+        folder: Some("r".into()),
+        lanes: vec!["a".into(), "b".into()],
+        guesses: Some(9),
+        out: Some("m.json".into()),
+        json: true,
+        threads: Some(2),
+        plugin_path: vec!["p".into()],
+        ..MeasureOptions::default()
+    };
+    assert_eq!(read(line), Ok(Request::Measure(measure)));
+    assert_eq!(read("measure"), Ok(Request::Measure(MeasureOptions::default())));
     let attach = |look| Ok(Request::Attach(AttachOptions { folder: Some("r".into()), look }));
     assert_eq!(read("attach r"), attach(Look::default()));
     let plain = Look { plain: Some(Duration::from_secs(1)), ..Look::default() };
