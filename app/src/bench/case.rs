@@ -118,6 +118,7 @@ impl Method {
             strategy: self.strategy.clone(),
             name: None,
             params: BTreeMap::new(),
+            of: Vec::new(),
             scope: self.scope,
             guesses: guess.then_some(self.guesses),
             combine: guess.then_some(Combine::Mean),

@@ -1,4 +1,4 @@
-//! From guesses to an update: scopes, directional derivatives, combination of guesses, optimizers.
+//! From guesses to an update: mixtures of guesses, scopes, directional derivatives, combination of guesses, optimizers.
 //!
 //! Works on directions as plain tensors and knows nothing of where they came from: no plugin, no measurement, no file.
 
@@ -8,6 +8,7 @@ mod difference;
 pub mod directions;
 pub mod estimator;
 mod form;
+pub mod mixture;
 pub mod optimizer;
 pub mod scalars;
 pub mod schedule;
@@ -15,6 +16,7 @@ pub mod settings;
 
 pub use directions::{Directions, Point};
 pub use estimator::Estimator;
+pub use mixture::Mixture;
 pub use optimizer::Optimizer;
 pub use scalars::Scalars;
 pub use schedule::factor;

@@ -368,6 +368,24 @@ pub struct StrategyCard {
     pub citation: String,
     /// Where it was loaded from.
     pub library: String,
+    /// Of a mixture: what it adds, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<MemberCard>,
+}
+
+/// What the formula card shows of a strategy in a mixture.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MemberCard {
+    /// Its id.
+    pub strategy: String,
+    /// Name for people.
+    pub name: String,
+    /// Its weight w_m in the sum.
+    pub weight: f64,
+    /// Parameters other than their defaults: `depth 2, mask "none"`.
+    pub params: String,
+    /// One line of Unicode mathematics.
+    pub formula: String,
 }
 
 /// One step of one lane: everything that was measured at it.

@@ -4,7 +4,7 @@ use super::figures::{CURVES, Drawn, OF_A_KIND, chart, curve, file_name};
 use super::groups::{Group, Report, one};
 use crate::picture::Level;
 use crate::record::summary::{Figure, Mean};
-use crate::workspace::widths;
+use crate::workspace::{setting, widths};
 use std::collections::BTreeMap;
 
 /// Results that are shown over an axis.
@@ -36,14 +36,14 @@ pub(super) fn problem_word(path: &str, value: &str) -> String {
 
 /// A lane's name without what it says of the axis `path`.
 pub(super) fn without(name: &str, path: &str, value: &str) -> String {
-    let key = path.rsplit('.').next().unwrap_or(path);
+    let key = setting(path);
     let bare = match path {
         "problem.model.hidden" => widths(value),
         _ => value.trim_matches('"').to_owned(),
     };
     let says = |word: &str| {
         word == bare
-            || word.strip_prefix(key).is_some_and(|rest| rest.starts_with('='))
+            || word.strip_prefix(key.as_str()).is_some_and(|rest| rest.starts_with('='))
             || key == "guesses" && word.starts_with("k=")
     };
     // The first word is what it is called.
@@ -54,7 +54,7 @@ pub(super) fn without(name: &str, path: &str, value: &str) -> String {
 
 /// The axes by which the values of `path` are numbers: itself, or width and depth of hidden layers.
 fn numbers(path: &str, value: &str) -> Vec<(String, f64, String)> {
-    let key = path.rsplit('.').next().unwrap_or(path).to_owned();
+    let key = setting(path);
     if path == "problem.model.hidden" {
         let parts: Vec<f64> = value
             .trim_matches(['[', ']'])

@@ -57,5 +57,6 @@ pub(super) fn reference_card() -> StrategyCard {
         description: "The exact gradient by the adjoint: the reference that guesses are measured against.".to_owned(),
         citation: "Rumelhart, Hinton and Williams 1986".to_owned(),
         library: "built in".to_owned(),
+        members: Vec::new(),
     }
 }

@@ -7,7 +7,10 @@ use super::guess;
 use crate::estimate::{GuessKind, Settings};
 use crate::model::{Extent, build};
 use crate::strategy::{Catalog, ParamSpec, Params};
-use crate::workspace::{BACKPROP, LaneDefaults, LaneSpec, LossesSpec, ModelSpec, ScalarSource, check_lane};
+use crate::workspace::{
+    BACKPROP, LaneDefaults, LaneSpec, LossesSpec, MIXTURE, MemberSpec, ModelSpec, ParamValue, ScalarSource, check_lane,
+};
+use std::collections::BTreeMap;
 
 /// A strategy that a lane can run.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,7 +23,7 @@ pub struct Offer {
     pub formula: String,
     /// One or two sentences.
     pub description: String,
-    /// What it guesses; `None` for the reference, which does not guess.
+    /// What it guesses; `None` for the reference, which does not guess, and for the mixture: see [`Offers::kind`].
     pub kind: Option<GuessKind>,
     /// Where its scalars come from, unless the lane says otherwise.
     pub source: ScalarSource,
@@ -42,7 +45,7 @@ pub struct Architecture {
 /// Everything on offer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Offers {
-    /// The strategies, the reference first.
+    /// The strategies, the reference first, the mixture last.
     pub strategies: Vec<Offer>,
     /// What the workspace's lanes start from.
     pub defaults: LaneDefaults,
@@ -93,7 +96,15 @@ impl Offers {
                 params: info.params.clone(),
             })
         });
-        Self { strategies: std::iter::once(reference).chain(found).collect(), defaults, architecture, steps, per_epoch }
+        let strategies = std::iter::once(reference).chain(found).chain([Offer::mixture()]).collect();
+        Self { strategies, defaults, architecture, steps, per_epoch }
+    }
+
+    /// What a lane of `strategy` guesses, made `of` these where it is a mixture: a mixture what its first strategy does. `None` for
+    /// the reference and for what is not known.
+    pub fn kind(&self, strategy: &str, of: &[MemberSpec]) -> Option<GuessKind> {
+        let id = if strategy == MIXTURE { of.first()?.strategy.as_str() } else { strategy };
+        self.strategy(id)?.kind
     }
 
     /// The strategy of that id.
@@ -113,11 +124,13 @@ impl Offers {
         let mut faults: Vec<Fault> =
             check_lane(spec, steps).into_iter().map(|(field, message)| Fault { field, message }).collect();
         let Some(offer) = self.strategy(&spec.strategy) else {
-            let message = format!("there is no strategy `{}` among those that were found", spec.strategy);
-            faults.push(Fault { field: "strategy".to_owned(), message });
+            faults.push(Fault { field: "strategy".to_owned(), message: missing(&spec.strategy) });
             return faults;
         };
-        if let Some(kind) = offer.kind
+        if faults.iter().all(|fault| !fault.field.starts_with("of")) {
+            self.members(&spec.of, &mut faults);
+        }
+        if let Some(kind) = self.kind(&spec.strategy, &spec.of)
             && let Err(error) = Settings::resolve(spec, defaults, kind, offer.source)
             && faults.iter().all(|fault| fault.field != error.field)
         {
@@ -132,21 +145,65 @@ impl Offers {
             let message = text.strip_prefix("losses: ").unwrap_or(&text).to_owned();
             faults.push(Fault { field: "losses".to_owned(), message });
         }
-        for param in &offer.params {
-            if let Some(given) = spec.params.get(&param.key)
-                && param.check(&offer.id, given).is_err()
-            {
-                faults.push(Fault {
-                    field: format!("params.{}", param.key),
-                    message: format!("expected {}", param.expected()),
-                });
-            }
-        }
-        if let Err(error) = Params::check(&offer.id, &offer.params, &spec.params)
-            && faults.iter().all(|fault| !fault.field.starts_with("params."))
-        {
-            faults.push(Fault { field: "params".to_owned(), message: error.to_string() });
+        if spec.strategy != MIXTURE {
+            parameters(offer, "params", &spec.params, &mut faults);
         }
         faults
+    }
+
+    /// What is wrong with the strategies of a mixture.
+    fn members(&self, of: &[MemberSpec], faults: &mut Vec<Fault>) {
+        let mut kinds = Vec::with_capacity(of.len());
+        for (place, member) in of.iter().enumerate() {
+            let Some(offer) = self.strategy(&member.strategy) else {
+                let field = format!("of[{place}].strategy");
+                faults.push(Fault { field, message: missing(&member.strategy) });
+                continue;
+            };
+            parameters(offer, &format!("of[{place}].params"), &member.params, faults);
+            kinds.extend(offer.kind.map(|kind| (place, offer.id.as_str(), kind)));
+        }
+        if let Err((index, message)) = guess::mixed(kinds.iter().map(|(_, id, kind)| (*id, *kind))) {
+            let place = kinds.get(index).map_or(index, |(place, ..)| *place);
+            faults.push(Fault { field: format!("of[{place}].strategy"), message });
+        }
+    }
+}
+
+impl Offer {
+    /// The host's sum of other strategies.
+    pub(crate) fn mixture() -> Self {
+        let card = guess::mixture_card(GuessKind::Signal);
+        Self {
+            id: MIXTURE.to_owned(),
+            name: card.name,
+            formula: card.formula,
+            description: card.description,
+            kind: None,
+            source: ScalarSource::Tangent,
+            params: Vec::new(),
+        }
+    }
+}
+
+fn missing(strategy: &str) -> String {
+    format!("there is no strategy `{strategy}` among those that were found")
+}
+
+/// What is wrong with the parameters of a strategy, which stand in the lane's field `at`.
+fn parameters(offer: &Offer, at: &str, given: &BTreeMap<String, ParamValue>, faults: &mut Vec<Fault>) {
+    let before = faults.len();
+    for param in &offer.params {
+        if let Some(given) = given.get(&param.key)
+            && param.check(&offer.id, given).is_err()
+        {
+            let message = format!("expected {}", param.expected());
+            faults.push(Fault { field: format!("{at}.{}", param.key), message });
+        }
+    }
+    if let Err(error) = Params::check(&offer.id, &offer.params, given)
+        && faults.len() == before
+    {
+        faults.push(Fault { field: at.to_owned(), message: error.to_string() });
     }
 }

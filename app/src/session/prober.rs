@@ -5,7 +5,7 @@
 use super::SessionError;
 use super::build::Shared;
 use super::failure::LaneFailure;
-use super::guess::Guesser;
+use super::guess::{Guesser, State};
 use super::plan::LanePlan;
 use crate::data::Batch;
 use crate::estimate::{Estimator, Point};
@@ -23,11 +23,9 @@ pub(super) struct Prober {
     guesser: Guesser,
     estimator: Option<Estimator>,
     guesses: u64,
+    /// What the instance that trains remembers.
     state: Option<State>,
 }
-
-/// What the instance that trains remembers.
-type State = (Vec<u8>, Vec<(String, Tensor)>);
 
 /// Where a probe takes place.
 #[derive(Clone, Copy)]

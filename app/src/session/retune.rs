@@ -2,9 +2,9 @@
 //!
 //! | changes live | does not |
 //! |---|---|
-//! | learning rate, optimizer, schedule | the strategy: copy the lane to compare another |
+//! | learning rate, optimizer, schedule | the strategy, or those of a mixture: copy the lane to compare others |
 //! | scope, K, combination, scaling, normalisation, clip, source, output | the seed: the weights began from it |
-//! | the strategy's parameters | architecture, losses, batch, data: the network was built for them |
+//! | the strategies' parameters, a mixture's weights | architecture, losses, batch, data: the network was built for them |
 //!
 //! Whatever can fail is done before anything is changed: a refused change leaves the lane as it was.
 #![forbid(unsafe_code)]
@@ -13,14 +13,13 @@ use super::SessionError;
 use super::build::Shared;
 use super::describe;
 use super::failure::LaneFailure;
-use super::guess::Guesser;
+use super::guess::{Guesser, choose, own_source};
 use super::lane::Lane;
 use super::plan::LanePlan;
 use super::prober::Prober;
 use crate::estimate::{Estimator, Settings};
 use crate::kernel;
 use crate::record::{LaneChange, LaneInfo, Level, Message};
-use crate::strategy::Params;
 use crate::workspace::{LaneSpec, check_lane, differences};
 use candle_core::Tensor;
 use std::sync::Arc;
@@ -105,13 +104,15 @@ impl Lane {
     ) -> Result<Option<(Guesser, Option<Estimator>, bool)>, SessionError> {
         let Some(present) = &mut self.guesser else { return Ok(None) };
         let refuse = |reason: String| SessionError::Lane { lane: plan.name.clone(), reason };
-        let info = shared.catalog.get(&plan.spec.strategy)?;
-        let settings = Settings::resolve(&plan.spec, &shared.defaults, present.kind(), info.own_source())
+        let (chosen, _) = choose(shared, plan)?;
+        let settings = Settings::resolve(&plan.spec, &shared.defaults, present.kind(), own_source(&chosen))
             .map_err(|error| refuse(error.to_string()))?;
-        let params =
-            Params::check(&info.id, &info.params, &plan.spec.params).map_err(|error| refuse(error.to_string()))?;
-        let same_params = params == *present.params();
-        if settings == *present.settings() && same_params {
+        if !present.has_strategies(&chosen) {
+            let text = "of: it keeps the strategies that it mixes, in their order; add a lane to compare others";
+            return Err(refuse(text.to_owned()));
+        }
+        let same_params = present.has_params(&chosen);
+        if settings == *present.settings() && same_params && present.has_weights(&chosen) {
             return Ok(None);
         }
         let (bytes, tensors) = present.state().map_err(|failure| refuse(failure.to_string()))?;

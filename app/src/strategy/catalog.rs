@@ -6,6 +6,7 @@ use super::info::StrategyInfo;
 use super::library::{self, Loaded};
 use super::probe;
 use super::refusal::{Refusal, Refused, Unknown, nearest};
+use crate::workspace::{BACKPROP, MIXTURE};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -69,8 +70,11 @@ impl Catalog {
         if let Some(refused) = self.refused.iter().find(|refused| refused.strategy.as_deref() == Some(id)) {
             return Err(Unknown::Refused { id: id.to_owned(), refused: Box::new(refused.clone()) });
         }
+        if [BACKPROP, MIXTURE].contains(&id) {
+            return Err(Unknown::BuiltIn { id: id.to_owned() });
+        }
         let known: Vec<String> = self.strategies.iter().map(|info| info.id.clone()).collect();
-        let candidates = known.iter().map(String::as_str).chain(["backprop"]);
+        let candidates = known.iter().map(String::as_str).chain([BACKPROP, MIXTURE]);
         Err(Unknown::Strategy { id: id.to_owned(), nearest: nearest(id, candidates), known: known.clone() })
     }
 }

@@ -11,6 +11,7 @@ use super::params::{ParamKind, ParamSpec};
 use super::read::{MOST, array, error_text, record, string, unknown_flags};
 use super::refusal::{Refusal, Refused};
 use super::{host, image};
+use crate::workspace::{BACKPROP, MIXTURE};
 use guesswork_plugin::abi::layout::GW_ABI_FINGERPRINT;
 use guesswork_plugin::abi::{self, gw_entry, gw_entry_fn, gw_error, gw_param_spec, gw_strategy};
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
@@ -220,7 +221,7 @@ unsafe fn described(
     sdk: &str,
     abi: (u32, u32),
 ) -> Result<StrategyInfo, Refusal> {
-    if id == "backprop" {
+    if [BACKPROP, MIXTURE].contains(&id.as_str()) {
         return Err(Refusal::Reserved(id));
     }
     let bits = unknown_flags(record.flags, STRATEGY_FLAGS);

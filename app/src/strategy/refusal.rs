@@ -146,6 +146,12 @@ pub enum Unknown {
         /// All names there are.
         known: Vec<String>,
     },
+    /// It is the host's own: no library has it.
+    #[error("`{id}` is built in and no library's")]
+    BuiltIn {
+        /// The name asked for.
+        id: String,
+    },
     /// A library has it, but it was refused.
     #[error("the strategy `{id}` cannot be used: {refused}")]
     Refused {

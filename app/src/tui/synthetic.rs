@@ -129,6 +129,7 @@ impl Lane {
             strategy: shape.strategy.to_owned(),
             name: None,
             params: BTreeMap::new(),
+            of: Vec::new(),
             scope: shape.scope,
             guesses: Some(1),
             combine: None,
@@ -152,6 +153,7 @@ impl Lane {
             description: shape.description.to_owned(),
             citation: shape.citation.to_owned(),
             library: if reference { "built in".to_owned() } else { format!("plugins/libguesswork_{family}.so") },
+            members: Vec::new(),
         };
         let info = LaneInfo {
             lane,

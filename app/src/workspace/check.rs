@@ -166,6 +166,7 @@ impl Check<'_> {
             strategy: String::new(),
             name: None,
             params: BTreeMap::new(),
+            of: Vec::new(),
             scope: None,
             guesses: None,
             combine: None,
@@ -226,6 +227,8 @@ impl Check<'_> {
                 }
             }
             let concerned = workspace.lanes.iter().filter(|lane| axis.concerns(lane)).collect::<Vec<_>>();
+            let fine = !concerned.is_empty() || axis.of_member().is_none();
+            self.need(fine, &format!("{at}.path"), "no lane is a mixture that has this in `of`");
             for (index, value) in axis.values.iter().enumerate() {
                 self.value(&at, &axis.path, "path", index, value, &concerned);
             }

@@ -202,8 +202,8 @@ mod tests {
    |
  8 |         (strategy: \"a\", scop: example),
    |                         ^^^^
-   did you mean `scope`? the fields are `strategy`, `name`, `params`, `scope`, `guesses`, `combine`, `scaling`, \
-                        `normalise`, `clip`, `source`, `output`, `losses`, `optimizer`, `schedule`, `seeds`";
+   did you mean `scope`? the fields are `strategy`, `name`, `params`, `of`, `scope`, `guesses`, `combine`, \
+                        `scaling`, `normalise`, `clip`, `source`, `output`, `losses`, `optimizer`, `schedule`, `seeds`";
         assert_eq!(refused("scope:", "scop:"), expected);
     }
 
@@ -242,6 +242,32 @@ mod tests {
         let none = with("", "").replace("(strategy: \"a\", scope: example),", "");
         let none = none.replace("(strategy: \"backprop\", optimizer: sgd(lr: 0.1)),", "");
         opens(&Workspace::from_text(&none, "x.ron").unwrap_err().to_string(), "x.ron:7:12: at least one lane");
+    }
+
+    #[test]
+    fn what_a_mixture_is_made_of_is_checked_with_its_place() {
+        let of = |members: &str| refused("\"a\", scope: example", &format!("\"mixture\", of: [{members}]"));
+        opens(&of(""), "x.ron:8:35: a mixture needs at least one strategy");
+        opens(&of("(strategy: \"a\", weight: 0)"), "x.ron:8:60: expected a weight other than 0");
+        opens(&of("(strategy: \"a\", weight: inf)"), "x.ron:8:60: expected a weight other than 0");
+        opens(&of("(strategy: \"a\"), (strategy: \"backprop\")"), "x.ron:8:64: `backprop` is the gradient itself");
+        opens(&of("(strategy: \"mixture\")"), "x.ron:8:47: a mixture in a mixture");
+        opens(&of("(strategy: \"\")"), "x.ron:8:47: the strategy has no name");
+        opens(&of("(strategy: \"a\", wieght: 1)"), "x.ron:8:52: unknown field `wieght`");
+        opens(&refused("\"a\", scope: example", "\"mixture\""), "x.ron:8:9: a mixture needs at least one strategy");
+        opens(&refused("scope: example", "of: [(strategy: \"b\")]"), "x.ron:8:29: only a mixture is made of");
+        let own = "\"mixture\", of: [(strategy: \"a\")], params: {\"depth\": 1}";
+        opens(&refused("\"a\", scope: example", own), "x.ron:8:62: a mixture has no parameters of its own");
+        let mixed = "\"mixture\", of: [(strategy: \"a\")]";
+        let swept = |axis: &str| {
+            let text = with("\"a\", scope: example", mixed).replacen("steps: 10", &format!("sweep: [({axis})]"), 1);
+            Workspace::from_text(&text, "x.ron").map(drop).map_err(|error| error.to_string())
+        };
+        assert_eq!(swept("path: \"of[0].weight\", values: [0.5, -1]"), Ok(()));
+        let zero = swept("path: \"of[0].weight\", values: [0.5, 0]").unwrap_err();
+        opens(&zero, "x.ron:11:50: expected a weight other than 0");
+        let none = swept("path: \"of[1].weight\", values: [0.5]").unwrap_err();
+        opens(&none, "x.ron:11:20: no lane is a mixture that has this in `of`");
     }
 
     #[test]

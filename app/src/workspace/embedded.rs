@@ -36,6 +36,7 @@ pub const EMBEDDED: [Embedded; 20] = shipped![
     "rank-sweep",
     "combine",
     "equal-budget",
+    "mixture",
     "cnn",
     "neighbours",
     "standin-cifar10"

@@ -2,14 +2,17 @@
 //! settings filled in and a name.
 
 use super::facts::{Settings, exclusion};
-use super::outline::{Body, Node};
-use super::{AxisValue, EditError, LaneDefaults, LaneSpec, Problem, Workspace, apply_axis, edit, options};
+use super::naming::{settings, token};
+use super::path::{self, Segment};
+use super::{AxisValue, EditError, LaneDefaults, LaneSpec, Problem, Workspace, apply_axis, edit};
 use crate::filter::Filter;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Id of the host's reference lane: the true gradient by backpropagation.
 pub const BACKPROP: &str = "backprop";
+
+/// Id of the host's sum of other strategies, those of [`LaneSpec::of`].
+pub const MIXTURE: &str = "mixture";
 
 /// Largest number of runs of one workspace.
 pub const MOST_RUNS: usize = 100_000;
@@ -42,6 +45,7 @@ impl LaneSpec {
             strategy: self.strategy.clone(),
             name: self.name.clone(),
             params: self.params.clone(),
+            of: self.of.clone(),
             scope: self.scope.or(d.scope),
             guesses: self.guesses.or(d.guesses).or(Some(1)),
             combine: self.combine.or(d.combine).or(Some(Default::default())),
@@ -69,7 +73,7 @@ struct Variant {
 
 impl Workspace {
     /// All runs of this workspace. An axis that is not about the losses or the optimizer passes over the backprop lane unless `only`
-    /// names it: it would train the same thing again.
+    /// names it: it would train the same thing again. One of a mixture's members passes over all lanes that have no such member.
     ///
     /// # Errors
     /// [`EditError`] when an axis has a path or a value that does not fit, an exclusion cannot be read, or there are more than
@@ -151,10 +155,24 @@ impl super::Axis {
         self.path.starts_with("problem.")
     }
 
+    /// Where it changes what a mixture is made of: how many members a lane needs to have the one it names.
+    pub(super) fn of_member(&self) -> Option<usize> {
+        match path::parse(&self.path).ok()?.as_slice() {
+            [Segment::Key(of), rest @ ..] if of == "of" => Some(match rest.first() {
+                Some(Segment::Index(place)) => place.saturating_add(1),
+                _ => 0,
+            }),
+            _ => None,
+        }
+    }
+
     /// Whether this axis multiplies that lane.
     pub fn concerns(&self, spec: &LaneSpec) -> bool {
         if !self.only.is_empty() {
             return self.only.contains(&spec.strategy);
+        }
+        if let Some(needed) = self.of_member() {
+            return spec.strategy == MIXTURE && spec.of.len() >= needed;
         }
         if self.of_problem() {
             return true;
@@ -197,110 +215,6 @@ fn names(variants: &[Variant]) -> Vec<String> {
         }
     }
     names
-}
-
-/// `k=4`, `lr=0.1`, and for what explains itself only the value: `example`, `row`, `adam`, `mnist`, `128×3`.
-pub fn token(path: &str, value: &str) -> String {
-    match path {
-        "problem.data.name" => value.trim_matches('"').to_owned(),
-        "problem.model.hidden" => widths(value),
-        "scope" | "losses" | "optimizer" | "schedule" => value.to_owned(),
-        "guesses" => format!("k={value}"),
-        path => format!("{}={value}", path.rsplit('.').next().unwrap_or(path)),
-    }
-}
-
-/// `[128, 128, 128]` as `128×3`, other widths as `64-32`.
-pub fn widths(list: &str) -> String {
-    let parts: Vec<&str> =
-        list.trim_matches(['[', ']']).split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
-    match parts.as_slice() {
-        [] => "none".to_owned(),
-        [first, rest @ ..] if !rest.is_empty() && rest.iter().all(|other| other == first) => {
-            format!("{first}×{}", parts.len())
-        }
-        parts => parts.join("-"),
-    }
-}
-
-/// A setting that two lanes do not share.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Difference {
-    /// The lane's field: `scope`, `optimizer.lr`, `params.depth`.
-    pub field: String,
-    /// Its value in the one, as the file writes it; `None` where it is left out.
-    pub from: Option<String>,
-    /// Its value in the other.
-    pub to: Option<String>,
-}
-
-impl std::fmt::Display for Difference {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let short = self.field.strip_prefix("optimizer.").unwrap_or(&self.field);
-        let short = short.strip_prefix("params.").unwrap_or(short);
-        let word = |value: &Option<String>| value.clone().unwrap_or_else(|| "–".to_owned());
-        write!(f, "{short} {} → {}", word(&self.from), word(&self.to))
-    }
-}
-
-impl Difference {
-    /// The second lane's value as names show it: `k=4`, `lr=0.1`, `example`. `None` where it leaves the setting out.
-    pub fn token(&self) -> Option<String> {
-        self.to.as_ref().map(|to| token(&self.field, to))
-    }
-}
-
-/// What differs between two lanes' settings, names and seeds left out, in the order of the file.
-pub fn differences(from: &LaneSpec, to: &LaneSpec) -> Vec<Difference> {
-    let (before, after) = (settings(from), settings(to));
-    let find = |list: &[(String, String)], path: &str| {
-        list.iter().find(|(other, _)| other == path).map(|(_, value)| value.clone())
-    };
-    let mut fields: Vec<&String> = Vec::new();
-    for (path, _) in before.iter().chain(&after) {
-        if !fields.contains(&path) {
-            fields.push(path);
-        }
-    }
-    let differ = |field: &String| {
-        let (from, to) = (find(&before, field), find(&after, field));
-        (from != to).then(|| Difference { field: field.clone(), from, to })
-    };
-    let mut found: Vec<Difference> = fields.into_iter().filter_map(differ).collect();
-    if from.strategy != to.strategy {
-        let (from, to) = (Some(from.strategy.clone()), Some(to.strategy.clone()));
-        found.insert(0, Difference { field: "strategy".into(), from, to });
-    }
-    found
-}
-
-/// Every setting of a lane that is set, by path, in the order of the file.
-fn settings(spec: &LaneSpec) -> Vec<(String, String)> {
-    let Ok(text) = options().to_string(spec) else { return Vec::new() };
-    let Some(Node { body: Body::Fields(fields), .. }) = Node::parse(&text) else { return Vec::new() };
-    let mut found = Vec::new();
-    for (name, node) in fields.iter().filter(|(name, _)| !["strategy", "name", "seeds"].contains(&name.as_str())) {
-        collect(name, node, &text, &mut found);
-    }
-    found
-}
-
-fn collect(path: &str, node: &Node, text: &str, found: &mut Vec<(String, String)>) {
-    let written = &text[node.span.clone()];
-    match &node.body {
-        Body::Fields(parts) => {
-            let name = written.split('(').next().unwrap_or("");
-            if !name.is_empty() {
-                found.push((path.into(), name.into()));
-            }
-            parts.iter().for_each(|(name, node)| collect(&format!("{path}.{name}"), node, text, found));
-        }
-        Body::Entries(parts) => {
-            parts.iter().for_each(|(name, node)| collect(&format!("{path}.{name}"), node, text, found))
-        }
-        Body::Scalar | Body::Items(_) if written == "None" => {}
-        Body::Scalar | Body::Items(_) => found.push((path.into(), written.trim_matches('"').into())),
-    }
 }
 
 #[cfg(test)]
@@ -380,17 +294,6 @@ mod tests {
     }
 
     #[test]
-    fn differences_name_the_field_and_both_values() {
-        let text = r#"lanes: [(strategy: "a", optimizer: sgd(lr: 1), params: {"depth": 2}),
-            (strategy: "a", scope: batch, optimizer: sgd(lr: 2), seeds: [4])]"#;
-        let runs = grid(text);
-        let found: Vec<String> =
-            super::differences(&runs[0].spec, &runs[1].spec).iter().map(ToString::to_string).collect();
-        assert_eq!(found, ["depth 2 → –", "lr 1.0 → 2.0", "scope – → batch"]);
-        assert!(super::differences(&runs[1].spec, &runs[1].spec).is_empty());
-    }
-
-    #[test]
     fn an_axis_of_the_problem_makes_problems() {
         let runs = grid(
             r#"lanes: [(strategy: "backprop"), (strategy: "a")], sweep: [
@@ -425,6 +328,21 @@ mod tests {
             format!("(problem: Network(data: (name: \"digits\"), model: mlp(hidden: [8])), {})", rest(r#""done""#));
         let error = Document::parse(&text, "test").unwrap().workspace.grid().unwrap_err();
         assert!(error.message.contains("`done` is not known before a run"), "{error}");
+    }
+
+    #[test]
+    fn an_axis_of_a_member_is_of_mixtures_that_have_it() {
+        let lanes = r#"lanes: [(strategy: "backprop"), (strategy: "a"), (strategy: "mixture", of: [(strategy: "a")]),
+            (strategy: "mixture", of: [(strategy: "a"), (strategy: "b", params: {"depth": 1})])]"#;
+        assert_eq!(names(lanes), ["backprop", "a", "mixture", "mixture b weight[1]=1.0 depth[1]=1"]);
+        let swept = format!(
+            r#"{lanes}, sweep: [(path: "of[1].weight", values: [0.5, 2]), (path: "of[1].params.depth", values: [1, 3])]"#
+        );
+        let runs = grid(&swept);
+        let last = runs.last().unwrap();
+        assert_eq!((runs.len(), last.spec.of[0].weight, last.spec.of[1].weight), (3 + 4, 1.0, 2.0));
+        assert_eq!(last.spec.of[1].params["depth"], crate::workspace::ParamValue::Int(3));
+        assert_eq!(last.name, "mixture b weight[1]=2.0 depth[1]=3");
     }
 
     #[test]

@@ -339,7 +339,7 @@ mod tests {
     #[test]
     fn lists_what_serde_accepts() {
         agree!("(no_such_field: 1)": Workspace, NetworkProblem, DataSpec, MlpSpec, ConvSpec, ConvLayerSpec, MixerSpec,
-            LaneDefaults, LaneSpec, Axis, Stop, Budget, Quick, Tune, Measure);
+            LaneDefaults, LaneSpec, MemberSpec, Axis, Stop, Budget, Quick, Tune, Measure);
         agree!("no_such_variant": Problem, Scaling, ModelSpec, PoolSpec, ActivationSpec, InitSpec, LossSpec, Precision,
             Scope, Combine, GuessScaling, Normalise, ScalarSource, OutputSignal, LossesSpec, OptimizerSpec, ScheduleSpec, TuneMetric);
         let optimizer = items().into_iter().find(|item| item.name == "OptimizerSpec").unwrap();
@@ -355,6 +355,7 @@ mod tests {
         assert!(about("problem.model.hidden").is_some_and(|text| text.contains("Widths of the hidden layers")));
         assert!(about("lanes.optimizer.momentum").is_some_and(|text| text.contains("Momentum")));
         assert!(about("lanes.schedule.warm_up").is_some_and(|text| text.contains("linear rise")));
+        assert!(about("lanes.of.weight").is_some_and(|text| text.contains("w_m") && text.contains("1.0")));
         assert_eq!(about("lanes.colour"), None);
     }
 

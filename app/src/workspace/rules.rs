@@ -1,11 +1,11 @@
 //! What a lane's settings must be, whatever its strategy: ranges of numbers, what goes with what. The one place for these rules:
 //! files, forms and commands to a running session are held to them alike.
 
-use super::{LaneSpec, OptimizerSpec, ScalarSource, ScheduleSpec};
+use super::{BACKPROP, LaneSpec, MIXTURE, OptimizerSpec, ScalarSource, ScheduleSpec};
 
 /// What is wrong with a lane of a run of `steps` steps: the lane's field (`optimizer.lr`) and what was expected there.
 pub fn check_lane(lane: &LaneSpec, steps: u64) -> Vec<(String, String)> {
-    let mut rules = Rules { found: Vec::new() };
+    let mut rules = Rules { found: check_members(lane) };
     rules.need(lane.guesses != Some(0), "guesses", "expected at least 1 guess a step");
     rules.need(lane.clip.is_none_or(|clip| clip > 0.0), "clip", "expected a bound above 0");
     if let Some(ScalarSource::Central(step) | ScalarSource::OneSided(step)) = lane.source {
@@ -17,6 +17,36 @@ pub fn check_lane(lane: &LaneSpec, steps: u64) -> Vec<(String, String)> {
     }
     if let Some(schedule) = lane.schedule {
         rules.schedule(schedule, steps);
+    }
+    rules.found
+}
+
+/// What is wrong with what a lane is a mixture of: the lane's field (`of[1].weight`) and what was expected there.
+pub fn check_members(lane: &LaneSpec) -> Vec<(String, String)> {
+    let mut rules = Rules { found: Vec::new() };
+    if lane.strategy != MIXTURE {
+        let text = "only a mixture is made of other strategies: write strategy: \"mixture\", or leave `of` out";
+        rules.need(lane.of.is_empty(), "of", text);
+        return rules.found;
+    }
+    let text = "a mixture needs at least one strategy, as of: [(strategy: \"weight-transpose\", weight: 1.0)]";
+    rules.need(!lane.of.is_empty(), "of", text);
+    let text = "a mixture has no parameters of its own: give them to its strategies in `of`";
+    rules.need(lane.params.is_empty(), "params", text);
+    for (place, member) in lane.of.iter().enumerate() {
+        let wrong = match member.strategy.trim() {
+            "" => Some("the strategy has no name"),
+            BACKPROP => Some("`backprop` is the gradient itself and no guess: mix strategies that guess"),
+            MIXTURE => Some("a mixture in a mixture: write its strategies here, their weights multiplied by its own"),
+            _ => None,
+        };
+        rules.need(wrong.is_none(), &format!("of[{place}].strategy"), wrong.unwrap_or_default());
+        let fine = member.weight.is_finite() && member.weight != 0.0;
+        rules.need(
+            fine,
+            &format!("of[{place}].weight"),
+            "expected a weight other than 0; leave the strategy out for none",
+        );
     }
     rules.found
 }

@@ -20,8 +20,9 @@ pub fn to_ron(workspace: &Workspace) -> Result<String, ron::Error> {
 /// As [`to_ron`].
 pub fn to_ron_brief(workspace: &Workspace) -> Result<String, ron::Error> {
     // Text has no line breaks in RON, so that a line is a field as a whole.
-    let left_out =
-        |line: &&str| [": None,", ": {},", "sweep: [],", "exclude: [],"].iter().any(|end| line.trim().ends_with(end));
+    let left_out = |line: &&str| {
+        [": None,", ": {},", " of: [],", "sweep: [],", "exclude: [],"].iter().any(|end| line.ends_with(end))
+    };
     let text = to_ron(workspace)?;
     Ok(text.lines().filter(|line| !left_out(line)).flat_map(|line| [line, "\n"]).collect())
 }
@@ -131,26 +132,38 @@ mod tests {
         prop_oneof![Just(Scope::Batch), Just(Scope::Layer), Just(Scope::Example), Just(Scope::ExampleLayer)]
     }
 
+    fn member() -> impl Strategy<Value = MemberSpec> {
+        (text(), number(), btree_map(text(), param(), 0..3)).prop_map(|(strategy, weight, params)| MemberSpec {
+            strategy,
+            weight,
+            params,
+        })
+    }
+
     fn lane() -> impl Strategy<Value = LaneSpec> {
-        let names = (text(), of(text()), btree_map(text(), param(), 0..3), of(vec(any::<u64>(), 0..3)));
+        let params = (btree_map(text(), param(), 0..3), vec(member(), 0..3));
+        let names = (text(), of(text()), params, of(vec(any::<u64>(), 0..3)));
         let settings = (of(scope()), of(any::<usize>()), of(number()), of(any::<bool>()), of(number()));
         (names, settings, of(optimizer()), of(schedule())).prop_map(
-            |((strategy, name, params, seeds), (scope, guesses, clip, flag, source), optimizer, schedule)| LaneSpec {
-                strategy,
-                name,
-                params,
-                scope,
-                guesses,
-                combine: flag.map(|flag| if flag { Combine::Mean } else { Combine::Span }),
-                scaling: flag.map(|flag| if flag { GuessScaling::Raw } else { GuessScaling::Unit }),
-                normalise: flag.map(|flag| if flag { Normalise::None } else { Normalise::Batch }),
-                clip,
-                source: source.map(ScalarSource::Central),
-                output: flag.map(|flag| if flag { OutputSignal::Exact } else { OutputSignal::Guess }),
-                losses: flag.map(|greedy| LossesSpec::Local { greedy, patches: !greedy, groups: 3 }),
-                optimizer,
-                schedule,
-                seeds,
+            |((strategy, name, (params, of), seeds), (scope, guesses, clip, flag, source), optimizer, schedule)| {
+                LaneSpec {
+                    strategy,
+                    name,
+                    params,
+                    of,
+                    scope,
+                    guesses,
+                    combine: flag.map(|flag| if flag { Combine::Mean } else { Combine::Span }),
+                    scaling: flag.map(|flag| if flag { GuessScaling::Raw } else { GuessScaling::Unit }),
+                    normalise: flag.map(|flag| if flag { Normalise::None } else { Normalise::Batch }),
+                    clip,
+                    source: source.map(ScalarSource::Central),
+                    output: flag.map(|flag| if flag { OutputSignal::Exact } else { OutputSignal::Guess }),
+                    losses: flag.map(|greedy| LossesSpec::Local { greedy, patches: !greedy, groups: 3 }),
+                    optimizer,
+                    schedule,
+                    seeds,
+                }
             },
         )
     }

@@ -1,12 +1,10 @@
-//! The mixture family: guesses made of other guesses.
+//! The mixture family: guesses made of what was found before.
 //!
-//! [`momentum`] mixes the estimate of the step before with a fresh direction, [`mixture`] adds the guesses of the other families
-//! at chosen weights.
+//! [`momentum`] mixes the estimate of the step before with a fresh direction. The sum of several strategies is no plugin: a lane
+//! whose strategy is `mixture` adds any of them, those of other libraries too.
 
 #![forbid(unsafe_code)]
 
-pub mod mixture;
 pub mod momentum;
-mod parts;
 
-guesswork_plugin::export!(mixture::Mixture, momentum::Momentum);
+guesswork_plugin::export!(momentum::Momentum);

@@ -25,6 +25,7 @@ fn every_lie_in_an_entry_is_refused_with_its_reason() {
         ("its id: a null string", Box::new(|_, strategy| strategy.id = gw_str { ptr: ptr::null(), len: 4 })),
         ("its id: not UTF-8", Box::new(|_, strategy| strategy.id = gw_str { ptr: bad_text.as_ptr(), len: 2 })),
         ("`backprop` is the host's own", Box::new(|_, strategy| strategy.id = gw_str::new("backprop"))),
+        ("`mixture` is the host's own", Box::new(|_, strategy| strategy.id = gw_str::new("mixture"))),
         ("its kind: 9", Box::new(|_, strategy| strategy.kind = 9)),
         ("`propose` must be given", Box::new(|_, strategy| strategy.propose = None)),
         ("`dtypes` names none", Box::new(|_, strategy| strategy.dtypes = 0)),

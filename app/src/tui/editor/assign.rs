@@ -29,6 +29,7 @@ impl FieldId {
     pub fn setting(&self) -> &str {
         match self {
             Self::Strategy => "strategy",
+            Self::Of => "of",
             Self::Name => "name",
             Self::Seeds => "seeds",
             Self::Scope => "scope",
@@ -144,6 +145,25 @@ mod tests {
         form.assign("clip", "2").unwrap();
         form.assign("clip", "none").unwrap();
         assert_eq!(form.changes().len(), 1, "{:?}", form.changes());
+    }
+
+    #[test]
+    fn what_a_mixture_adds_is_set_as_in_a_file() {
+        let mut form = super::super::tests::mixture();
+        let of = |weight: f64| {
+            format!(
+                "[(strategy: \"weight-transpose\", weight: {weight:?}), (strategy: \"activation-mixing\", weight: 0.5)]"
+            )
+        };
+        form.assign("of", &of(-3.0)).unwrap();
+        assert_eq!(form.changes(), ["of[0].weight 2.0 → -3.0"]);
+        let commands = form.commands().unwrap();
+        let [Command::Retune(_, spec)] = commands.as_slice() else { panic!("{commands:?}") };
+        assert_eq!(spec.of.iter().map(|member| member.weight).collect::<Vec<_>>(), [-3.0, 0.5]);
+        let mut refused = |text: &str| form.assign("of", text).unwrap_err();
+        assert!(refused(&of(0.0)).contains("expected a weight other than 0"));
+        assert!(refused("[(strategy: \"weight-transpose\")]").contains("keeps the strategies"));
+        assert!(refused("[weight-transpose]").starts_with("of: `[weight-transpose]`: "));
     }
 
     #[test]

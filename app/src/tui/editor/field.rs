@@ -6,6 +6,8 @@
 pub enum FieldId {
     /// The strategy.
     Strategy,
+    /// What a mixture adds.
+    Of,
     /// Name of the lane.
     Name,
     /// Its seeds: a lane each.

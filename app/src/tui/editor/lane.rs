@@ -10,7 +10,9 @@ use crate::record::LaneId;
 use crate::session::Command;
 use crate::session::offer::{Offer, Offers};
 use crate::strategy::ParamSpec;
-use crate::workspace::{LaneSpec, LossesSpec, OptimizerSpec, ParamValue, ScalarSource, ScheduleSpec, Scope};
+use crate::workspace::{
+    LaneSpec, LossesSpec, MIXTURE, OptimizerSpec, ParamValue, ScalarSource, ScheduleSpec, Scope, members,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -48,6 +50,7 @@ pub struct LaneForm {
 const KEPT: &str = "a lane keeps its strategy; copy it (c) to compare another";
 const NAMED: &str = "records and reports know the lane by its name; copy it (c) to have another";
 const BUILT: &str = "the lane's network was built for its losses; copy it (c) to compare others";
+const MIXED: &str = "the lane keeps the strategies that it mixes, in their order; copy it (c) to compare others";
 const SEEDED: &str = "the weights began from the seed; copy the lane (c) to run another one";
 
 /// A source of scalars as the form writes it, and the step of its differences.
@@ -69,6 +72,7 @@ impl LaneForm {
             strategy: offer.id.clone(),
             name: None,
             params: BTreeMap::new(),
+            of: Vec::new(),
             scope: None,
             guesses: None,
             combine: None,
@@ -133,6 +137,7 @@ impl LaneForm {
     fn fill(&mut self) {
         let spec = self.base.clone();
         self.set(FieldId::Strategy, &spec.strategy);
+        self.set(FieldId::Of, &if spec.of.is_empty() { String::new() } else { members::text(&spec.of) });
         self.set(FieldId::Scope, &spec.scope.map_or(String::new(), |scope| word(SCOPES, &scope)));
         self.set(FieldId::Guesses, &spec.guesses.unwrap_or(1).to_string());
         self.set(FieldId::Combine, &word(COMBINATIONS, &spec.combine.unwrap_or_default()));
@@ -256,6 +261,14 @@ impl LaneForm {
         self.offers.strategy(self.value(&FieldId::Strategy))
     }
 
+    /// What the strategy chosen guesses; a mixture that is not filled in yet signals. `None` for the reference.
+    pub fn kind(&self) -> Option<GuessKind> {
+        let strategy = self.value(&FieldId::Strategy);
+        let of = members::read(self.value(&FieldId::Of)).unwrap_or_default();
+        let mixture = (strategy == MIXTURE).then_some(GuessKind::Signal);
+        self.offers.kind(strategy, &of).or(mixture)
+    }
+
     /// The scope chosen, where the strategy has it; else the one it has by itself.
     pub fn scope(&self, kind: GuessKind) -> Scope {
         let chosen = meaning(SCOPES, self.value(&FieldId::Scope));
@@ -268,7 +281,7 @@ impl LaneForm {
     /// The lane's settings, and what could not be read.
     fn read(&self) -> (LaneSpec, Vec<(FieldId, String)>) {
         let mut reader = Reader::new(self);
-        let kind = self.offer().and_then(|offer| offer.kind);
+        let kind = self.kind();
         let guessing = matches!(kind, Some(GuessKind::Signal | GuessKind::Weight));
         let signal = kind == Some(GuessKind::Signal);
         let name = self.value(&FieldId::Name).trim().to_owned();
@@ -282,6 +295,7 @@ impl LaneForm {
             strategy: self.value(&FieldId::Strategy).to_owned(),
             name: (!name.is_empty()).then_some(name),
             params: reader.params(self.offer()),
+            of: reader.of(),
             scope: kind.map(|kind| self.scope(kind)),
             guesses: Some(1),
             combine: Some(Default::default()),
@@ -324,6 +338,11 @@ impl LaneForm {
     /// Everything that is wrong, by field.
     pub fn faults(&self) -> Vec<(FieldId, String)> {
         let (spec, mut faults) = self.read();
+        if let Purpose::Change { before, .. } = &self.purpose
+            && !spec.of.iter().map(|member| &member.strategy).eq(before.of.iter().map(|member| &member.strategy))
+        {
+            faults.push((FieldId::Of, MIXED.to_owned()));
+        }
         for fault in self.offers.faults(&spec) {
             let id = self.field_of(&fault.field);
             if faults.iter().all(|(other, _)| *other != id) {
@@ -363,6 +382,7 @@ impl LaneForm {
             "schedule.floor" => FieldId::Floor,
             other => match other.strip_prefix("params.") {
                 Some(key) => self.param(key),
+                None if other == "of" || other.starts_with("of[") => FieldId::Of,
                 None => FieldId::Strategy,
             },
         }

@@ -6,7 +6,7 @@ use super::lane::LaneForm;
 use super::words::{BORDERS, meaning};
 use crate::session::offer::Offer;
 use crate::strategy::ParamKind;
-use crate::workspace::{LossesSpec, OptimizerSpec, ParamValue, ScheduleSpec};
+use crate::workspace::{LossesSpec, MIXTURE, MemberSpec, OptimizerSpec, ParamValue, ScheduleSpec, members};
 use std::collections::BTreeMap;
 
 /// Reads fields, noting what cannot be read.
@@ -38,6 +38,20 @@ impl<'a> Reader<'a> {
             Err(_) => {
                 self.faults.push((id, "expected a whole number".to_owned()));
                 1
+            }
+        }
+    }
+
+    /// What a mixture adds; nothing where the lane is none.
+    pub fn of(&mut self) -> Vec<MemberSpec> {
+        if self.form.value(&FieldId::Strategy) != MIXTURE {
+            return Vec::new();
+        }
+        match members::read(self.form.value(&FieldId::Of)) {
+            Ok(of) => of,
+            Err(message) => {
+                self.faults.push((FieldId::Of, message));
+                self.form.base.of.clone()
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What a key does to a form.
 #![forbid(unsafe_code)]
 
-use super::field::{Entry, Field};
+use super::field::{Entry, Field, FieldId};
 use super::lane::LaneForm;
 use crate::session::Command;
 use crate::tui::action::Action;
@@ -105,5 +105,6 @@ fn edit(form: &mut LaneForm, field: &Field, change: impl FnOnce(&mut Vec<char>, 
     let mut letters: Vec<char> = field.value.chars().collect();
     let mut cursor = form.cursor.min(letters.len());
     change(&mut letters, &mut cursor);
-    form.write(letters.into_iter().take(200).collect(), cursor);
+    let longest = if field.id == FieldId::Of { 4000 } else { 200 };
+    form.write(letters.into_iter().take(longest).collect(), cursor);
 }

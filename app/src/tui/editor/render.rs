@@ -120,7 +120,9 @@ fn draw_text(
     if !focused {
         return put(buffer, inside, 0, 0, &field.value, ground.patch(style));
     }
-    let before: String = field.value.chars().take(form.cursor).collect();
+    // The cursor stays in sight in a text longer than the line.
+    let first = form.cursor.saturating_sub(usize::from(inside.width).saturating_sub(1));
+    let before: String = field.value.chars().take(form.cursor).skip(first).collect();
     let under = field.value.chars().nth(form.cursor).map_or(" ".to_owned(), |letter| letter.to_string());
     let after: String = field.value.chars().skip(form.cursor + 1).collect();
     let x = put(buffer, inside, 0, 0, &before, ground.patch(style));

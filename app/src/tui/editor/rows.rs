@@ -6,13 +6,14 @@ use super::lane::LaneForm;
 use super::words::{BORDERS, COMBINATIONS, NORMALISATIONS, OUTPUTS, SCALINGS, SCOPES, word, words};
 use crate::estimate::GuessKind;
 use crate::strategy::ParamKind;
+use crate::workspace::MIXTURE;
 
 /// The fields, in order; what is wrong with them is not said yet.
 pub fn rows(form: &LaneForm) -> Vec<Field> {
     let mut rows = Rows { form, heading: "", rows: Vec::new() };
     rows.lane();
     rows.losses();
-    match form.offer().and_then(|offer| offer.kind) {
+    match form.kind() {
         Some(kind @ (GuessKind::Signal | GuessKind::Weight)) => rows.guess(kind),
         Some(GuessKind::Estimate) | None => {}
     }
@@ -62,6 +63,10 @@ impl Rows<'_> {
         let ids = self.form.offers().strategies.iter().map(|offer| offer.id.clone()).collect();
         let about = self.form.offer().map_or(String::new(), |offer| offer.description.clone());
         self.choice(FieldId::Strategy, "strategy", ids, &about);
+        if self.form.value(&FieldId::Strategy) == MIXTURE {
+            let of = "What is added, as in a file: [(strategy: \"weight-transpose\"), (strategy: \"label-guess\", weight: 0.5)].";
+            self.text(FieldId::Of, "of", of);
+        }
         let seeds = "Seeds of weights and guesses, a lane each: 0, or 0..3 for 0 to 2, or 1,4,9.";
         self.text(FieldId::Seeds, "seeds", seeds);
         let name = "Name on the screen and in records; made from the strategy and what differs when left empty.";

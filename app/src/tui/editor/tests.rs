@@ -2,7 +2,9 @@
 
 use super::field::{Entry, FieldId};
 use super::{LaneForm, Outcome, Purpose, reduce};
+use crate::estimate::GuessKind;
 use crate::session::Command;
+use crate::session::offer::{Offer, Offers};
 use crate::session::protocol::Snapshot;
 use crate::tui::Source;
 use crate::tui::action::Action;
@@ -13,10 +15,11 @@ use crate::tui::state::{Overlay, State};
 use crate::tui::synthetic::Synthetic;
 use crate::tui::theme::{Theme, Tier};
 use crate::tui::update::{Effect, update};
-use crate::workspace::{LaneSpec, LossesSpec, OptimizerSpec, ParamValue, Scope, differences};
+use crate::workspace::{LaneDefaults, LaneSpec, LossesSpec, MemberSpec, OptimizerSpec, ParamValue, Scope, differences};
 use proptest::prelude::*;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 fn session() -> Arc<Snapshot> {
@@ -35,6 +38,18 @@ fn opened(state: &State) -> &LaneForm {
         Some(Overlay::Lane(form)) => form,
         other => panic!("{other:?}, {:?}", state.notice),
     }
+}
+
+/// The form of a running mixture.
+pub(super) fn mixture() -> LaneForm {
+    let member = |strategy: &str, weight| MemberSpec { strategy: strategy.to_owned(), weight, params: BTreeMap::new() };
+    let session = session();
+    let of = vec![member("weight-transpose", 2.0), member("activation-mixing", 0.5)];
+    let scope = Some(Scope::ExampleLayer);
+    let spec = LaneSpec { strategy: "mixture".to_owned(), of, scope, ..session.lanes[0].info.spec.clone() };
+    let mut offers = Offers::clone(&session.offers);
+    offers.strategies.push(Offer::mixture());
+    LaneForm::change(&Arc::new(offers), &spec, vec![0], "mixture", &[0]).expect("on offer")
 }
 
 fn go(state: &mut State, id: &FieldId) {
@@ -157,6 +172,46 @@ fn a_lane_can_have_losses_of_its_blocks_and_keeps_them() {
     update(&mut kept, Action::Cursor(1), &session());
     assert_eq!(opened(&kept).value(&FieldId::Losses), "global");
     assert_eq!(opened(&kept).changes(), Vec::<String>::new());
+}
+
+#[test]
+fn a_mixture_s_form_shows_and_keeps_what_it_adds() {
+    let form = mixture();
+    let ids = |form: &LaneForm| form.fields().into_iter().map(|field| field.id).collect::<Vec<_>>();
+    let of = form.fields().into_iter().find(|field| field.id == FieldId::Of).expect("shown");
+    let text = r#"[(strategy: "weight-transpose", weight: 2.0), (strategy: "activation-mixing", weight: 0.5)]"#;
+    assert_eq!((of.value.as_str(), of.fault, form.changes()), (text, None, vec![]));
+    assert_eq!(form.kind(), Some(GuessKind::Signal));
+    assert!(ids(&form).contains(&FieldId::Normalise));
+
+    // A copy has other members as it likes; of directions in weights it has no rows to normalise.
+    let mut offers = Offers::clone(form.offers());
+    offers.defaults = LaneDefaults::default();
+    let offers = Arc::new(offers);
+    let mut copy = LaneForm::copy(&offers, &form.base, &[1], 0).expect("on offer");
+    let mut put = |text: &str| {
+        copy.point(FieldId::Of);
+        copy.write(text.to_owned(), 0);
+        (copy.kind(), copy.faults().into_iter().next(), copy.commands())
+    };
+    let (kind, fault, commands) = put(r#"[(strategy: "weight-perturbation")]"#);
+    assert_eq!((kind, fault), (Some(GuessKind::Weight), None));
+    let commands = commands.unwrap();
+    let [Command::Add(spec, Some(0))] = commands.as_slice() else { panic!("{commands:?}") };
+    assert_eq!((spec.of.len(), spec.of[0].weight, spec.scope), (1, 1.0, Some(Scope::Batch)));
+    for (text, says) in [
+        ("", "a mixture needs at least one strategy"),
+        ("[(strategy: \"backprop\")]", "no guess"),
+        ("[(strategy: \"nothing\")]", "there is no strategy `nothing`"),
+        ("[(strategy: \"weight-transpose\", params: {\"depth\": 9})]", "1 to 8"),
+        ("[(strategy: \"weight-transpose\", params: {\"deep\": 1})]", "no parameter `deep`"),
+        ("[(strategy: \"weight-transpose\"), (strategy: \"weight-perturbation\")]", "mix strategies of one kind"),
+        ("[(strategy: ", ""),
+    ] {
+        let (_, fault, commands) = put(text);
+        assert!(matches!(&fault, Some((FieldId::Of, message)) if message.contains(says)), "{text}: {fault:?}");
+        assert_eq!(commands, Err(FieldId::Of), "{text}");
+    }
 }
 
 #[test]

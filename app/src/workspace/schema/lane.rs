@@ -35,7 +35,7 @@ pub struct LaneDefaults {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LaneSpec {
-    /// Id of the strategy; `backprop` is the host's reference.
+    /// Id of the strategy; `backprop` is the host's reference, `mixture` its sum of the strategies in `of`.
     pub strategy: String,
     /// Name on the screen and in records; made from the strategy and what differs when left out.
     #[serde(default)]
@@ -43,6 +43,9 @@ pub struct LaneSpec {
     /// Parameters of the strategy, by the keys of its schema.
     #[serde(default)]
     pub params: BTreeMap<String, ParamValue>,
+    /// Of a mixture: the strategies whose guesses are normalised, weighted and added.
+    #[serde(default)]
+    pub of: Vec<MemberSpec>,
     /// How many scalars share a guess; `example_layer` for signal guesses, `batch` for weight directions when left out.
     #[serde(default)]
     pub scope: Option<Scope>,
@@ -79,6 +82,24 @@ pub struct LaneSpec {
     /// Seeds of this lane in place of the workspace's.
     #[serde(default)]
     pub seeds: Option<Vec<u64>>,
+}
+
+/// One of the strategies that a mixture adds, E_l = Σ_m w_m N(E_l^m).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemberSpec {
+    /// Id of the strategy: any that guesses, all of a mixture signals or all directions in weights.
+    pub strategy: String,
+    /// Its weight w_m in the sum, not 0.
+    #[serde(default = "full_weight")]
+    pub weight: f64,
+    /// Parameters of the strategy, by the keys of its schema.
+    #[serde(default)]
+    pub params: BTreeMap<String, ParamValue>,
+}
+
+fn full_weight() -> f64 {
+    1.0
 }
 
 /// A value of a strategy's parameter.
