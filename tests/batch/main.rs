@@ -5,6 +5,7 @@ mod experiments;
 mod faults;
 mod losses;
 mod measure;
+mod mixture;
 mod options;
 mod reports;
 mod resume;

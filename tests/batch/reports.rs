@@ -119,6 +119,7 @@ quick! {
     rank_sweep: "rank-sweep" shows ["cosine-by-rank", "test-accuracy-by-rank"],
     combine: "combine" shows ["cosine-by-guesses", "test-accuracy-by-guesses"],
     equal_budget: "equal-budget" shows ["loss", "test-accuracy"],
+    mixture: "mixture" shows ["loss", "test-accuracy", "cosine"],
     cnn: "cnn" shows ["loss", "cosine", "alignment"],
     neighbours: "neighbours" shows ["loss", "cosine", "test-accuracy"],
     standin_cifar10: "standin-cifar10" shows ["train-accuracy", "test-accuracy", "gap"],

@@ -13,6 +13,11 @@ fn place() -> Place {
         (strategy: "backprop", name: "adam", optimizer: adam(lr: 0.002), schedule: cosine(warm_up: 10)),
         (strategy: "weight-transpose", scope: example_layer, guesses: 2, optimizer: sgd(lr: 0.01)),
         (strategy: "weight-perturbation", scope: batch, optimizer: sgd(lr: 0.0001)),
+        (strategy: "mixture", optimizer: adam(lr: 0.001), of: [
+            (strategy: "learned-feedback"),
+            (strategy: "learned-feedback", weight: 0.5, params: {"lr": 0.5}),
+            (strategy: "self-sharpening", weight: -0.25),
+        ]),
     "#;
     let measure = "(alignment: 1, one_step: 1, spectrum: 1, mask_density: 1, test: 1, train: 1)";
     Place::new(&digits(lanes, &format!("steps: {STEPS}, measure: {measure}")))
@@ -89,7 +94,7 @@ fn interrupted_then_killed_then_resumed() {
     assert_eq!(code, Some(130), "{said}");
     assert!(said.contains("interrupted; continue with: ") && said.contains("--out run --threads 4 --resume"), "{said}");
     let stopped = records_of(&place.path("run/records.jsonl"));
-    let taken: Vec<u64> = (0..4).map(|lane| steps(&stopped, lane).len() as u64).collect();
+    let taken: Vec<u64> = (0..5).map(|lane| steps(&stopped, lane).len() as u64).collect();
     assert!(taken.iter().all(|taken| (1..STEPS).contains(taken)), "{taken:?}");
     assert_eq!(kind(&stopped, "summary")[0]["interrupted"], true);
 
@@ -98,8 +103,14 @@ fn interrupted_then_killed_then_resumed() {
     let mut file = std::fs::OpenOptions::new().append(true).open(place.path("run/records.jsonl")).unwrap();
     file.write_all(br#"{"record":"step","lane":0,"st"#).unwrap();
 
-    place.batch(&["--out", "run", "--resume", "--threads", "2"]).expect(0).says(&["continuing 4 lanes"]);
+    place.batch(&["--out", "run", "--resume", "--threads", "2"]).expect(0).says(&["continuing 5 lanes"]);
     same_as_straight(&place, &["--threads", "1"]);
+    // What each strategy of the mixture learned is there, under its place.
+    let kept = tensors(&place.path("run"));
+    for name in ["0.feedback.fc1.0", "1.feedback.fc1.0", "2.leading.fc2"] {
+        assert!(kept.contains_key(&format!("lane-4: strategy.{name}")), "{name}: {:?}", kept.keys());
+    }
+    assert!(kept["lane-4: strategy.0.feedback.fc1.0"] != kept["lane-4: strategy.1.feedback.fc1.0"]);
 }
 
 #[test]
@@ -139,7 +150,7 @@ fn records_are_the_same_at_any_number_of_threads() {
     let place = place();
     let short = |threads: &str| timeless(place.batch(&["--steps", "12", "--threads", threads]).expect(0).records());
     let one = short("1");
-    assert_eq!(one.len(), 4 * (1 + 12 + 1 + 1) + 1);
+    assert_eq!(one.len(), 5 * (1 + 12 + 1 + 1) + 1);
     assert_eq!(short("2"), one);
     assert_eq!(short("5"), one);
 }
@@ -152,7 +163,7 @@ fn a_run_that_is_done_stays_done() {
     place
         .batch(&["--steps", "12", "--out", "run", "--resume"])
         .expect(0)
-        .says(&["100 %, 48 of 48 steps", "4/4 lanes done"]);
+        .says(&["100 %, 60 of 60 steps", "5/5 lanes done"]);
     assert_eq!(timeless(records_of(&place.path("run/records.jsonl"))), timeless(records));
     assert!(tensors(&place.path("run")) == state);
     place.batch(&["--steps", "13", "--out", "run", "--resume"]).expect(3).says(&["steps"]);

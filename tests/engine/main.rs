@@ -14,6 +14,7 @@ mod laws;
 mod layers;
 mod local;
 mod measures;
+mod mixture;
 mod order;
 mod products;
 mod proposer;

@@ -30,10 +30,6 @@ pub fn signal_everywhere() -> Vec<(&'static str, Vec<(&'static str, ParamValue)>
     );
     all.push(("orthogonal-transpose", vec![("k", ParamValue::Int(0))]));
     all.push(("whitened", vec![("mask", ParamValue::Text("outside".to_owned()))]));
-    all.push((
-        "mixture",
-        ["noise", "downstream", "jacobian", "label"].map(|key| (key, ParamValue::Float(0.5))).to_vec(),
-    ));
     all
 }
 
@@ -60,27 +56,40 @@ pub struct Proposer {
 
 impl Proposer {
     pub fn new(id: &str, params: &[(&str, ParamValue)], settings: Settings, network: &Network, tape: &Tape) -> Self {
+        Self::keyed(id, params, settings, network, tape, (3, 0))
+    }
+
+    /// With draws of this seed and instance.
+    pub fn keyed(
+        id: &str,
+        params: &[(&str, ParamValue)],
+        settings: Settings,
+        network: &Network,
+        tape: &Tape,
+        (seed, instance): (u64, u64),
+    ) -> Self {
         let info = catalog().get(id).unwrap_or_else(|error| panic!("{error}"));
         let given = params.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
         let params = Params::check(id, &info.params, &given).unwrap();
-        let mut instance = Instance::create(info, &params).unwrap();
+        let mut created = Instance::create(info, &params).unwrap();
         let facts = RunFacts {
             scope: settings.scope,
             guesses: settings.guesses,
-            seed: 3,
-            instance: 0,
+            seed,
+            instance,
             diagnostic: false,
             oracle: false,
             cancelled: Arc::new(AtomicBool::new(false)),
         };
-        let plan = instance.prepare(network.graph(), tape, &facts).unwrap();
-        let outputs = instance.outputs(tape).unwrap();
+        let plan = created.prepare(network.graph(), tape, &facts).unwrap();
+        let outputs = created.outputs(tape).unwrap();
         let signals = outputs.signals().iter().flatten().cloned().collect();
         let weights = match plan.kind {
             Kind::Weight => (0..settings.guesses).map(|_| network.zeros_like().unwrap()).collect(),
             _ => Vec::new(),
         };
-        Self { instance, plan, outputs, signals, weights, settings, errors: Vec::new(), labels: None, previous: None }
+        let (errors, labels, previous) = (Vec::new(), None, None);
+        Self { instance: created, plan, outputs, signals, weights, settings, errors, labels, previous }
     }
 
     pub fn set_draws(&mut self, draws: Draws) {

@@ -14,7 +14,8 @@ use candle_core::{Device, Tensor};
 use counting::{Counted, Counting, counting, turn};
 use guesswork::bench::{Method, Model};
 use guesswork::session::{Solo, pool};
-use std::collections::BTreeSet;
+use guesswork::workspace::MemberSpec;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -43,10 +44,14 @@ fn tensor_sizes(guesses: usize) -> BTreeSet<usize> {
     all.flat_map(|count| [count * 4, count.next_power_of_two() * 4]).filter(|&bytes| bytes >= LEAST).collect()
 }
 
-fn step_allocations(method: &str) -> Counted {
+/// Of `method`; where it is a mixture, of these strategies.
+fn step_allocations(method: &str, of: &[&str]) -> Counted {
     let (model, method): (Model, Method) = (MODEL.parse().unwrap(), method.parse().unwrap());
     let data = model.data(&Device::Cpu).unwrap();
-    let mut solo = Solo::new(model.plan(&method, 1e-12, data, &[])).unwrap();
+    let mut plan = model.plan(&method, 1e-12, data, &[]);
+    let member = |id: &&str| MemberSpec { strategy: (*id).to_owned(), weight: 0.5, params: BTreeMap::new() };
+    plan.lane.of = of.iter().map(member).collect();
+    let mut solo = Solo::new(plan).unwrap();
     // One thread: with several, which of them first needs scratch of its own is a matter of chance.
     pool(Some(1)).unwrap().install(|| {
         for _ in 0..WARM_UP {
@@ -63,46 +68,55 @@ fn step_allocations(method: &str) -> Counted {
 /// Strategies that find singular directions or roots of matrices by iteration.
 const ITERATIVE: [&str; 2] = ["orthogonal-transpose", "whitened"];
 
+const METHODS: [&str; 25] = [
+    "backprop",
+    "weight-perturbation@batch",
+    "weight-perturbation@layer:4",
+    "activity-perturbation@example",
+    "activity-perturbation@example-layer",
+    "weight-transpose@example:8",
+    "weight-transpose@layer",
+    "weight-transpose@batch",
+    "activation-mixing@example",
+    "activation-mixing@batch:4",
+    "downstream@example-layer",
+    "jacobian-transpose@example",
+    "label-guess@example",
+    "self-sharpening@example-layer",
+    "orthogonal-transpose@example-layer",
+    "whitened@example-layer",
+    "activation-subspace@layer:4",
+    "feedback-alignment@example",
+    "direct-feedback@example-layer",
+    "learned-feedback@example-layer",
+    "local-loss@example-layer",
+    "spsa@batch",
+    "mezo@layer",
+    "likelihood-ratio@example",
+    "momentum@batch",
+];
+
+/// Called layer by layer, once a step, of both sorts; directions as they are and from seeds.
+const MIXTURES: [(&str, &[&str]); 4] = [
+    ("mixture@example:4", &["weight-transpose", "activity-perturbation"]),
+    ("mixture@batch", &["weight-transpose", "jacobian-transpose"]),
+    ("mixture@example-layer", &["learned-feedback", "activation-mixing"]),
+    ("mixture@layer:4", &["weight-perturbation", "mezo"]),
+];
+
 #[test]
 fn a_warm_step_allocates_no_tensor_memory() {
     let _turn = turn();
-    for method in [
-        "backprop",
-        "weight-perturbation@batch",
-        "weight-perturbation@layer:4",
-        "activity-perturbation@example",
-        "activity-perturbation@example-layer",
-        "weight-transpose@example:8",
-        "weight-transpose@layer",
-        "weight-transpose@batch",
-        "activation-mixing@example",
-        "activation-mixing@batch:4",
-        "downstream@example-layer",
-        "jacobian-transpose@example",
-        "label-guess@example",
-        "self-sharpening@example-layer",
-        "orthogonal-transpose@example-layer",
-        "whitened@example-layer",
-        "activation-subspace@layer:4",
-        "feedback-alignment@example",
-        "direct-feedback@example-layer",
-        "learned-feedback@example-layer",
-        "local-loss@example-layer",
-        "spsa@batch",
-        "mezo@layer",
-        "likelihood-ratio@example",
-        "mixture@example",
-        "momentum@batch",
-    ] {
-        let Counted { small, scratch, found } = step_allocations(method);
+    for (method, of) in METHODS.map(|method| (method, &[][..])).into_iter().chain(MIXTURES) {
+        let Counted { small, scratch, found } = step_allocations(method, of);
         if let Some((bytes, trace)) = found.first() {
-            panic!("{method}: {} blocks in {STEPS} steps, the first of {bytes} bytes\n{trace}", found.len());
+            panic!("{method} {of:?}: {} blocks in {STEPS} steps, the first of {bytes} bytes\n{trace}", found.len());
         }
-        println!("{method}: {small:?} {scratch:?}");
+        println!("{method} {of:?}: {small:?} {scratch:?}");
         let iterates = ITERATIVE.iter().any(|id| method.starts_with(id));
         let (count, bytes) = if iterates { (3000, 256 << 10) } else { (600, 64 << 10) };
-        assert!(small.count <= count * STEPS && small.bytes <= bytes * STEPS, "{method}: {small:?}");
-        assert!(scratch.largest <= 2 << 20, "{method}: {scratch:?}");
+        assert!(small.count <= count * STEPS && small.bytes <= bytes * STEPS, "{method} {of:?}: {small:?}");
+        assert!(scratch.largest <= 2 << 20, "{method} {of:?}: {scratch:?}");
     }
 }
 

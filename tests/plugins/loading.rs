@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::tempdir;
 
-const SHIPPED: [&str; 20] = [
+const SHIPPED: [&str; 19] = [
     "activation-mixing",
     "activation-subspace",
     "activity-perturbation",
@@ -22,7 +22,6 @@ const SHIPPED: [&str; 20] = [
     "likelihood-ratio",
     "local-loss",
     "mezo",
-    "mixture",
     "momentum",
     "orthogonal-transpose",
     "self-sharpening",

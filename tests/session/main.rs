@@ -2,5 +2,6 @@
 #![forbid(unsafe_code)]
 
 mod live;
+mod mixture;
 mod support;
 mod until;

@@ -14,12 +14,14 @@
 //! | `fault-observe-writes-input` | writes to the same in `observe` of that step alone | 100 |
 //! | `fault-chatter` | prints to standard output and error, and when it is created, which breaks no rule | 0 |
 //! | `fault-hold` | changes its state, then waits to be cancelled, where the environment asks for it | 7 |
+//! | `fault-tells` | tells of a metric and a message at every step, which breaks no rule | 0 |
 //! | `fault-unknown-need` | needs a role that no host knows: must be refused before any step | |
 
 #![allow(unsafe_code)]
 
 mod hold;
 mod observe;
+mod tell;
 
 use guesswork_plugin::{
     DType, Element, Error, Info, Input, Kind, Matrix, Param, Result, Role, Service, Step, Strategy,
@@ -69,7 +71,7 @@ macro_rules! faults {
             }
         )+
 
-        guesswork_plugin::export!($($name,)+ hold::Holds, observe::WritesInputWhenToldOfStep, UnknownNeed);
+        guesswork_plugin::export!($($name,)+ hold::Holds, observe::WritesInputWhenToldOfStep, tell::Tells, UnknownNeed);
     };
 }
 
