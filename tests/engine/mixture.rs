@@ -207,7 +207,7 @@ fn by_the_lane(problem: &guesswork::workspace::NetworkProblem, lane: LaneSpec) -
 
 /// The same, from the members' guesses and candle's own operations. The instance of member m is 2m.
 fn by_hand(problem: &guesswork::workspace::NetworkProblem, parts: &[Part], scope: Scope) -> Result<Vec<Tensor>> {
-    let data = Dataset::load(&problem.data, None, 0).unwrap().prepare(Layout::Flat, DType::F64, &Device::Cpu)?;
+    let data = Dataset::load(&problem.data, None, 0).unwrap().prepare(Layout::Flat, DType::F64, &Device::Cpu).unwrap();
     let images = Extent::image(data.channels, data.height, data.width);
     let graph = Arc::new(build::build(&problem.model, images, data.classes).unwrap());
     let network = Network::new(graph.clone(), DType::F64, &Device::Cpu, 0)?;

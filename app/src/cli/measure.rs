@@ -212,7 +212,8 @@ impl<'a> Measured<'a> {
             .collect();
         let values = |quantity: Quantity| {
             let sites = 0..info.sites.len();
-            let values = sites.map(|site| report.get(Key::site(quantity, site)).map(Number)).collect();
+            let values: Vec<Option<Number>> =
+                sites.map(|site| report.get(Key::site(quantity, site)).map(Number)).collect();
             (quantity.name(), values)
         };
         let sites = of_sites.into_iter().map(values).collect();
@@ -223,7 +224,7 @@ impl<'a> Measured<'a> {
 impl From<FrozenError> for Failure {
     fn from(error: FrozenError) -> Self {
         match error {
-            FrozenError::Session(error) => Self::from(error),
+            FrozenError::Session(error) => Self::from(*error),
             FrozenError::Lane { .. } | FrozenError::NoCheckpoint { .. } => Self::new(Exit::Invalid, error.to_string()),
         }
     }

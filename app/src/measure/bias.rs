@@ -157,7 +157,8 @@ impl Probe {
             for (site, deviations) in deviations.iter_mut().enumerate() {
                 let node = graph.site_node(site);
                 let mut found = Deviation::default();
-                for index in node.first_parameter..node.first_parameter + node.parameters {
+                let parameters = node.first_parameter..node.first_parameter + node.parameters;
+                for (index, gradient) in parameters.clone().zip(&gradient[parameters]) {
                     let (sample, pair, sum) = (&self.sample[index], &self.pair[index], &self.differences[index]);
                     if number.is_multiple_of(2) {
                         kernel::copy(pair, sample)?;
@@ -167,7 +168,7 @@ impl Probe {
                         kernel::axpy(sum, 1.0, pair)?;
                     }
                     kernel::axpy(sample, -1.0, &self.mean[index])?;
-                    let along_gradient = kernel::dot(sample, &gradient[index])?;
+                    let along_gradient = kernel::dot(sample, gradient)?;
                     found.square += kernel::norm_squared(sample)?;
                     found.along_bias += kernel::dot(sample, &self.mean[index])? - along_gradient;
                     found.along_gradient += along_gradient;

@@ -81,7 +81,13 @@ pub enum FrozenError {
     },
     /// The run cannot be rebuilt, or a lane of it fails.
     #[error(transparent)]
-    Session(#[from] SessionError),
+    Session(Box<SessionError>),
+}
+
+impl From<SessionError> for FrozenError {
+    fn from(error: SessionError) -> Self {
+        Self::Session(Box::new(error))
+    }
 }
 
 /// Measures the lanes called `names` (all of them without one) of the run of `experiment` at their checkpoints in the folder

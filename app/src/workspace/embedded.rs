@@ -18,7 +18,7 @@ macro_rules! shipped {
 }
 
 /// The shipped workspaces; the first is what the program opens when nothing is named.
-pub const EMBEDDED: [Embedded; 20] = shipped![
+pub const EMBEDDED: [Embedded; 21] = shipped![
     "quickstart",
     "conv",
     "mixer",
