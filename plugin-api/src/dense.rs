@@ -113,6 +113,38 @@ pub fn apply(a: &mut [f64], n: usize, work: &mut Vec<f64>, f: impl Fn(f64) -> f6
     }
 }
 
+/// `a ← L` with L Lᵀ = a, L lower triangular, of a symmetric positive definite n × n matrix of which the lower triangle is read and
+/// written. A squared pivot below `least` by rounding counts as `least`.
+///
+/// # Panics
+/// When `a` has not n² elements.
+pub fn cholesky(a: &mut [f64], n: usize, least: f64) {
+    assert_eq!(a.len(), n * n, "{n} × {n} elements are needed");
+    for i in 0..n {
+        let (above, rest) = a.split_at_mut(i * n);
+        let row = &mut rest[..n];
+        for j in 0..i {
+            let other = &above[j * n..(j + 1) * n];
+            row[j] = (row[j] - dot(&row[..j], &other[..j])) / other[j];
+        }
+        row[i] = (row[i] - dot(&row[..i], &row[..i])).max(least).sqrt();
+    }
+}
+
+/// `x ← x L⁻¹` for a row x of n numbers and the L of [`cholesky`].
+///
+/// # Panics
+/// When `x` has not n elements, or `l` not n².
+pub fn divide(x: &mut [f64], l: &[f64], n: usize) {
+    assert_eq!((x.len(), l.len()), (n, n * n), "{n} and {n} × {n} elements are needed");
+    for j in (0..n).rev() {
+        let row = &l[j * n..(j + 1) * n];
+        x[j] /= row[j];
+        let last = x[j];
+        axpy(&mut x[..j], -last, &row[..j]);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,5 +193,37 @@ mod tests {
                 assert!((square[i] - expected[i]).abs() < 1e-12, "square {i} of {n}");
             }
         }
+    }
+
+    #[test]
+    fn a_triangle_times_its_transpose_is_the_matrix_and_divides_a_row() {
+        for n in [1, 2, 7, 19] {
+            let half = matrix(n, n);
+            let transposed: Vec<f64> = (0..n * n).map(|i| half[i % n * n + i / n]).collect();
+            let mut definite = product(&half, &transposed, n);
+            (0..n).for_each(|i| definite[i * n + i] += 0.5);
+            let mut l = definite.clone();
+            cholesky(&mut l, n, 0.5);
+            let lower: Vec<f64> = (0..n * n).map(|i| if i % n <= i / n { l[i] } else { 0.0 }).collect();
+            let upper: Vec<f64> = (0..n * n).map(|i| lower[i % n * n + i / n]).collect();
+            for (found, expected) in product(&lower, &upper, n).iter().zip(&definite) {
+                assert!((found - expected).abs() < 1e-12, "{n}: {found} for {expected}");
+            }
+            let x = matrix(1, n);
+            let mut divided = x.clone();
+            divide(&mut divided, &l, n);
+            for (j, expected) in x.iter().enumerate() {
+                let found: f64 = (0..n).map(|i| divided[i] * lower[i * n + j]).sum();
+                assert!((found - expected).abs() < 1e-12, "{n}: {found} for {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_pivot_that_rounding_took_counts_as_the_least_there_is() {
+        // Two equal rows and a ridge far below the rounding of their squares.
+        let mut a = vec![1e9, 1e9, 1e9, 1e9];
+        cholesky(&mut a, 2, 1e-9);
+        assert_eq!(a[3], 1e-9_f64.sqrt());
     }
 }

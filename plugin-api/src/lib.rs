@@ -51,6 +51,7 @@
 //! | [`Model`], [`Plan`] | what is known before training, and what is decided then |
 //! | [`Step`] | inputs, outputs, scratch, operations, random draws, oracles, metrics, messages |
 //! | [`dense`] | small dense matrices of a strategy's own |
+//! | [`Debias`] | the bias of a linear guess divided out |
 //! | [`testing`] | a host for `cargo test` |
 //! | [`abi`] | the C records underneath, their rules, states and threads; `include/guesswork.h` is made from them |
 //!
@@ -63,6 +64,7 @@
 #![deny(unsafe_code)]
 
 pub mod abi;
+mod debias;
 pub mod dense;
 mod error;
 mod info;
@@ -75,6 +77,7 @@ pub mod testing;
 mod values;
 
 pub use abi::memory::Element;
+pub use debias::Debias;
 pub use error::{Error, Result};
 pub use info::{Flag, Info, Kind, Role, Service};
 pub use model::{CallMode, DType, Device, Direction, LayerKind, Model, Persistent, Plan, Scope, SignalAt, Site};
