@@ -1,106 +1,89 @@
-//! The Jacobian transpose with its bias divided out: E_{l,i} = ε_i (J_i J_iᵀ + ρI)^{−1/2} J_i for each example, ε as without.
+//! Guesses of noise that starts at layers above and is carried down, with their bias divided out: E_{l,i} = ε_i L_i⁻¹ A_i,
+//! L_i L_iᵀ = A_i A_iᵀ + ρI, the rows of A_i what each number of the noise becomes on its way to layer l.
 //!
-//! The rows of J are found by carrying each of the C classes down from the logits, all examples at once; the C × C Gram
-//! matrices of the examples are taken apart. At the logits J is the identity, and the guess ε itself.
+//! The rows are found by carrying units: as many ways down as noise has numbers an example, all examples at once. So it works on any
+//! architecture, at any depth, and with any mask on the way, as far as [`Debias::check`] has room.
 
-use guesswork_plugin::{Matrix, Result, Step, dense};
+use guesswork_plugin::{Debias, Matrix, Model, Result, Step};
 
-/// The ridge, and memory that is used again from step to step.
+/// Debiasing, and for each site the sites that noise starts at, one a draw.
 #[derive(Debug)]
-pub(crate) struct Debias {
-    ridge: f64,
-    /// Inner products of the rows of J, pair by pair, B a pair.
-    inner: Vec<f64>,
-    column: Vec<f64>,
-    noise: Vec<f64>,
-    /// (J Jᵀ + ρI)^{−1/2} of every example.
-    roots: Vec<f64>,
-    work: Vec<f64>,
+pub(crate) struct Debiased {
+    debias: Debias,
+    starts: Vec<Vec<usize>>,
 }
 
-impl Debias {
-    pub(crate) fn new(ridge: f64) -> Self {
-        let empty = Vec::new;
-        Self { ridge, inner: empty(), column: empty(), noise: empty(), roots: empty(), work: empty() }
+/// Numbers that an example has at a site.
+fn size(model: &Model, site: usize) -> usize {
+    model.sites.get(site).map_or(0, |site| site.rows_per_example.saturating_mul(site.width))
+}
+
+impl Debiased {
+    pub(crate) fn new(debias: Debias) -> Self {
+        Self { debias, starts: Vec::new() }
     }
 
-    pub(crate) fn propose(&mut self, step: &mut Step<'_>) -> Result {
-        let (batch, classes, last) = (step.batch(), step.model().classes, step.model().sites.len() - 1);
-        let column = step.scratch(batch, 1)?;
-        let jacobian = jacobian(step, column)?;
+    /// Takes up the model, whose `starts` are those of a site.
+    pub(crate) fn prepare(&mut self, model: &Model, starts: impl Fn(usize) -> Vec<usize>) -> Result {
+        self.starts = (0..model.sites.len()).map(starts).collect();
+        let numbers = |site: usize| {
+            let starts = self.starts[site].iter().map(|&start| size(model, start));
+            starts.fold(0, usize::saturating_add)
+        };
+        Debias::check(model, numbers)
+    }
+
+    /// Writes the guesses of `site`, which is no output. `carry` writes what comes down from the starts, one matrix each, which it may
+    /// change on the way.
+    pub(crate) fn propose<'s>(
+        &mut self,
+        step: &mut Step<'s>,
+        site: usize,
+        mut carry: impl FnMut(&mut Step<'s>, &[Matrix<'s>], Matrix<'s>) -> Result,
+    ) -> Result {
+        let (batch, model) = (step.batch(), step.model());
+        let Self { debias, starts } = self;
+        // A unit is a column of a source, an example's rows side by side.
+        let (mut sources, mut units): (Vec<Matrix<'s>>, Vec<(Matrix<'s>, usize)>) = (Vec::new(), Vec::new());
+        for &start in &starts[site] {
+            let source = step.scratch(step.rows_at(start), model.sites[start].width)?;
+            let examples = step.reshape(source, batch, size(model, start))?;
+            units.extend((0..examples.columns()).map(|unit| (examples, unit)));
+            sources.push(source);
+        }
+        let (column, below) = (step.scratch(batch, 1)?, step.scratch(step.rows_at(site), model.sites[site].width)?);
+        debias.factor(step, units.len(), |step, row| {
+            let (examples, unit) = units[row];
+            sources.iter().try_for_each(|&source| step.fill(source, 0.0))?;
+            step.fill(column, unit as f64)?;
+            step.one_hot(examples, column)?;
+            carry(step, &sources, below)?;
+            Ok(below)
+        })?;
         for guess in step.guesses() {
-            step.normal(step.signal(last, guess)?, last, guess, 0, 1.0)?;
-        }
-        for (site, rows) in jacobian.iter().enumerate().take(last) {
-            self.roots(step, rows, column)?;
-            let term = step.scratch(batch, rows[0].columns())?;
-            for guess in step.guesses() {
-                step.read(step.signal(last, guess)?, &mut self.noise)?;
-                let signal = step.reshape(step.signal(site, guess)?, batch, term.columns())?;
-                step.fill(signal, 0.0)?;
-                for (class, &row) in rows.iter().enumerate() {
-                    self.column.clear();
-                    let of = |i: usize| {
-                        let root = &self.roots[(i * classes + class) * classes..(i * classes + class + 1) * classes];
-                        dense::dot(root, &self.noise[i * classes..(i + 1) * classes])
-                    };
-                    self.column.extend((0..batch).map(of));
-                    step.write(column, &self.column)?;
-                    step.copy(term, row)?;
-                    step.row_scale(term, column)?;
-                    step.axpy(signal, 1.0, term)?;
-                }
+            for (draw, &source) in sources.iter().enumerate() {
+                step.normal(source, site, guess, draw, 1.0)?;
             }
-        }
-        Ok(())
-    }
-
-    /// The inverse square roots of the Gram matrices of `rows`.
-    fn roots<'s>(&mut self, step: &mut Step<'s>, rows: &[Matrix<'s>], column: Matrix<'s>) -> Result {
-        let (batch, classes) = (step.batch(), rows.len());
-        self.inner.clear();
-        for (a, &left) in rows.iter().enumerate() {
-            for &right in &rows[..=a] {
-                step.row_dot(column, left, right)?;
-                step.read(column, &mut self.column)?;
-                self.inner.extend_from_slice(&self.column);
-            }
-        }
-        self.roots.clear();
-        self.roots.resize(batch * classes * classes, 0.0);
-        for i in 0..batch {
-            let gram = &mut self.roots[i * classes * classes..(i + 1) * classes * classes];
-            for a in 0..classes {
-                for b in 0..=a {
-                    let value = self.inner[(a * (a + 1) / 2 + b) * batch + i];
-                    (gram[a * classes + b], gram[b * classes + a]) = (value, value);
-                }
-            }
-            dense::apply(gram, classes, &mut self.work, |x| (x.max(0.0) + self.ridge).sqrt().recip());
+            debias.shape(step, &sources)?;
+            carry(step, &sources, step.signal(site, guess)?)?;
         }
         Ok(())
     }
 }
 
-/// For each site the rows of J: matrix c is the signal of class c, B × (P_l·n_l), an example's rows side by side.
-fn jacobian<'s>(step: &mut Step<'s>, column: Matrix<'s>) -> Result<Vec<Vec<Matrix<'s>>>> {
-    let (model, batch) = (step.model(), step.batch());
-    let mut found = vec![Vec::new(); model.sites.len()];
-    for class in 0..model.classes {
-        let mut signals = Vec::with_capacity(model.sites.len());
-        for (site, place) in model.sites.iter().enumerate() {
-            signals.push(step.scratch(step.rows_at(site), place.width)?);
-        }
-        for (site, place) in model.sites.iter().enumerate().rev() {
-            if place.following.is_empty() {
-                step.fill(column, class as f64)?;
-                step.one_hot(signals[site], column)?;
-            } else {
-                let above: Vec<_> = place.following.iter().map(|&next| signals[next]).collect();
-                step.pull_back(site, &above, signals[site])?;
-            }
-            found[site].push(step.reshape(signals[site], batch, place.rows_per_example * place.width)?);
-        }
+#[cfg(test)]
+pub(crate) mod tests {
+    use guesswork_plugin::dense;
+    use guesswork_plugin::testing::Grid;
+
+    /// ε L⁻¹ with L Lᵀ = A Aᵀ + ρI.
+    pub(crate) fn divided(noise: &[f64], a: &Grid, ridge: f64) -> Grid {
+        let n = a.rows();
+        let mut l = a.matmul(&a.t()).values().to_vec();
+        (0..n).for_each(|r| l[r * n + r] += ridge);
+        dense::cholesky(&mut l, n, 0.0);
+        let mut noise = noise.to_vec();
+        dense::divide(&mut noise, &l, n);
+        Grid::new(1, n, noise)
     }
-    Ok(found)
 }

@@ -8,8 +8,8 @@
 //! stored.
 //!
 //! `debias` ρ > 0 divides its bias out at scope `example-layer`, where E\[ĝ_l\] is the true gradient of signals times J_iᵀJ_i,
-//! J_i the C × n_l Jacobian of example i's logits: E_{l,i} = ε_i (J_i J_iᵀ + ρI)^{−1/2} J_i has covariance Σ(Σ + ρI)^{−1}, Σ = J_iᵀJ_i,
-//! and true signals lie in its span, so that E\[ĝ_l\] → g_l as ρ → 0. The ways down of all classes are in `debias.rs`.
+//! J_i the C × n_l Jacobian of example i's logits: E_{l,i} = ε_i L_i⁻¹ J_i with L_i L_iᵀ = J_i J_iᵀ + ρI has covariance Σ(Σ + ρI)^{−1},
+//! Σ = J_iᵀJ_i, and true signals lie in its span, so that E\[ĝ_l\] → g_l as ρ → 0. The ways down of all classes are in `descent.rs`.
 //!
 //! Source: the same family as Singhal et al., *How to Guess a Gradient*, 2023, arXiv 2312.04709.
 //!
@@ -17,9 +17,9 @@
 //! |---|---|---|---|
 //! | ε | normal | L − 1, k, 0 | B × C |
 
-use crate::debias::Debias;
+use crate::descent::Descent;
 use guesswork_plugin::{
-    CallMode, Device, Error, Flag, Info, Kind, Model, Param, Plan, Result, Role, Scope, Service, Step, Strategy,
+    CallMode, Debias, Error, Flag, Info, Kind, Model, Param, Plan, Result, Role, Service, Step, Strategy,
 };
 use serde::Deserialize;
 
@@ -33,7 +33,7 @@ pub struct Params {
 /// The strategy; see the module.
 #[derive(Debug)]
 pub struct JacobianTranspose {
-    debias: Option<Debias>,
+    debias: Option<Descent>,
 }
 
 impl Strategy for JacobianTranspose {
@@ -43,7 +43,10 @@ impl Strategy for JacobianTranspose {
         .name("Jacobian transpose")
         .version(env!("CARGO_PKG_VERSION"))
         .description("One draw at the logits, carried down through all weights and masks to every layer.")
-        .formula("E_L = ε ~ N(0, I),  E_l = (E_{l+1} W_{l+1}) ⊙ M_l")
+        .formula(
+            "E_L = ε ~ N(0, I),  E_l = (E_{l+1} W_{l+1}) ⊙ M_l;  \
+             debias ρ: E_l = ε L⁻¹ J_l,  L Lᵀ = J_l J_lᵀ + ρI,  J_l = W_L ⋯ W_{l+1} diag(M_l)",
+        )
         .citation("The family of Singhal et al., How to Guess a Gradient, 2023, arXiv 2312.04709")
         .licence(env!("CARGO_PKG_LICENSE"))
         .needs(&[Role::Weight])
@@ -55,7 +58,7 @@ impl Strategy for JacobianTranspose {
         .doc("Ridge ρ > 0 of the debiasing at scope example-layer, which takes one way down a class; 0 for none.")];
 
     fn create(params: Params) -> Result<Self> {
-        Ok(Self { debias: (params.debias > 0.0).then(|| Debias::new(params.debias)) })
+        Ok(Self { debias: Debias::new(params.debias).map(Descent::new) })
     }
 
     fn prepare(&mut self, model: &Model, plan: &mut Plan) -> Result {
@@ -63,21 +66,13 @@ impl Strategy for JacobianTranspose {
         if self.debias.is_none() {
             return Ok(());
         }
-        if model.scope != Scope::ExampleLayer {
-            return Err(Error::unsupported(
-                "`debias` divides out the bias of scope example-layer, and this lane has another: set `scope` to \
-                 example-layer or `debias` to 0",
-            ));
-        }
+        Debias::check(model, |_| model.classes)?;
         if model.outputs() > 1 {
             return Err(Error::unsupported(
                 "`debias` divides out the Jacobian of one output, and this model is trained at several: set it to 0",
             ));
         }
-        match model.device {
-            Device::Cpu => Ok(()),
-            _ => Err(Error::unsupported("`debias` works on matrices in host memory: run on the cpu or set it to 0")),
-        }
+        Ok(())
     }
 
     fn propose(&mut self, step: &mut Step<'_>) -> Result {
@@ -103,7 +98,7 @@ impl Strategy for JacobianTranspose {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use guesswork_plugin::dense;
+    use crate::debias::tests::divided;
     use guesswork_plugin::testing::{Activation, Grid, Host, Network};
 
     fn check(network: Network) {
@@ -131,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn debiased_it_is_the_whitened_jacobian() {
+    fn debiased_it_is_the_jacobian_divided_by_its_root() {
         for network in [
             Network::mlp(&[6, 5, 4, 3], Activation::Tanh),
             Network::residual(4, 6, 3, 3, Activation::Relu),
@@ -163,10 +158,7 @@ mod tests {
                     let found = found.reshape(5, width);
                     for i in 0..5 {
                         let j = Grid::from_fn(classes, width, |c, k| rows[c].reshape(5, width)[(i, k)]);
-                        let mut gram = j.matmul(&j.t()).values().to_vec();
-                        dense::apply(&mut gram, classes, &mut Vec::new(), |x| (x + ridge).sqrt().recip());
-                        let drawn = Grid::new(1, classes, noise.row(i).to_vec());
-                        let expected = drawn.matmul(&Grid::new(classes, classes, gram)).matmul(&j);
+                        let expected = divided(noise.row(i), &j, ridge).matmul(&j);
                         Grid::new(1, width, found.row(i).to_vec()).assert_close(&expected, 1e-12);
                     }
                 }

@@ -2,11 +2,12 @@
 //! guess lies in the subspace that the true signal must lie in.
 //!
 //! [`weight`] carries fresh noise down one layer or a few, [`downstream`] masks it first as the layer above would, and
-//! [`jacobian`] carries one draw from the logits down through every layer.
+//! [`jacobian`] carries one draw from the logits down through every layer. All can divide their bias out at scope `example-layer`.
 
 #![forbid(unsafe_code)]
 
 mod debias;
+mod descent;
 pub mod downstream;
 pub mod jacobian;
 pub mod weight;
