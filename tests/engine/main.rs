@@ -1,8 +1,11 @@
 //! The engine against mathematics: golden vectors, central differences, Candle's autograd, and its own identities.
 #![forbid(unsafe_code)]
 
+mod architectures;
+mod cases;
 mod costs;
 mod curvature;
+mod debias;
 mod draws;
 mod errors;
 mod fixture;
@@ -12,6 +15,7 @@ mod identities;
 mod kernels;
 mod laws;
 mod layers;
+mod linear_laws;
 mod local;
 mod measures;
 mod mixture;
@@ -19,6 +23,7 @@ mod order;
 mod products;
 mod proposer;
 mod reference;
+mod sampled;
 mod strategies;
 mod strategy_laws;
 mod support;

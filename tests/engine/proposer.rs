@@ -5,14 +5,16 @@ use guesswork::estimate::{Directions, Estimator, GuessKind, Point, Settings};
 use guesswork::kernel;
 use guesswork::model::{Network, Tape};
 use guesswork::strategy::{
-    Call, CallMode, Catalog, Draws, Inputs, Instance, Kind, Outputs, Params, Plan, RunFacts, SignalAt,
+    Call, CallMode, Catalog, Draws, Inputs, Instance, Kind, Outcome, Outputs, Params, Plan, PluginError, RunFacts,
+    SignalAt,
 };
 use guesswork::workspace::ParamValue;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 
-pub const SIGNAL: [&str; 6] = [
+/// The strategies whose guesses the golden files have.
+pub const GOLDEN: [&str; 6] = [
     "activity-perturbation",
     "weight-transpose",
     "downstream",
@@ -21,25 +23,44 @@ pub const SIGNAL: [&str; 6] = [
     "label-guess",
 ];
 
-/// All strategies that write signals, with the parameters they need on any architecture.
-pub fn signal_everywhere() -> Vec<(&'static str, Vec<(&'static str, ParamValue)>)> {
-    let mut all: Vec<_> = SIGNAL.iter().map(|&id| (id, Vec::new())).collect();
-    all.extend(
-        ["self-sharpening", "direct-feedback", "feedback-alignment", "local-loss", "likelihood-ratio"]
-            .map(|id| (id, Vec::new())),
-    );
-    all.push(("orthogonal-transpose", vec![("k", ParamValue::Int(0))]));
-    all.push(("whitened", vec![("mask", ParamValue::Text("outside".to_owned()))]));
-    all
-}
-
-/// All strategies that write directions in weight space.
-pub const WEIGHT: [&str; 5] = ["weight-perturbation", "activation-subspace", "spsa", "mezo", "momentum"];
-
 /// The libraries that Cargo built beside this test.
 pub fn catalog() -> &'static Catalog {
     static CATALOG: OnceLock<Catalog> = OnceLock::new();
     CATALOG.get_or_init(|| Catalog::standard(&[], None))
+}
+
+/// An instance that has seen the model of the tape; the refusal where it makes no sense there.
+pub fn prepared(
+    id: &str,
+    params: &[(&str, ParamValue)],
+    settings: Settings,
+    tape: &Tape,
+) -> Result<(Instance, Plan), PluginError> {
+    prepared_with(id, params, settings, tape, (3, 0))
+}
+
+fn prepared_with(
+    id: &str,
+    params: &[(&str, ParamValue)],
+    settings: Settings,
+    tape: &Tape,
+    (seed, number): (u64, u64),
+) -> Result<(Instance, Plan), PluginError> {
+    let info = catalog().get(id).unwrap_or_else(|error| panic!("{error}"));
+    let given = params.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+    let params = Params::check(id, &info.params, &given).unwrap();
+    let mut instance = Instance::create(info, &params)?;
+    let facts = RunFacts {
+        scope: settings.scope,
+        guesses: settings.guesses,
+        seed,
+        instance: number,
+        diagnostic: false,
+        oracle: false,
+        cancelled: Arc::new(AtomicBool::new(false)),
+    };
+    let plan = instance.prepare(tape.graph(), tape, &facts)?;
+    Ok((instance, plan))
 }
 
 pub struct Proposer {
@@ -66,30 +87,17 @@ impl Proposer {
         settings: Settings,
         network: &Network,
         tape: &Tape,
-        (seed, instance): (u64, u64),
+        key: (u64, u64),
     ) -> Self {
-        let info = catalog().get(id).unwrap_or_else(|error| panic!("{error}"));
-        let given = params.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
-        let params = Params::check(id, &info.params, &given).unwrap();
-        let mut created = Instance::create(info, &params).unwrap();
-        let facts = RunFacts {
-            scope: settings.scope,
-            guesses: settings.guesses,
-            seed,
-            instance,
-            diagnostic: false,
-            oracle: false,
-            cancelled: Arc::new(AtomicBool::new(false)),
-        };
-        let plan = created.prepare(network.graph(), tape, &facts).unwrap();
-        let outputs = created.outputs(tape).unwrap();
+        let (instance, plan) = prepared_with(id, params, settings, tape, key).unwrap();
+        let outputs = instance.outputs(tape).unwrap();
         let signals = outputs.signals().iter().flatten().cloned().collect();
         let weights = match plan.kind {
             Kind::Weight => (0..settings.guesses).map(|_| network.zeros_like().unwrap()).collect(),
             _ => Vec::new(),
         };
         let (errors, labels, previous) = (Vec::new(), None, None);
-        Self { instance: created, plan, outputs, signals, weights, settings, errors, labels, previous }
+        Self { instance, plan, outputs, signals, weights, settings, errors, labels, previous }
     }
 
     pub fn set_draws(&mut self, draws: Draws) {
@@ -157,6 +165,21 @@ impl Proposer {
 
     pub fn directions(&self) -> Directions<'_> {
         if self.weights.is_empty() { Directions::Signal(&self.signals) } else { Directions::Weight(&self.weights) }
+    }
+
+    /// Tells the strategy what came of a step.
+    pub fn observe(
+        &mut self,
+        network: &Network,
+        tape: &Tape,
+        step: u64,
+        estimator: &Estimator,
+        (loss, norm): (f64, f64),
+    ) {
+        let (inputs, theta) = (Inputs::default(), network.theta());
+        let mut call = Call { tape, theta, step, site: None, progress: 0.0, inputs, outputs: None, oracle: None };
+        let outcome = Outcome { loss, scalars: &estimator.scalars().values, estimate_norm: norm };
+        self.instance.observe(&mut call, &outcome).unwrap();
     }
 
     /// Scalars and estimate at `point`, into `estimate`.

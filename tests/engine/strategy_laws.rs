@@ -3,75 +3,13 @@
 
 use crate::fixture::{Fixture, MLP, TANH, dot, flatten};
 use crate::proposer::Proposer;
+use crate::sampled::{found, gather, gradient_of, renewed, watched};
 use candle_core::{Result, Tensor};
-use guesswork::estimate::Settings;
+use guesswork::estimate::{Point, Settings};
 use guesswork::kernel;
 use guesswork::model::Extent;
+use guesswork::objective::Loss;
 use guesswork::workspace::{LossesSpec, ParamValue, ScalarSource, Scope};
-
-type Params<'a> = &'a [(&'a str, ParamValue)];
-
-/// Mean of ĝ, its standard errors, and the mean of ‖ĝ‖² with its own, over `draws` steps after `first`.
-struct Found {
-    mean: Vec<f64>,
-    error: Vec<f64>,
-    length: f64,
-    length_error: f64,
-}
-
-fn found(f: &Fixture, strategy: &str, params: Params, settings: Settings, steps: (u64, u64)) -> Found {
-    watched(f, Proposer::new(strategy, params, settings, &f.network, &f.tape), steps)
-}
-
-fn watched(f: &Fixture, mut proposer: Proposer, (first, draws): (u64, u64)) -> Found {
-    let mut estimator = proposer.estimator(&f.tape, &f.network);
-    let estimate = f.network.zeros_like().unwrap();
-    let n = f.gradient().len();
-    let (mut sum, mut square, mut length, mut fourth) = (vec![0.0; n], vec![0.0; n], 0.0, 0.0);
-    for step in 0..first + draws {
-        proposer.propose(&f.network, &f.tape, &f.data, step, &estimator);
-        if step < first {
-            continue;
-        }
-        proposer.estimate(f.point(), &mut estimator, &estimate);
-        let estimate = flatten(&estimate);
-        let size = dot(&estimate, &estimate);
-        length += size;
-        fourth += size * size;
-        for ((sum, square), value) in sum.iter_mut().zip(&mut square).zip(estimate) {
-            *sum += value;
-            *square += value * value;
-        }
-    }
-    let m = draws as f64;
-    let mean: Vec<f64> = sum.iter().map(|sum| sum / m).collect();
-    let error = mean.iter().zip(&square).map(|(mean, square)| ((square / m - mean * mean) / m).sqrt()).collect();
-    let length = length / m;
-    Found { mean, error, length, length_error: ((fourth / m - length * length) / m).sqrt() }
-}
-
-impl Found {
-    fn assert_mean(&self, expected: &[f64], what: &str) {
-        for (index, ((mean, error), expected)) in self.mean.iter().zip(&self.error).zip(expected).enumerate() {
-            assert!(
-                (mean - expected).abs() <= 5.5 * error + 1e-10,
-                "{what}, element {index}: {mean} ± {error} for {expected}"
-            );
-        }
-    }
-}
-
-/// Parameter-shaped: each site's gradient for the signal that `change` makes of the true one.
-fn gradient_of(f: &Fixture, change: impl Fn(usize, &Tensor) -> Result<Tensor>) -> Result<Vec<f64>> {
-    let expected = f.network.zeros_like()?;
-    for site in 0..f.tape.graph().sites.len() {
-        let signal = change(site, f.tape.signal(site).expect("an adjoint pass was made"))?.contiguous()?;
-        let node = f.tape.graph().site_node(site);
-        let range = node.first_parameter..node.first_parameter + node.parameters;
-        f.tape.adjoint_parameters(f.network.theta(), site, 1.0, &signal, 0.0, &expected[range])?;
-    }
-    Ok(flatten(&expected))
-}
 
 /// The guesses are isotropic in the span of the masked rows of the weight above, and the true signals lie there.
 #[test]
@@ -156,14 +94,18 @@ fn activation_subspace_of_small_rank_keeps_the_gradient_s_part_in_it() -> Result
     Ok(())
 }
 
-/// E[ĝ] = g, and ‖V‖² = n always: E‖ĝ‖² = n‖g‖², two less than with normal directions.
+/// E[ĝ] = g; E‖ĝ‖² = (n + 2)‖g‖² with normal directions, and n‖g‖² with those of ±1, whose ‖V‖² = n always.
 #[test]
-fn spsa_is_unbiased_and_its_directions_have_one_length() -> Result<()> {
+fn directions_in_weight_space_are_unbiased_and_as_long_as_their_numbers_say() -> Result<()> {
     let f = Fixture::new("mlp((hidden: [4]))", Extent::image(1, 2, 2), 3, 5, 75)?;
-    let found = found(&f, "spsa", &[], Settings::plain(Scope::Batch), (0, 20_000));
-    found.assert_mean(&f.gradient(), "spsa");
-    let expected = f.gradient().len() as f64 * dot(&f.gradient(), &f.gradient());
-    assert!((found.length - expected).abs() < 5.0 * found.length_error, "{} for {expected}", found.length);
+    let n = f.gradient().len() as f64;
+    for (strategy, factor) in [("spsa", n), ("weight-perturbation", n + 2.0), ("mezo", n + 2.0)] {
+        let found = found(&f, strategy, &[], Settings::plain(Scope::Batch), (0, 20_000));
+        found.assert_mean(&f.gradient(), strategy);
+        let expected = factor * dot(&f.gradient(), &f.gradient());
+        let (length, error) = (found.length, found.length_error);
+        assert!((length - expected).abs() < 5.0 * error, "{strategy}: {length} ± {error} for {expected}");
+    }
     Ok(())
 }
 
@@ -222,5 +164,187 @@ fn activity_perturbation_is_unbiased_on_local_losses() -> Result<()> {
         let found = found(&f, "activity-perturbation", &unmasked, Settings::plain(scope), (0, 4000));
         found.assert_mean(&f.gradient(), "local losses");
     }
+    Ok(())
+}
+
+/// The signals of `top` carried down through weights and masks, site by site.
+fn carried(f: &Fixture, top: Tensor) -> Result<Vec<Tensor>> {
+    let last = f.tape.graph().sites.len() - 1;
+    let mut signals = vec![top];
+    for site in (0..last).rev() {
+        let below = f.tape.pre_activation(site).zeros_like()?;
+        f.tape.pull_back(f.network.theta(), site, &[&signals[0]], 1, &below)?;
+        signals.insert(0, below);
+    }
+    Ok(signals)
+}
+
+/// The guess is one of C: E[ĝ] is that of the signals Σ_c π_{i,c} d_{i,c} E_{i,c}, π what the class is drawn from and d the scalars of
+/// class c, which are ⟨δ_{l,i}, E_{l,i,c}⟩ at scope `example-layer` and their sum over the layers at scope `example`.
+#[test]
+fn label_guess_has_the_mean_over_its_classes() -> Result<()> {
+    let (classes, batch) = (3, 6);
+    let f = Fixture::new(TANH, Extent::image(1, 2, 3), classes, batch, 86)?;
+    let p = f.tape.logits().zeros_like()?;
+    kernel::softmax(&p, f.tape.logits())?;
+    let one_hot = |class: usize| {
+        let row: Vec<f64> = (0..classes).map(|c| f64::from(u8::from(c == class))).collect();
+        Tensor::from_vec(row, (1, classes), f.data.device())?.broadcast_as((batch, classes))?.contiguous()
+    };
+    let guesses: Vec<Vec<Tensor>> = (0..classes).map(|c| carried(&f, (&p - one_hot(c)?)?)).collect::<Result<_>>()?;
+    // The scalars of class c at a site, B × 1.
+    let inner = |c: usize, site: usize| {
+        (f.tape.signal(site).expect("an adjoint pass was made") * &guesses[c][site])?.sum_keepdim(1)
+    };
+    for (word, scope) in
+        [("softmax", Scope::ExampleLayer), ("softmax", Scope::Example), ("uniform", Scope::ExampleLayer)]
+    {
+        let expected = gradient_of(&f, |site, delta| {
+            let mut sum = delta.zeros_like()?;
+            for (c, guess) in guesses.iter().enumerate() {
+                let chance = match word {
+                    "softmax" => p.narrow(1, c, 1)?,
+                    _ => Tensor::full(1.0 / classes as f64, (batch, 1), f.data.device())?,
+                };
+                let mut d = inner(c, site)?;
+                if scope == Scope::Example {
+                    for other in (0..guess.len()).filter(|&other| other != site) {
+                        d = (d + inner(c, other)?)?;
+                    }
+                }
+                sum = (sum + guess[site].broadcast_mul(&(d * chance)?)?)?;
+            }
+            Ok(sum)
+        })?;
+        let class = [("class", ParamValue::Text(word.to_owned()))];
+        let found = found(&f, "label-guess", &class, Settings::plain(scope), (0, 6000));
+        found.assert_mean(&expected, &format!("label-guess {word} {scope:?}"));
+    }
+    Ok(())
+}
+
+/// Over the draws of the matrices, at scope `example-layer`: E[ĝ_l] is that of the signals (2/n_l) v_{l+1,i} (δ_{l,i} ⊙ M_{l,i}²), where
+/// v_{l,i} = E‖E_{l,i}‖² is ‖p_i − y_i‖² at the logits and (2/n_l) v_{l+1,i} Σ_j M_{l,i,j}² below. Direct feedback has v_L at every layer.
+/// At the logits nothing is drawn: ĝ_L = Σ_i ‖p_i − y_i‖² δ_{L,i} x_{L-1,i}ᵀ.
+#[test]
+fn random_feedback_has_the_mean_over_its_matrices() -> Result<()> {
+    let f = Fixture::new(TANH, Extent::image(1, 2, 3), 3, 6, 87)?;
+    let last = f.tape.graph().sites.len() - 1;
+    let error = (f.delta() * f.tape.batch() as f64)?;
+    let top = error.sqr()?.sum_keepdim(1)?;
+    for strategy in ["feedback-alignment", "direct-feedback"] {
+        let mut above = vec![top.clone(); last + 1];
+        for site in (1..last).rev().filter(|_| strategy == "feedback-alignment") {
+            let m = f.tape.derivative(site).expect("an activation follows");
+            let share = (m.sqr()?.sum_keepdim(1)? * (2.0 / m.dim(1)? as f64))?;
+            above[site - 1] = (&above[site] * share)?;
+        }
+        let expected = gradient_of(&f, |site, delta| match f.tape.derivative(site) {
+            None => delta.broadcast_mul(&top),
+            Some(m) => (delta * m.sqr()?)?.broadcast_mul(&(&above[site] * (2.0 / m.dim(1)? as f64))?),
+        })?;
+        // Products of draws of two layers have long tails.
+        let found = renewed(&f, 8000, || {
+            let settings = Settings::plain(Scope::ExampleLayer);
+            let mut proposer = Proposer::new(strategy, &[], settings, &f.network, &f.tape);
+            proposer.set_error(error.clone());
+            proposer
+        });
+        found.assert_mean(&expected, strategy);
+    }
+    Ok(())
+}
+
+/// Noise at every unit is unbiased with the exact scalars, and with those of two losses up to O(σ²).
+#[test]
+fn the_likelihood_ratio_is_unbiased() -> Result<()> {
+    let f = Fixture::new(TANH, Extent::image(1, 2, 3), 3, 6, 88)?;
+    for (source, scope) in [
+        (ScalarSource::Tangent, Scope::Example),
+        (ScalarSource::Tangent, Scope::ExampleLayer),
+        (ScalarSource::Central(1e-4), Scope::Example),
+    ] {
+        let settings = Settings { source, ..Settings::plain(scope) };
+        let found = found(&f, "likelihood-ratio", &[], settings, (0, 4000));
+        found.assert_mean(&f.gradient(), &format!("likelihood-ratio {source:?} {scope:?}"));
+    }
+    Ok(())
+}
+
+/// Of a quadratic loss the central difference is the derivative whatever h: E[ĝ] = g and E‖ĝ‖² = (n + 2)‖g‖² exactly, with one scalar a
+/// batch.
+#[test]
+fn mezo_is_unbiased_for_a_quadratic_at_any_distance() -> Result<()> {
+    let f = Fixture::new("mlp((hidden: []))", Extent::image(1, 2, 2), 3, 5, 89)?;
+    let (loss, theta) = (Loss::MeanSquaredError, f.network.theta());
+    let (delta, g) = (f.delta().zeros_like()?, f.network.zeros_like()?);
+    loss.evaluate(f.tape.logits(), &f.labels, Some(&delta))?;
+    let deltas = [delta];
+    f.tape.adjoint(theta, &deltas, Some(&g))?;
+    let (g, point) = (flatten(&g), Point { loss, deltas: &deltas, ..f.point() });
+    let settings = Settings { source: ScalarSource::Central(0.5), ..Settings::plain(Scope::Batch) };
+    let mut proposer = Proposer::new("mezo", &[], settings, &f.network, &f.tape);
+    let mut estimator = proposer.estimator(&f.tape, &f.network);
+    let found = gather(&f, 20_000, |number, estimate| {
+        proposer.propose(&f.network, &f.tape, &f.data, number, &estimator);
+        proposer.estimate(point, &mut estimator, estimate);
+        if number < 20 {
+            // ⟨ĝ, g⟩ = d².
+            let (d, inner) = (estimator.scalars().values[0], dot(&flatten(estimate), &g));
+            assert!((inner / (d * d) - 1.0).abs() < 1e-9, "step {number}: ⟨ĝ, g⟩ = {inner} for d = {d}");
+        }
+    });
+    found.assert_mean(&g, "mezo");
+    let expected = (g.len() as f64 + 2.0) * dot(&g, &g);
+    assert!((found.length - expected).abs() < 5.0 * found.length_error, "{} for {expected}", found.length);
+    Ok(())
+}
+
+/// The parameters of a mixture of these parts alone.
+fn mixture_of(parts: &[(&'static str, f64)]) -> Vec<(&'static str, ParamValue)> {
+    let weight = |key: &str| parts.iter().find(|(part, _)| *part == key).map_or(0.0, |(_, weight)| *weight);
+    let all = ["noise", "transpose", "downstream", "jacobian", "mixing", "label"];
+    all.map(|key| (key, ParamValue::Float(weight(key)))).to_vec()
+}
+
+/// The draws of the parts are independent and all but one have mean zero, so that covariances add: E[ĝ] of a mixture is Σ_m w_m² that of
+/// part m by itself. In closed form where the layer above has one unit and no activation: noise with its rows normalised has
+/// covariance I, and the weight transpose n ŵŵᵀ, ŵ the direction of the weight.
+#[test]
+fn the_covariance_of_a_mixture_is_the_sum_of_those_of_its_parts() -> Result<()> {
+    let plain = Settings::plain(Scope::ExampleLayer);
+    let f = Fixture::new(TANH, Extent::image(1, 2, 3), 3, 6, 90)?;
+    let weights =
+        [("noise", 0.5), ("transpose", -0.7), ("downstream", 0.6), ("jacobian", 0.4), ("mixing", 0.8), ("label", 0.3)];
+    let whole = found(&f, "mixture", &mixture_of(&weights), plain, (0, 4000));
+    let (mut expected, mut variance) = (vec![0.0_f64; whole.mean.len()], vec![0.0_f64; whole.mean.len()]);
+    for (part, w) in weights {
+        let alone = found(&f, "mixture", &mixture_of(&[(part, 1.0)]), plain, (0, 4000));
+        for (index, (mean, error)) in alone.mean.iter().zip(&alone.error).enumerate() {
+            expected[index] += w * w * mean;
+            variance[index] += (w * w * error).powi(2);
+        }
+    }
+    for (index, (mean, error)) in whole.mean.iter().zip(&whole.error).enumerate() {
+        let error = (error * error + variance[index]).sqrt();
+        assert!(
+            (mean - expected[index]).abs() <= 5.5 * error + 1e-10,
+            "{index}: {mean} ± {error} for {}",
+            expected[index]
+        );
+    }
+    let f = Fixture::new("mlp((hidden: [5, 1], activation: identity))", Extent::image(1, 2, 3), 3, 6, 91)?;
+    let (noise, transpose) = (0.6_f64, 0.9_f64);
+    let found = found(&f, "mixture", &mixture_of(&[("noise", noise), ("transpose", transpose)]), plain, (0, 6000));
+    let expected = gradient_of(&f, |site, delta| {
+        let own = (delta * noise.powi(2))?;
+        if site > 0 {
+            return own + (delta * transpose.powi(2))?;
+        }
+        let w = &f.network.theta()[f.tape.graph().site_node(1).first_parameter];
+        let size = kernel::norm_squared(w)?;
+        own + (delta.matmul(&w.t()?)?.matmul(w)? * (transpose.powi(2) * 5.0 / size))?
+    })?;
+    found.assert_mean(&expected, "mixture of noise and transpose");
     Ok(())
 }
