@@ -11,3 +11,4 @@ mod reports;
 mod resume;
 mod streams;
 mod support;
+mod svhn;

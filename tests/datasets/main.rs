@@ -1,4 +1,4 @@
-//! The real data sets, where `scripts/fetch-data.sh` (or a package) has put them: shapes, class counts and the published
+//! The real data sets, where `scripts/fetch-data.sh` (or a package, or a person) has put them: shapes, class counts and the published
 //! mean and deviation of their training pixels. A set that is not there is skipped, and the test says so.
 //!
 //! `GUESSWORK_DATA=DIR` names the folder that holds them; without it the usual places are searched.
@@ -10,7 +10,7 @@ use std::path::Path;
 fn read(name: &str) -> Option<(Examples, Examples)> {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let Some(found) = installed(Some(&repository)).into_iter().find(|found| found.name == name) else {
-        eprintln!("skipped: {name} is not there; scripts/fetch-data.sh {name} gets it");
+        eprintln!("skipped: {name} is not there; `guesswork data list` says where to get it");
         return None;
     };
     Some(found.read().unwrap_or_else(|error| panic!("{error}")))
@@ -66,4 +66,13 @@ fn cifar_10() {
     assert_eq!((train.count, test.count, train.channels, train.height, train.width), (50_000, 10_000, 3, 32, 32));
     assert_eq!((train.class_counts(), test.class_counts()), (vec![5000; 10], vec![1000; 10]));
     assert_moments(&train, &[(0.4914, 0.2470), (0.4822, 0.2435), (0.4465, 0.2616)]);
+}
+
+#[test]
+fn svhn() {
+    let Some((train, test)) = read("svhn") else { return };
+    assert_eq!((train.count, test.count, train.channels, train.height, train.width), (73_257, 26_032, 3, 32, 32));
+    assert_eq!(train.class_counts(), [4948, 13_861, 10_585, 8497, 7458, 6882, 5727, 5595, 5045, 4659]);
+    assert_eq!(test.class_counts(), [1744, 5099, 4149, 2882, 2523, 2384, 1977, 2019, 1660, 1595]);
+    assert_moments(&train, &[(0.4377, 0.1980), (0.4438, 0.2010), (0.4728, 0.1970)]);
 }

@@ -30,6 +30,10 @@ pub fn data_list() -> Result<Exit, Failure> {
             _ if known => {}
             "idx" => text.push_str("idx            any set in IDX format, from the folder in `path`\n"),
             "cifar-100" => text.push_str("cifar-100      not found; its binary version, from the folder in `path`\n"),
+            "svhn" => text.push_str(
+                "svhn           not found; train_32x32.mat and test_32x32.mat of ufldl.stanford.edu/housenumbers, from \
+                 data/svhn or the folder in `path`\n",
+            ),
             name => {
                 let _ = writeln!(text, "{name:<14} not found; scripts/fetch-data.sh {name}");
             }
@@ -51,8 +55,8 @@ pub fn data_check(folder: &Path) -> Result<Exit, Failure> {
     if found.is_empty() {
         return Err(invalid(format!(
             "{}: no data set; expected IDX files (train-images-idx3-ubyte, t10k-images-idx3-ubyte and their labels, raw \
-             or .gz), data_batch_1.bin to data_batch_5.bin and test_batch.bin (CIFAR-10), or train.bin and test.bin \
-             (CIFAR-100)",
+             or .gz), data_batch_1.bin to data_batch_5.bin and test_batch.bin (CIFAR-10), train.bin and test.bin \
+             (CIFAR-100), or train_32x32.mat and test_32x32.mat (SVHN)",
             folder.display()
         )));
     }

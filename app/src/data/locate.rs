@@ -3,7 +3,8 @@
 
 use super::embedded::{EMBEDDED, Embedded};
 use super::file::Source;
-use super::{DataError, Examples, cifar, idx};
+use super::mat::Mat;
+use super::{DataError, Examples, cifar, idx, svhn};
 use std::path::{Path, PathBuf};
 
 /// How the files of a set are laid out.
@@ -15,6 +16,8 @@ pub enum SetKind {
     Cifar10,
     /// `train.bin` and `test.bin`.
     Cifar100,
+    /// `train_32x32.mat` and `test_32x32.mat`.
+    Svhn,
 }
 
 impl SetKind {
@@ -24,6 +27,7 @@ impl SetKind {
             Self::Idx => "IDX",
             Self::Cifar10 => "CIFAR-10 .bin",
             Self::Cifar100 => "CIFAR-100 .bin",
+            Self::Svhn => "SVHN .mat",
         }
     }
 }
@@ -40,7 +44,7 @@ struct Known {
     fetched: bool,
 }
 
-const KNOWN: [Known; 5] = [
+const KNOWN: [Known; 6] = [
     Known {
         name: "mnist",
         kind: SetKind::Idx,
@@ -69,6 +73,7 @@ const KNOWN: [Known; 5] = [
         folders: &["", "cifar-100", "cifar-100-binary"],
         fetched: false,
     },
+    Known { name: "svhn", kind: SetKind::Svhn, classes: Some(10), folders: &["", "svhn"], fetched: false },
     Known { name: "idx", kind: SetKind::Idx, classes: None, folders: &["", "raw"], fetched: false },
 ];
 
@@ -91,13 +96,14 @@ impl Found {
     pub fn read(&self) -> Result<(Examples, Examples), DataError> {
         let known = KNOWN.iter().find(|known| known.name == self.name);
         let hint = known.map_or_else(String::new, hint);
-        let open = |name: &str| {
+        let there = |name: &str| {
             let path = self.folder.join(name);
             if path.is_file() {
-                return Source::open(&path);
+                return Ok(path);
             }
             Err(DataError::MissingFile { folder: self.folder.clone(), file: format!("`{name}`"), hint: hint.clone() })
         };
+        let open = |name: &str| Source::open(&there(name)?);
         match self.kind {
             SetKind::Cifar10 => {
                 let train: Result<Vec<_>, _> = CIFAR10_TRAIN.iter().map(|name| open(name)).collect();
@@ -105,6 +111,10 @@ impl Found {
             }
             SetKind::Cifar100 => {
                 Ok((cifar::read(vec![open("train.bin")?], 2, 100)?, cifar::read(vec![open("test.bin")?], 2, 100)?))
+            }
+            SetKind::Svhn => {
+                let (train, test) = (there(SVHN[0])?, there(SVHN[1])?);
+                Ok((svhn::read(Mat::open(&train)?)?, svhn::read(Mat::open(&test)?)?))
             }
             SetKind::Idx => self.read_idx(known.and_then(|known| known.classes), &hint),
         }
@@ -132,6 +142,8 @@ impl Found {
 
 const CIFAR10_TRAIN: [&str; 5] =
     ["data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"];
+/// SVHN's training and test file.
+const SVHN: [&str; 2] = ["train_32x32.mat", "test_32x32.mat"];
 
 /// One of the four files of an IDX set.
 #[derive(Clone, Copy)]
@@ -257,6 +269,7 @@ fn holds(folder: &Path, kind: SetKind) -> bool {
         }
         SetKind::Cifar10 => CIFAR10_TRAIN.iter().any(|name| folder.join(name).is_file()),
         SetKind::Cifar100 => folder.join("train.bin").is_file(),
+        SetKind::Svhn => SVHN.iter().any(|name| folder.join(name).is_file()),
     }
 }
 
@@ -279,6 +292,11 @@ fn hint(known: &Known) -> String {
         "cifar-100" => "unpack the binary version (cifar-100-binary.tar.gz) from \
                         https://www.cs.toronto.edu/~kriz/cifar.html and name its folder in `path`"
             .into(),
+        "svhn" => {
+            "get train_32x32.mat and test_32x32.mat from http://ufldl.stanford.edu/housenumbers, into data/svhn or a \
+                   folder named in `path`"
+                .into()
+        }
         _ => "`path` names the folder of the training and test images and labels in IDX format".into(),
     }
 }

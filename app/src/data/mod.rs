@@ -13,9 +13,11 @@ mod examples;
 mod file;
 mod idx;
 mod locate;
+mod mat;
 mod permutation;
 mod prepare;
 mod sprite;
+mod svhn;
 
 pub use batches::{Batch, Batches};
 pub use dataset::Dataset;

@@ -34,7 +34,7 @@ fn default_batch() -> usize {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataSpec {
-    /// `fashion-mini` and `digits` are embedded; else `mnist`, `fashion-mnist`, `cifar-10`, `cifar-100`, or `idx`, read from `path`.
+    /// `fashion-mini` and `digits` are embedded; else `mnist`, `fashion-mnist`, `cifar-10`, `cifar-100`, `svhn`, or `idx`, read from `path`.
     pub name: String,
     /// Folder of the files, for sets that are not embedded.
     #[serde(default)]
