@@ -4,7 +4,7 @@ use super::figures::{CURVES, Drawn, OF_A_KIND, chart, curve, file_name};
 use super::groups::{Group, Report, one};
 use crate::picture::Level;
 use crate::record::summary::{Figure, Mean};
-use crate::workspace::{setting, widths};
+use crate::workspace::{architecture, setting, widths};
 use std::collections::BTreeMap;
 
 /// Results that are shown over an axis.
@@ -25,10 +25,11 @@ struct Place {
     problem: String,
 }
 
-/// Short word for a value of the problem: `cifar-10`, `128×3`, `batch 64`.
+/// Short word for a value of the problem: `cifar-10`, `128×3`, `conv-16-32`, `batch 64`.
 pub(super) fn problem_word(path: &str, value: &str) -> String {
     match path {
         "problem.data.name" => value.trim_matches('"').to_owned(),
+        "problem.model" => architecture(value),
         "problem.model.hidden" => widths(value),
         _ => format!("{} {}", path.rsplit('.').next().unwrap_or(path), value.trim_matches('"')),
     }
@@ -38,6 +39,7 @@ pub(super) fn problem_word(path: &str, value: &str) -> String {
 pub(super) fn without(name: &str, path: &str, value: &str) -> String {
     let key = setting(path);
     let bare = match path {
+        "problem.model" => architecture(value),
         "problem.model.hidden" => widths(value),
         _ => value.trim_matches('"').to_owned(),
     };
@@ -202,6 +204,7 @@ mod tests {
         assert_eq!(without("a example", "scope", "example"), "a");
         assert_eq!(without("a 128×3 r=2", "problem.model.hidden", "[128, 128,128]"), "a r=2");
         assert_eq!(without("a mnist", "problem.data.name", "\"mnist\""), "a");
+        assert_eq!(without("a conv-4 r=2", "problem.model", "conv(layers: [(channels: 4)])"), "a r=2");
         assert_eq!(without("rank=3", "params.rank", "3"), "rank=3");
     }
 

@@ -231,14 +231,22 @@ impl Report {
 
     /// Groups that stand in one picture together: those of one problem.
     fn facets(&self) -> Vec<Facet<'_>> {
-        let of = |group: &Group| -> String {
+        let values = |group: &Group| -> Vec<(String, String)> {
             let axes = group.first().info.axes.iter().filter(|(path, _)| path.starts_with("problem."));
-            axes.map(|(path, value)| axes::problem_word(path, value)).collect::<Vec<_>>().join(" · ")
+            axes.map(|(path, value)| (path.clone(), value.clone())).collect()
         };
-        let names = one(self.groups.iter().map(of).collect());
-        let facet =
-            |name: String| Facet { groups: self.groups.iter().filter(|group| of(group) == name).collect(), name };
-        names.into_iter().map(facet).collect()
+        // By the values themselves, however they are written: two networks may have one word.
+        let of = |group: &Group| -> Vec<String> {
+            let bare = |text: &str| text.trim_matches('"').split_whitespace().collect::<String>();
+            values(group).iter().map(|(path, value)| format!("{path}={}", bare(value))).collect()
+        };
+        let facet = |problem: Vec<String>| {
+            let groups: Vec<&Group> = self.groups.iter().filter(|group| of(group) == problem).collect();
+            let values = groups.first().map(|group| values(group)).unwrap_or_default();
+            let words: Vec<String> = values.iter().map(|(path, value)| axes::problem_word(path, value)).collect();
+            Facet { name: words.join(" · "), groups }
+        };
+        one(self.groups.iter().map(of).collect()).into_iter().map(facet).collect()
     }
 
     fn curves(&self, shown: &Shown, facet: &Facet<'_>) -> Option<Drawn> {

@@ -109,8 +109,8 @@ impl Report {
 }
 
 /// Each once, in order.
-pub(super) fn one(values: Vec<String>) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
+pub(super) fn one<T: PartialEq>(values: Vec<T>) -> Vec<T> {
+    let mut found: Vec<T> = Vec::new();
     for value in values {
         if !found.contains(&value) {
             found.push(value);

@@ -2,8 +2,9 @@
 //! settings filled in and a name.
 
 use super::facts::{Settings, exclusion};
-use super::naming::{settings, token};
+use super::naming::settings;
 use super::path::{self, Segment};
+use super::short::token;
 use super::{AxisValue, EditError, LaneDefaults, LaneSpec, Problem, Workspace, apply_axis, edit};
 use crate::filter::Filter;
 use std::collections::BTreeMap;

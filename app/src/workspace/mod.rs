@@ -23,6 +23,7 @@ mod save;
 pub mod schema;
 pub mod sheet;
 mod shelf;
+mod short;
 
 pub use axis::AxisValue;
 pub use diagnostic::{Diagnostic, Place, WorkspaceError};
@@ -31,12 +32,13 @@ pub use edit::{EditError, apply_axis};
 pub use embedded::{EMBEDDED, Embedded};
 pub use facts::Settings;
 pub use grid::{BACKPROP, LaneRun, MIXTURE, MOST_RUNS};
-pub use naming::{Difference, differences, setting, token, widths};
+pub use naming::{Difference, differences};
 pub use reference::{about, reference};
 pub use rules::{check_lane, check_members};
 pub use save::{SaveError, save, to_ron, to_ron_brief};
 pub use schema::*;
 pub use shelf::{Origin, Shelved, recent_list, remember, shelf};
+pub use short::{architecture, setting, token, widths};
 
 use ron::extensions::Extensions;
 

@@ -1,45 +1,9 @@
-//! Settings as names and marks say them: `k=4`, `lr 0.1 → 0.3`; and what differs between two lanes.
+//! What differs between two lanes' settings, for names and marks: `lr 0.1 → 0.3`.
 
 use super::outline::{Body, Node};
+use super::short::token;
 use super::{LaneSpec, options};
 use serde::{Deserialize, Serialize};
-
-/// `k=4`, `lr=0.1`, and for what explains itself only the value: `example`, `row`, `adam`, `mnist`, `128×3`. Of a mixture's
-/// members with their place: `weight[1]=0.5`.
-pub fn token(path: &str, value: &str) -> String {
-    if path.starts_with("of[") && path.ends_with("].strategy") {
-        return value.to_owned();
-    }
-    match path {
-        "problem.data.name" => value.trim_matches('"').to_owned(),
-        "problem.model.hidden" => widths(value),
-        "scope" | "losses" | "optimizer" | "schedule" => value.to_owned(),
-        "guesses" => format!("k={value}"),
-        path => format!("{}={value}", setting(path)),
-    }
-}
-
-/// What a setting is called in names: `lr` for `optimizer.lr`, `weight[1]` for `of[1].weight`.
-pub fn setting(path: &str) -> String {
-    let last = |path: &str| path.rsplit('.').next().unwrap_or(path).to_owned();
-    match path.strip_prefix("of[").and_then(|rest| rest.split_once("].")) {
-        Some((place, field)) => format!("{}[{place}]", last(field)),
-        None => last(path),
-    }
-}
-
-/// `[128, 128, 128]` as `128×3`, other widths as `64-32`.
-pub fn widths(list: &str) -> String {
-    let parts: Vec<&str> =
-        list.trim_matches(['[', ']']).split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
-    match parts.as_slice() {
-        [] => "none".to_owned(),
-        [first, rest @ ..] if !rest.is_empty() && rest.iter().all(|other| other == first) => {
-            format!("{first}×{}", parts.len())
-        }
-        parts => parts.join("-"),
-    }
-}
 
 /// A setting that two lanes do not share.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,7 +92,7 @@ fn collect(path: &str, node: &Node, text: &str, found: &mut Vec<(String, String)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workspace::Document;
+    use crate::workspace::{Document, setting};
 
     /// What differs between the first two lanes, and nothing between the first and itself.
     fn words(lanes: &str) -> Vec<String> {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct Axis {
     /// A lane's field: `lr`, `scope`, `guesses`, `normalise`, `scaling`, `params.KEY`, …; or one of the problem:
-    /// `problem.model.hidden`, `problem.data.name`, `problem.batch`, ….
+    /// `problem.model`, `problem.model.hidden`, `problem.data.name`, `problem.batch`, ….
     pub path: String,
     /// The values, written as in a lane.
     pub values: Vec<AxisValue>,
