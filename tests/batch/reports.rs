@@ -122,7 +122,28 @@ quick! {
     mixture: "mixture" shows ["loss", "test-accuracy", "cosine"],
     cnn: "cnn" shows ["loss", "cosine", "alignment"],
     neighbours: "neighbours" shows ["loss", "cosine", "test-accuracy"],
+    resnet: "resnet" shows ["loss-conv-4-4-8-8-16", "cosine-conv-4-4-8-8-16", "loss-resnet-1x8-1x16", "cosine-resnet-1x8-1x16"],
     standin_cifar10: "standin-cifar10" shows ["train-accuracy", "test-accuracy", "gap"],
+}
+
+#[test]
+fn networks_of_one_word_have_pictures_of_their_own() {
+    let rest = r#"steps: 4, measure: (test: 2), sweep: [(path: "problem.model", values: [
+        conv(layers: [(channels: 3, pool: average(2))]), conv(layers: [(channels: 3, pool: max(2))])])]"#;
+    let place = Place::new(&digits(r#"(strategy: "backprop")"#, rest));
+    place.batch(&["--out", "run"]).expect(0);
+    place.run(&["report", "run", "--out", "page"]).expect(0);
+    let names: Vec<String> = json(&place, "page/report.json")["groups"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|group| group["name"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(names, ["backprop conv-3", "backprop conv-3 #2"]);
+    let there = figures(&place);
+    for stem in ["loss-conv-3", "loss-conv-3-2", "test-accuracy-conv-3", "test-accuracy-conv-3-2"] {
+        assert!(there.iter().any(|name| name == stem), "{stem} is not among {there:?}");
+    }
 }
 
 fn two_lanes() -> Place {

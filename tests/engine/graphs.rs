@@ -339,6 +339,12 @@ fn parameter_counts_are_those_of_the_literature() {
     let shortcuts = 16 * 32 + 32 * 64;
     let channels = 7 * 16 + 7 * 32 + 7 * 64;
     assert_eq!(count(resnet, cifar), weights + shortcuts + 3 * channels + 64 * 10 + 10);
+    // Pairs of 3×3 convolutions and pooling to 4×4 positions of the last channels, as in the networks of Simonyan and Zisserman.
+    let vgg = "conv((layers: [(channels: 16), (channels: 16, pool: max(2)), (channels: 32), (channels: 32, pool: max(2)), \
+               (channels: 64), (channels: 64, pool: max(2))], hidden: [64]))";
+    let weights = 9 * (3 * 16 + 16 * 16 + 16 * 32 + 32 * 32 + 32 * 64 + 64 * 64);
+    let biases = 2 * (16 + 32 + 64);
+    assert_eq!(count(vgg, cifar), weights + biases + 16 * 64 * 64 + 64 + 64 * 10 + 10);
     // A block: norms 4n, queries, keys and values 3n² + 3n, output n² + n, dense layers 2nh + h + n.
     let (n, h) = (64, 128);
     let block = 4 * n + 4 * n * n + 4 * n + 2 * n * h + h + n;

@@ -18,7 +18,7 @@ macro_rules! shipped {
 }
 
 /// The shipped workspaces; the first is what the program opens when nothing is named.
-pub const EMBEDDED: [Embedded; 21] = shipped![
+pub const EMBEDDED: [Embedded; 22] = shipped![
     "quickstart",
     "conv",
     "mixer",
@@ -38,6 +38,7 @@ pub const EMBEDDED: [Embedded; 21] = shipped![
     "equal-budget",
     "mixture",
     "cnn",
+    "resnet",
     "neighbours",
     "standin-cifar10"
 ];
