@@ -121,9 +121,6 @@ pub fn cases() -> Vec<Case> {
             .of_one_output("use feedback-alignment, or a lane with global losses"),
         signal("local-loss"),
         signal("local-loss").word("loss", "patch"),
-        ["noise", "downstream", "jacobian", "label"]
-            .into_iter()
-            .fold(signal("mixture"), |case, part| case.float(part, 0.5)),
     ];
     let listed: BTreeSet<&str> = cases.iter().map(|case| case.id).collect();
     let found: BTreeSet<&str> = catalog().strategies.iter().map(|info| info.id.as_str()).collect();
