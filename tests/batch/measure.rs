@@ -193,7 +193,8 @@ fn what_cannot_be_measured_is_said() {
     let place = Place::new(&digits(LANES, "steps: 2"));
     std::fs::create_dir(place.path("plugins")).unwrap();
     let library = library("faults");
-    let copy = place.path("plugins").join(library.file_name().unwrap());
+    let ending = library.extension().unwrap().to_string_lossy().into_owned();
+    let copy = place.path("plugins").join(format!("libguesswork_faults.{ending}"));
     std::fs::copy(&library, &copy).unwrap();
     place.batch(&["--plugin-path", "plugins", "--out", "run"]).expect(0);
 

@@ -90,15 +90,15 @@ fn same_as_straight(place: &Place, arguments: &[&str]) {
 #[test]
 fn interrupted_then_killed_then_resumed() {
     let place = place();
-    let (code, said) = UnderWay::start(&place, &["--threads", "4"], stands).end("INT");
+    let (code, said) = UnderWay::start(&place, &["--threads", "5"], stands).end("INT");
     assert_eq!(code, Some(130), "{said}");
-    assert!(said.contains("interrupted; continue with: ") && said.contains("--out run --threads 4 --resume"), "{said}");
+    assert!(said.contains("interrupted; continue with: ") && said.contains("--out run --threads 5 --resume"), "{said}");
     let stopped = records_of(&place.path("run/records.jsonl"));
     let taken: Vec<u64> = (0..5).map(|lane| steps(&stopped, lane).len() as u64).collect();
     assert!(taken.iter().all(|taken| (1..STEPS).contains(taken)), "{taken:?}");
     assert_eq!(kind(&stopped, "summary")[0]["interrupted"], true);
 
-    let (code, _) = UnderWay::start(&place, &["--threads", "4", "--resume"], stands).end("KILL");
+    let (code, _) = UnderWay::start(&place, &["--threads", "5", "--resume"], stands).end("KILL");
     assert_eq!(code, None);
     let mut file = std::fs::OpenOptions::new().append(true).open(place.path("run/records.jsonl")).unwrap();
     file.write_all(br#"{"record":"step","lane":0,"st"#).unwrap();

@@ -73,7 +73,7 @@ fn its_files_are_found_counted_and_trained_on() {
     let summary = std::fs::read_to_string(place.path("run/summary.json")).unwrap();
     let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
     let figures = &summary["groups"][0]["figures"];
-    for accuracy in ["train_accuracy", "test_accuracy"] {
+    for accuracy in ["train_split_accuracy", "test_accuracy"] {
         assert_eq!(figures[accuracy]["mean"], 1.0, "{accuracy}: {figures}");
     }
 }

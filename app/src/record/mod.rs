@@ -16,6 +16,7 @@ pub mod observers;
 pub mod output;
 pub mod paths;
 pub mod place;
+pub mod quantity;
 pub mod read;
 pub mod recording;
 pub mod replace;
@@ -26,4 +27,5 @@ pub mod tally;
 pub mod time;
 pub mod truncate;
 
+pub use quantity::{Key, Quantity};
 pub use report::*;

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::info::{Kind, StrategyInfo};
-use super::instance::RunFacts;
+use super::prepare::RunFacts;
 use crate::model::Tape;
 use crate::workspace::Scope;
 use candle_core::{DType, Device};

@@ -127,10 +127,11 @@ fn starts(model: &Model, place: Place) -> Vec<usize> {
     found
 }
 
-/// Matrices of the call, one a place, shared by all walks.
+/// Matrices of the call, one a place, shared by all walks. Most calls have one, which needs no memory of the list's own.
 #[derive(Default)]
 struct Buffers<'s> {
-    all: Vec<Buffer<'s>>,
+    first: Option<Buffer<'s>>,
+    others: Vec<Buffer<'s>>,
     /// Number of the walk under way.
     walk: usize,
 }
@@ -159,15 +160,22 @@ impl<'s> Buffers<'s> {
         self.carry(step, place, dst, &mut Starts { fill, filled: 0 })
     }
 
-    /// Index of the matrix at a place.
-    fn at(&mut self, step: &Step<'s>, place: Place) -> Result<usize> {
-        if let Some(index) = self.all.iter().position(|buffer| buffer.place == place) {
-            return Ok(index);
+    fn find(&mut self, place: Place) -> Option<&mut Buffer<'s>> {
+        self.first.iter_mut().chain(&mut self.others).find(|buffer| buffer.place == place)
+    }
+
+    /// The matrix at a place, taken from scratch where there is none yet.
+    fn at(&mut self, step: &Step<'s>, place: Place) -> Result<Buffer<'s>> {
+        if let Some(buffer) = self.find(place) {
+            return Ok(*buffer);
         }
         let site = step.model().sites.get(place.0).ok_or_else(|| Error::invalid("a site follows that is not there"))?;
-        let matrix = step.scratch(step.rows_at(place.0), site.width)?;
-        self.all.push(Buffer { place, matrix, holds: 0 });
-        Ok(self.all.len() - 1)
+        let buffer = Buffer { place, matrix: step.scratch(step.rows_at(place.0), site.width)?, holds: 0 };
+        match self.first {
+            None => self.first = Some(buffer),
+            Some(_) => self.others.push(buffer),
+        }
+        Ok(buffer)
     }
 
     fn carry(
@@ -196,11 +204,11 @@ impl<'s> Buffers<'s> {
 
     /// The signal at `place`, made once in a walk.
     fn above(&mut self, step: &mut Step<'s>, place: Place, starts: &mut Starts<'_, 's>) -> Result<Matrix<'s>> {
-        let index = self.at(step, place)?;
-        let Buffer { matrix, holds, .. } = self.all[index];
+        let Buffer { matrix, holds, .. } = self.at(step, place)?;
         if holds != self.walk {
             self.carry(step, place, matrix, starts)?;
-            self.all[index].holds = self.walk;
+            let walk = self.walk;
+            self.find(place).into_iter().for_each(|buffer| buffer.holds = walk);
         }
         Ok(matrix)
     }
