@@ -1,7 +1,7 @@
 //! Singular values σ of each W_l, and of the batch's X_l and δ_l: σ₁, effective rank exp(H(σ/Σσ)), stable rank Σσ²/σ₁². Source:
 //! math.md, "Measurements".
 //!
-//! X_l and δ_l have a row for each row of S_l, B·P_l of them. Where there are more than [`ROWS`], as behind convolutions, so many
+//! X_l and δ_l have a row for each row of S_l, B·P_l of them. Where there are more than 1024, as behind convolutions, so many
 //! evenly spread ones stand for all.
 #![forbid(unsafe_code)]
 
