@@ -1,5 +1,6 @@
 //! `docs/findings.md` says what the summaries that are kept beside it say.
 
+use guesswork::record::number::Number;
 use guesswork::record::summary::{Figure, Mean, Summary};
 use std::path::{Path, PathBuf};
 
@@ -27,7 +28,14 @@ fn percent(mean: &Mean) -> String {
     }
 }
 
-/// Every summary is linked by one section, which quotes the test accuracy of each of its groups of lanes, and every link leads to one.
+/// `0.227 ± 0.003`, and `0.0110 ± 0.0001` of what is small.
+fn cosines(mean: &Mean) -> [String; 2] {
+    let error = mean.error.unwrap_or(Number(0.0)).0;
+    [format!("{:.3} ± {error:.3}", mean.mean.0), format!("{:.4} ± {error:.4}", mean.mean.0)]
+}
+
+/// Every summary is linked by one section, which quotes the test accuracy of each of its groups of lanes, or their mean cosine, and
+/// every link leads to one.
 #[test]
 fn findings_quote_the_summaries_they_name() {
     let text = std::fs::read_to_string(docs().join("findings.md")).unwrap();
@@ -39,9 +47,11 @@ fn findings_quote_the_summaries_they_name() {
         let [section] = of[..] else { panic!("{} sections of findings.md link {link}", of.len()) };
         assert!(!summary.interrupted && !summary.groups.is_empty(), "{name} is of a whole run");
         for group in &summary.groups {
-            let Some(accuracy) = group.figures.get(&Figure::TestAccuracy) else { continue };
-            let quoted = percent(accuracy);
-            assert!(section.contains(&quoted), "findings.md, {name}, {}: {quoted} is not there", group.name);
+            let accuracy = percent(&group.figures[&Figure::TestAccuracy]);
+            let cosine = group.figures.get(&Figure::MeanCosine).map(cosines).into_iter().flatten();
+            let mut quotes = std::iter::once(accuracy.clone()).chain(cosine);
+            let quoted = quotes.any(|quote| section.contains(&quote));
+            assert!(quoted, "findings.md, {name}, {}: {accuracy} is not there, nor its cosine", group.name);
         }
     }
     let links = text.split("(runs/").skip(1).map(|rest| rest.split(".json)").next().unwrap());
