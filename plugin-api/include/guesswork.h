@@ -90,7 +90,7 @@ extern "C" {
 typedef struct gw_context gw_context;
 
 // Fingerprint of the layout: the host compares it.
-#define GW_ABI_FINGERPRINT UINT64_C(0x5D5856B6E03A4D7D)
+#define GW_ABI_FINGERPRINT UINT64_C(0x026A6CAD2956CFFA)
 
 // Name of the one symbol a plugin exports: `const gw_entry *gw_plugin_entry_v1(void)`.
 #define GW_ENTRY_SYMBOL "gw_plugin_entry_v1"
@@ -355,6 +355,9 @@ typedef struct gw_context gw_context;
 
 // `gw_strategy.flags`: its scalars are meant to be differences of losses; a lane that names no source of them gets those.
 #define GW_STRATEGY_DIFFERENCES 8
+
+// `gw_strategy.flags`: its guesses are meant to be the estimate as they are; a lane that names no source of scalars takes none.
+#define GW_STRATEGY_UNSCALED 16
 
 // Types of parameters. ------------------------------------------------------------------------------------------------
 
@@ -923,6 +926,14 @@ typedef struct gw_oracle {
                        struct gw_error *err);
     // `out[i] ← ⟨∇L(θ), V_{guess[i]}⟩` by the forward mode: two forward equivalents each.
     int32_t (*jvp)(gw_context *ctx, const uint32_t *guess, uint64_t count, double *out, struct gw_error *err);
+    // `dst ← Ẋ_L`, B × C: how the logits move when the activation of site l moves along `moved[l]`, shaped as the site's X, by the
+    // forward mode; `GW_NO_TENSOR` where it does not. A handle for each of `count` sites; one forward equivalent. Any kind of strategy
+    // may ask.
+    int32_t (*logit_tangent)(gw_context *ctx,
+                             const gw_tensor *moved,
+                             uint64_t count,
+                             gw_tensor dst,
+                             struct gw_error *err);
 } gw_oracle;
 
 // Named scalars and small series into the run and the screen, as data.

@@ -80,6 +80,8 @@ pub enum Flag {
     Linear = abi::GW_STRATEGY_LINEAR,
     /// Its scalars are meant to be differences of losses: a lane that names no source of them gets those.
     Differences = abi::GW_STRATEGY_DIFFERENCES,
+    /// Its guesses are meant to be the estimate as they are: a lane that names no source of scalars takes none.
+    Unscaled = abi::GW_STRATEGY_UNSCALED,
 }
 
 /// Data types and devices of tensors.

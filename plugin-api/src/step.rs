@@ -403,6 +403,17 @@ impl<'s> Step<'s> {
         self.call.jvp(guess, out)
     }
 
+    /// `dst ← Ẋ_L`, B × C: how the logits move when the activation of each site moves along `moved`, shaped as it, or not at all. One
+    /// forward equivalent.
+    ///
+    /// # Errors
+    /// As [`Step::loss_at`]; when there is not one for each site, or a shape is another.
+    pub fn logit_tangent(&mut self, moved: &[Option<Matrix<'s>>], dst: Matrix<'s>) -> Result {
+        let handle = |moved: &Option<Matrix<'s>>| moved.map_or(abi::GW_NO_TENSOR, |moved| moved.handle);
+        let handles: Vec<_> = moved.iter().map(handle).collect();
+        self.call.logit_tangent(&handles, dst.handle)
+    }
+
     /// One value of the metric `name` at this step.
     ///
     /// # Errors

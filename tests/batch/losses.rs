@@ -34,7 +34,7 @@ const LOCAL: &str = r#"
     (strategy: "backprop", name: "L-BP", losses: local(greedy: false)),
     (strategy: "backprop", name: "LG-BP", losses: local()),
     (strategy: "activity-perturbation", name: "LG-FG-A", scope: example, output: exact, losses: local()),
-    (strategy: "weight-transpose", name: "LG-W^T", scope: example_layer, output: exact, losses: local(groups: 2)),
+    (strategy: "weight-transpose", name: "LG-W^T", scope: example_layer, output: exact, losses: local(groups: 2, aggregate: false)),
 "#;
 
 /// Greedy local losses train a network: its test accuracy comes near that of backpropagation, and far above chance by guesses.
@@ -74,7 +74,7 @@ fn local_losses_train() {
 fn a_run_on_local_losses_goes_on_to_the_same_bits() {
     let lanes = r#"
         (strategy: "backprop", optimizer: adam(lr: 0.002), losses: local(greedy: false)),
-        (strategy: "local-loss", scope: example, optimizer: sgd(lr: 0.01), losses: local(groups: 2)),
+        (strategy: "local-loss", scope: example, optimizer: sgd(lr: 0.01), losses: local(groups: 2, aggregate: false)),
     "#;
     let place = Place::new(&digits(lanes, "steps: 300, measure: (alignment: 1, test: 1)"));
     place.batch(&["--out", "straight"]).expect(0);
@@ -102,6 +102,16 @@ fn what_local_losses_cannot_do_is_refused_by_name() {
     );
     refused(r#"(strategy: "backprop", losses: local(patches: true))"#, &["lane `backprop`", "one row an example"]);
     refused(r#"(strategy: "backprop", losses: local(groups: 5))"#, &["5 groups do not divide a width of 12"]);
+    let copies = |lane: &str, words: &[&str]| {
+        refused(&format!(r#"(strategy: "{lane}, losses: local(groups: 2))"#), words);
+    };
+    copies(r#"weight-perturbation""#, &["lane `weight-perturbation`", "losses: each copy of a loss", "no signal"]);
+    copies(r#"weight-transpose", scope: batch"#, &["scope: each copy of a loss", "example or example_layer"]);
+    copies(r#"weight-transpose", scope: example"#, &["output: the heads of copied losses", "write exact"]);
+    refused(
+        r#"(strategy: "backprop", losses: local(groups: 2, greedy: false))"#,
+        &["`greedy: true`", "`aggregate: false`"],
+    );
     refused(r#"(strategy: "backprop", losses: locla())"#, &["tiny.ron:", "unknown value `locla`"]);
     let lane = r#"(strategy: "direct-feedback", losses: local())"#;
     Place::new(&digits(lane, "steps: 3")).batch(&[]).expect(4).says(&["trained at 3", "use feedback-alignment"]);

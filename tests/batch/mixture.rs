@@ -116,8 +116,8 @@ fn what_cannot_be_mixed_is_refused_before_training_with_its_place() {
         assert!(ran.out.is_empty(), "{members}: {}", ran.out);
     }
     // What a member's plugin refuses.
-    let learned = format!(r#"{transpose}, (strategy: "learned-feedback")"#);
-    mixed(&learned, ", scope: example", &[]).expect(4).says(&["lane `mixed`", "of[1]", "set `scope`"]);
+    let debiased = format!(r#"{transpose}, (strategy: "downstream", params: {{"debias": 0.1}})"#);
+    mixed(&debiased, ", scope: example", &[]).expect(4).says(&["lane `mixed`", "of[1]", "set `scope`"]);
     // Only a mixture has members, and `check` finds all this too.
     let lanes = format!(r#"(strategy: "weight-transpose", of: [{transpose}])"#);
     let place = Place::new(&digits(&lanes, "steps: 2"));

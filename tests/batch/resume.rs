@@ -15,7 +15,7 @@ fn place() -> Place {
         (strategy: "weight-perturbation", scope: batch, optimizer: sgd(lr: 0.0001)),
         (strategy: "mixture", optimizer: adam(lr: 0.001), of: [
             (strategy: "learned-feedback"),
-            (strategy: "learned-feedback", weight: 0.5, params: {"lr": 0.5}),
+            (strategy: "learned-feedback", weight: 0.5, params: {"rate": 0.5}),
             (strategy: "self-sharpening", weight: -0.25),
         ]),
     "#;

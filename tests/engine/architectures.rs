@@ -27,7 +27,7 @@ fn architectures() -> Vec<Architecture> {
     let (small, large) = (Extent::image(2, 4, 4), Extent::image(2, 8, 8));
     let chain = |model| Architecture { model, losses: LossesSpec::Global, image: small, chain: true };
     let other = |model, image| Architecture { model, losses: LossesSpec::Global, image, chain: false };
-    let mixer = "local_mixer((patch: 2, width: 6, groups: 3, blocks: 2))";
+    let mixer = "local_mixer((patch: 2, width: 12, groups: 2, blocks: 2))";
     let mut all = vec![
         chain(MLP),
         chain("mlp((hidden: [6, 6, 6, 6, 6, 6], activation: tanh))"),
@@ -45,7 +45,7 @@ fn architectures() -> Vec<Architecture> {
         other("transformer((patch: 2, width: 6, blocks: 1, heads: 3, hidden: 7))", small),
     ];
     for (greedy, patches, groups) in [(true, true, 3), (false, false, 1)] {
-        let losses = LossesSpec::Local { greedy, patches, groups };
+        let losses = LossesSpec::Local { greedy, patches, groups, aggregate: false };
         all.push(Architecture { losses, ..other(mixer, small) });
     }
     all

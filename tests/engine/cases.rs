@@ -116,9 +116,7 @@ pub fn cases() -> Vec<Case> {
         signal("whitened").word("mask", "outside"),
         signal("feedback-alignment"),
         signal("direct-feedback").of_one_output("use feedback-alignment, or a lane with global losses"),
-        signal("learned-feedback")
-            .at_example_layer("set `scope` to example-layer")
-            .of_one_output("use feedback-alignment, or a lane with global losses"),
+        signal("learned-feedback").of_one_output("a lane with global losses"),
         signal("local-loss"),
         signal("local-loss").word("loss", "patch"),
     ];

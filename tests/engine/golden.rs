@@ -52,7 +52,11 @@ fn weight_directions_of_guesses_agree_with_the_golden_vectors() {
                 assert_close(&format!("{name} {strategy} Vb{}", site + 1), &part[1], &expected, tolerance());
             }
             let injection = golden.injection(&direction);
-            let tangent = golden.tape.tangent(golden.network.theta(), &injection, 1, false).unwrap().remove(0);
+            let tangent = golden
+                .tape
+                .tangent(golden.network.theta(), &injection, 1, false, &golden.tape.graph().outputs)
+                .unwrap()
+                .remove(0);
             let derivative = kernel::dot(&signal, &tangent).unwrap();
             let expected = golden.reference.scalar(&format!("{strategy}.d_batch"));
             assert_near(&format!("{name} {strategy} d_batch"), derivative, expected, tolerance());
@@ -75,7 +79,11 @@ fn agrees(name: &str, golden: &Golden) {
         direction.push(reference.get(&format!("dir.{parameter}")));
     }
     let injection = golden.injection(&direction);
-    let tangent = golden.tape.tangent(golden.network.theta(), &injection, 1, false).unwrap().remove(0);
+    let tangent = golden
+        .tape
+        .tangent(golden.network.theta(), &injection, 1, false, &golden.tape.graph().outputs)
+        .unwrap()
+        .remove(0);
     assert_close(&format!("{name} tangent of the logits"), &tangent, &reference.get("dlogits"), tolerance());
     let derivative = kernel::dot(&signal, &tangent).unwrap();
     assert_near(&format!("{name} tangent of the loss"), derivative, reference.scalar("tangent"), tolerance());

@@ -34,7 +34,7 @@ pub fn architectures() -> Vec<(&'static str, Extent)> {
             Extent::image(3, 6, 5),
         ),
         ("mixer((patch: 2, width: 6, blocks: 2, token_hidden: 5, channel_hidden: 7))", Extent::image(3, 4, 6)),
-        ("local_mixer((patch: 2, width: 6, groups: 3, blocks: 2))", Extent::image(3, 4, 6)),
+        ("local_mixer((patch: 2, width: 12, groups: 2, blocks: 2))", Extent::image(3, 4, 6)),
         ("transformer((patch: 2, width: 6, blocks: 2, heads: 3, hidden: 7))", Extent::image(3, 4, 6)),
     ]
 }
@@ -67,6 +67,32 @@ fn guesses(network: &Network, guesses: usize, seed: u64) -> Vec<Option<Tensor>> 
     sites.collect()
 }
 
+/// To move X_l by M_l ⊙ E is to move S_l by E, where an activation follows; elsewhere both are the same.
+#[test]
+fn activations_that_move_carry_the_logits_as_what_moves_them_does() {
+    for (text, data) in architectures() {
+        let (network, tape, _) = run(text, data, DType::F64);
+        let mut injection = guesses(&network, 1, 23);
+        injection.iter_mut().skip(1).step_by(3).for_each(|site| *site = None);
+        // What is injected at the logits moves them by itself.
+        let moved: Vec<Option<Tensor>> = injection
+            .iter()
+            .enumerate()
+            .map(|(site, e)| {
+                let e = e.as_ref()?.copy().unwrap();
+                tape.derivative(site).inspect(|mask| kernel::hadamard_assign(&e, mask).unwrap());
+                Some(e)
+            })
+            .collect();
+        let outputs = &network.graph().outputs;
+        let expected = tape.tangent(network.theta(), &injection, 1, false, outputs).unwrap()[0].copy().unwrap();
+        let found = tape.logits().zeros_like().unwrap();
+        let moved: Vec<Option<&Tensor>> = moved.iter().map(Option::as_ref).collect();
+        tape.logit_tangent(network.theta(), &moved, &found).unwrap();
+        assert_close(text, &found, &expected, 1e-12);
+    }
+}
+
 #[test]
 fn tangents_of_injected_guesses_equal_the_inner_products_with_the_signals() {
     for (text, data) in architectures() {
@@ -80,7 +106,7 @@ fn tangents_of_injected_guesses_equal_the_inner_products_with_the_signals() {
                 kernel::group_dot(injection[site].as_ref().unwrap(), tape.signal(site).unwrap(), rows).unwrap()
             })
             .collect();
-        let separate = tape.tangent(network.theta(), &injection, k, true).unwrap().remove(0);
+        let separate = tape.tangent(network.theta(), &injection, k, true, &tape.graph().outputs).unwrap().remove(0);
         let found = kernel::group_dot(&separate, &signal, 1).unwrap();
         for (site, expected) in expected.iter().enumerate() {
             let scale = expected.iter().fold(0f64, |scale, d| scale.max(d.abs()));
@@ -89,7 +115,7 @@ fn tangents_of_injected_guesses_equal_the_inner_products_with_the_signals() {
                 assert!((found - expected).abs() <= 1e-10 * scale, "{text} site {site}: {found} against {expected}");
             }
         }
-        let together = tape.tangent(network.theta(), &injection, k, false).unwrap().remove(0);
+        let together = tape.tangent(network.theta(), &injection, k, false, &tape.graph().outputs).unwrap().remove(0);
         let found = kernel::group_dot(&together, &signal, 1).unwrap();
         for (index, found) in found.iter().enumerate() {
             let parts: Vec<f64> = expected.iter().map(|site| site[index]).collect();
@@ -111,8 +137,9 @@ fn tangents_with_missing_sites_are_those_of_zeros() {
             .map(|(site, e)| e.map(|e| if site % 2 == 0 { e.zeros_like().unwrap() } else { e }))
             .collect();
         for separate in [false, true] {
-            let found = tape.tangent(network.theta(), &some, 2, separate).unwrap()[0].copy().unwrap();
-            let expected = tape.tangent(network.theta(), &zeros, 2, separate).unwrap().remove(0);
+            let found =
+                tape.tangent(network.theta(), &some, 2, separate, &tape.graph().outputs).unwrap()[0].copy().unwrap();
+            let expected = tape.tangent(network.theta(), &zeros, 2, separate, &tape.graph().outputs).unwrap().remove(0);
             assert_close(text, &found, &expected, 1e-13);
         }
     }
@@ -134,10 +161,12 @@ fn tangents_beside_the_forward_pass_are_those_after_it() {
                 let none = |_| Ok::<_, candle_core::Error>(());
                 tape.forward(network.theta(), &x, None, none).unwrap();
                 let logits = tape.logits().copy().unwrap();
-                let after = tape.tangent(network.theta(), &injection, 3, separate).unwrap()[0].copy().unwrap();
+                let after = tape.tangent(network.theta(), &injection, 3, separate, &tape.graph().outputs).unwrap()[0]
+                    .copy()
+                    .unwrap();
                 let mut order = Vec::new();
                 let beside = tape
-                    .forward_with_tangents(network.theta(), &x, 3, separate, |site| {
+                    .forward_with_tangents(network.theta(), &x, 3, separate, &tape.graph().outputs, |site| {
                         order.push(site);
                         Ok::<_, candle_core::Error>(injection[site].clone())
                     })
@@ -183,7 +212,8 @@ fn central_differences_along_an_injection_equal_its_tangent() {
     for (text, data) in architectures() {
         let (network, tape, _) = run(text, data, DType::F64);
         let injection = guesses(&network, 1, 29);
-        let tangent = tape.tangent(network.theta(), &injection, 1, false).unwrap()[0].copy().unwrap();
+        let tangent =
+            tape.tangent(network.theta(), &injection, 1, false, &tape.graph().outputs).unwrap()[0].copy().unwrap();
         let input = network.graph().input;
         let x = random(BATCH * input.rows, input.width, 5);
         let logits = |h: f64| {

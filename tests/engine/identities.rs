@@ -301,7 +301,7 @@ fn unit_scaling_divides_by_the_squared_norm_of_what_shares_the_scalar() -> Resul
             estimator.combine(f.point(), Directions::Signal(&e), &estimate)?;
             for site in 0..e.len() {
                 let batch = f.tape.batch();
-                for i in 0..estimator.scalars().examples {
+                for i in 0..estimator.scalars().row(0, site).len() {
                     let rows = |site: usize| {
                         let values = flatten(&e[site..=site]);
                         let per = values.len() / batch;

@@ -113,7 +113,10 @@ const RUNS: &[(&str, Run)] = &[
         kernel::row_scale(&x, &y, &factors)?;
         kernel::row_scale_assign(&y, &factors)?;
         kernel::row_combine(&z, 0.5, &y, &[0.1, -0.2, 0.3], 2)?;
-        Ok(vec![x, y, z])
+        let (u, v) = (random(6, 4, 4), random(6, 4, 5));
+        kernel::block_combine(&u, 0.5, &y, &[0.1, -0.2, 0.3, 0.4], (3, 2))?;
+        kernel::block_combine(&v, 0.0, &y, &[0.1, -0.2, 0.3, 0.4, 0.5, -0.6, 0.7, 0.8], (3, 1))?;
+        Ok(vec![x, y, z, u, v])
     }),
     ("row_dot, group_dot, norms", || {
         let (dst, a, b) = (zeros(6, 1), random(6, 4, 1), random(2, 4, 2));
@@ -367,6 +370,8 @@ fn wrong_operands_are_refused_with_their_extents() {
     assert!(text(kernel::gemm(&a, 0.0, 1.0, &a.copy().unwrap(), false, &b, false)).contains("3×4"));
     assert!(text(kernel::hadamard_assign(&a, &random(2, 4, 3))).contains("2×4"));
     assert!(text(kernel::row_combine(&a, 0.0, &a.copy().unwrap(), &[1.0], 2)).contains("1 factors"));
+    let blocks = |factors: &[f64]| text(kernel::block_combine(&a, 0.0, &a.copy().unwrap(), factors, (3, 2)));
+    assert!(blocks(&[1.0]).contains("1 factors for blocks of 3 × 2"));
     assert!(text(kernel::copy(&a, &a)).contains("shares its storage"));
     assert!(
         text(kernel::copy(&a.narrow(0, 0, 1).unwrap(), &a.narrow(0, 1, 1).unwrap())).contains("shares its storage")

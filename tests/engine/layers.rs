@@ -134,7 +134,10 @@ fn cases() -> Vec<Case> {
             let x = x[0].reshape(&[BATCH, 3, 2, 2, 2, 3])?.permute(vec![0, 1, 3, 5, 2, 4])?;
             x.contiguous()?.reshape(((), 12))
         }),
-        case("norm without parameters", Standardise, &[Extent::tokens(2, 6)], |_, x| standardised(&x[0])),
+        case("norm without parameters", Standardise { groups: 1 }, &[Extent::tokens(2, 6)], |_, x| standardised(&x[0])),
+        case("norm by groups without parameters", Standardise { groups: 2 }, &[Extent::tokens(2, 6)], |_, x| {
+            standardised(&x[0].reshape(((), 3))?)?.reshape(((), 6))
+        }),
         group_norm("group norm", Extent::image(6, 3, 2), 3),
         group_norm("group norm of one group", Extent::image(4, 2, 5), 1),
         case(

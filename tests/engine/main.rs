@@ -3,6 +3,7 @@
 
 mod architectures;
 mod cases;
+mod copies;
 mod costs;
 mod curvature;
 mod debias;

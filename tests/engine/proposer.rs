@@ -56,7 +56,7 @@ fn prepared_with(
         seed,
         instance: number,
         diagnostic: false,
-        oracle: false,
+        oracle: tape.graph().outputs.len() == 1,
         cancelled: Arc::new(AtomicBool::new(false)),
     };
     let plan = instance.prepare(tape.graph(), tape, &facts)?;

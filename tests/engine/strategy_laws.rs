@@ -4,12 +4,13 @@
 use crate::fixture::{Fixture, MLP, TANH, dot, flatten};
 use crate::proposer::Proposer;
 use crate::sampled::{found, gather, gradient_of, renewed, watched};
+use crate::support::assert_close;
 use candle_core::{Result, Tensor};
-use guesswork::estimate::{Point, Settings};
-use guesswork::kernel;
+use guesswork::estimate::{Directions, Point, Settings};
+use guesswork::kernel::{self, Draw, DrawKey};
 use guesswork::model::Extent;
 use guesswork::objective::Loss;
-use guesswork::workspace::{LossesSpec, ParamValue, ScalarSource, Scope};
+use guesswork::workspace::{LossesSpec, OutputSignal, ParamValue, ScalarSource, Scope};
 
 /// The guesses are isotropic in the span of the masked rows of the weight above, and the true signals lie there.
 #[test]
@@ -153,17 +154,65 @@ fn momentum_finds_the_last_estimate_s_part_of_the_gradient_again() -> Result<()>
 }
 
 /// Noise in signals is unbiased for the local gradients, each block's scalars from its own losses: the forward gradients of Ren et
-/// al. on greedy local losses.
+/// al. on greedy local losses, with heads of their own for patches and groups, or with copies of the blocks' losses.
 #[test]
 fn activity_perturbation_is_unbiased_on_local_losses() -> Result<()> {
     let unmasked = [("mask", ParamValue::Text("none".to_owned()))];
-    for (greedy, scope) in [(true, Scope::Example), (true, Scope::ExampleLayer), (false, Scope::Example)] {
-        let losses = LossesSpec::Local { greedy, patches: true, groups: 2 };
+    let own = [(true, Scope::Example), (true, Scope::ExampleLayer), (false, Scope::Example)].map(|case| (false, case));
+    let copied = [Scope::Example, Scope::ExampleLayer].map(|scope| (true, (true, scope)));
+    for (aggregate, (greedy, scope)) in own.into_iter().chain(copied) {
+        let losses = LossesSpec::Local { greedy, patches: true, groups: 2, aggregate };
         let model = "local_mixer((patch: 2, width: 4, groups: 2, blocks: 2, activation: tanh))";
         let f = Fixture::with(model, losses, Extent::image(1, 4, 4), 2, 3, 79)?;
-        let found = found(&f, "activity-perturbation", &unmasked, Settings::plain(scope), (0, 4000));
+        let output = if aggregate { OutputSignal::Exact } else { OutputSignal::Guess };
+        let settings = Settings { output, ..Settings::plain(scope) };
+        let found = found(&f, "activity-perturbation", &unmasked, settings, (0, 4000));
         found.assert_mean(&f.gradient(), "local losses");
     }
+    Ok(())
+}
+
+/// Learned feedback at a rate of 1 has seen one movement: its next guess is ((p − y) B_l) ⊙ M_l with B_l = (1/B) Σ_i ẋ_{L,i} P_{l,i}ᵀ, where
+/// ẋ_L comes from the signals of every class, Σ_l ⟨∂S_{L,i,c}/∂X_l, P_{l,i}⟩. On a chain, where ∂S_{L,c}/∂X_l is δ_{l+1} W_{l+1}.
+#[test]
+fn learned_feedback_is_what_the_logits_did_when_the_activations_moved() -> Result<()> {
+    let f = Fixture::new(TANH, Extent::image(1, 2, 3), 3, 4, 61)?;
+    let (batch, classes, last) = (4, 3, f.tape.graph().sites.len() - 1);
+    let error = (f.delta() * batch as f64)?;
+    let params = [("rate", ParamValue::Float(1.0))];
+    let settings = Settings { source: ScalarSource::None, ..Settings::plain(Scope::ExampleLayer) };
+    let mut proposer = Proposer::new("learned-feedback", &params, settings, &f.network, &f.tape);
+    proposer.set_error(error.clone());
+    let estimator = proposer.estimator(&f.tape, &f.network);
+    for step in 0..2 {
+        proposer.propose(&f.network, &f.tape, &f.data, step, &estimator);
+    }
+    let movement = |site: usize| {
+        let moved = f.tape.activation(site).zeros_like()?;
+        let key = DrawKey { seed: 3, instance: 0, step: 0, site: site as u32, guess: 0, draw: 1 };
+        kernel::fill_draws(&moved, Draw::Normal, 1.0, key).map(|()| moved)
+    };
+    // ẋ_L, class by class.
+    let mut seen = vec![Tensor::zeros((batch, 1), f.data.dtype(), f.data.device())?; classes];
+    for (class, seen) in seen.iter_mut().enumerate() {
+        let mut ones = vec![0.0; classes];
+        ones[class] = 1.0;
+        let mut above = Tensor::new(ones, f.data.device())?.broadcast_as((batch, classes))?.contiguous()?;
+        for site in (0..last).rev() {
+            let weight = f.tape.graph().site_node(site + 1).first_parameter;
+            let derivative = above.matmul(&f.network.theta()[weight])?;
+            *seen = (&*seen + (&derivative * movement(site)?)?.sum_keepdim(1)?)?;
+            above = (derivative * f.tape.derivative(site).expect("an activation"))?;
+        }
+    }
+    let seen = Tensor::cat(&seen, 1)?;
+    let Directions::Signal(guesses) = proposer.directions() else { panic!("signals") };
+    for (site, guess) in guesses.iter().enumerate().take(last) {
+        let b = (seen.t()?.matmul(&movement(site)?)? / batch as f64)?;
+        let expected = (error.matmul(&b)? * f.tape.derivative(site).expect("an activation"))?;
+        assert_close("learned feedback", guess, &expected, 1e-12);
+    }
+    assert_close("at the logits", &guesses[last], &error, 0.0);
     Ok(())
 }
 

@@ -58,7 +58,7 @@ fn another_strategy_in_it_is_refused_and_another_parameter_begins_anew() {
     assert!(live.refusal(3).contains("of[0].weight: expected a weight other than 0"), "{}", live.refusal(3));
     changed(&|of| of[1].params = BTreeMap::from([("depth".to_owned(), guesswork::workspace::ParamValue::Int(99))]));
     assert!(live.refusal(4).contains("of[1]: parameter `depth`"), "{}", live.refusal(4));
-    changed(&|of| of[0].params = BTreeMap::from([("lr".to_owned(), guesswork::workspace::ParamValue::Float(0.5))]));
+    changed(&|of| of[0].params = BTreeMap::from([("rate".to_owned(), guesswork::workspace::ParamValue::Float(0.5))]));
     live.step(2, 0);
     assert!(live.session.snapshot().messages.iter().any(|message| message.text.contains("own state began anew")));
     live.stop();

@@ -180,7 +180,7 @@ impl Stage {
             seed: 0,
             instance: 0,
             diagnostic: false,
-            oracle: false,
+            oracle: true,
             cancelled: Arc::default(),
         };
         let plan = instance.prepare(&graph, &tape, &facts)?;

@@ -20,7 +20,7 @@ pub fn clip(d: &mut Scalars, clip: f64, factor: f64) {
 
 /// `mean`, raw: divides by K.
 pub fn mean(d: &mut Scalars) {
-    let share = 1.0 / d.guesses as f64;
+    let share = 1.0 / d.guesses() as f64;
     d.values.iter_mut().for_each(|value| *value *= share);
 }
 
@@ -35,8 +35,8 @@ pub fn unit(d: &mut Scalars, squared: &Scalars) {
 /// `span`: solves G c = d in every group. `gram` holds K × K matrices as K blocks of [`Scalars`]: block j is the row j
 /// of G for each group. Returns the number of directions dropped as dependent.
 pub fn span(d: &mut Scalars, gram: &[Scalars]) -> usize {
-    let guesses = d.guesses;
-    let groups = d.sites * d.examples;
+    let guesses = d.guesses();
+    let groups = d.each();
     let mut dropped = 0;
     let mut matrix = vec![0.0; guesses * guesses];
     let mut right = vec![0.0; guesses];
@@ -109,14 +109,12 @@ mod tests {
 
     fn gram_of(v: &[Vec<f64>]) -> Vec<Scalars> {
         let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
-        v.iter()
-            .map(|a| Scalars { guesses: v.len(), sites: 1, examples: 1, values: v.iter().map(|b| dot(a, b)).collect() })
-            .collect()
+        v.iter().map(|a| Scalars::single(v.iter().map(|b| dot(a, b)).collect())).collect()
     }
 
     fn estimate(v: &[Vec<f64>], g: &[f64]) -> (Vec<f64>, usize) {
         let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
-        let mut d = Scalars { guesses: v.len(), sites: 1, examples: 1, values: v.iter().map(|a| dot(a, g)).collect() };
+        let mut d = Scalars::single(v.iter().map(|a| dot(a, g)).collect());
         let dropped = span(&mut d, &gram_of(v));
         let sum = (0..g.len()).map(|i| v.iter().zip(&d.values).map(|(a, c)| c * a[i]).sum()).collect();
         (sum, dropped)
@@ -151,8 +149,8 @@ mod tests {
 
     #[test]
     fn unit_of_a_zero_direction_is_zero() {
-        let mut d = Scalars { guesses: 2, sites: 1, examples: 1, values: vec![4.0, 0.0] };
-        unit(&mut d, &Scalars { guesses: 2, sites: 1, examples: 1, values: vec![2.0, 0.0] });
+        let mut d = Scalars::single(vec![4.0, 0.0]);
+        unit(&mut d, &Scalars::single(vec![2.0, 0.0]));
         assert_eq!(d.values, vec![1.0, 0.0]);
     }
 }

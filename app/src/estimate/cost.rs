@@ -65,6 +65,11 @@ pub fn guess(graph: &Graph, batch: usize, kind: GuessKind, settings: &Settings) 
     whole + scalars + outer + exact
 }
 
+/// FLOP of one tangent of the whole network beside a forward pass, F⁻.
+pub fn tangent(graph: &Graph, batch: usize) -> u64 {
+    carried(graph, &forward(graph, batch))
+}
+
 /// Share of the forward pass in the products of a forward pass with the tangents of all guesses beside it.
 pub fn forward_share(graph: &Graph, settings: &Settings) -> f64 {
     let layers = forward(graph, 1);

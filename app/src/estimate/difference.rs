@@ -31,7 +31,7 @@ impl Estimator {
         let (guesses, batch) = (self.settings.guesses, point.tape.batch());
         let sites = if self.settings.per_layer() { self.graph.sites.len() } else { 1 };
         let examples = if self.settings.per_example() { batch } else { 1 };
-        self.scalars.reset(guesses, sites, examples);
+        self.scalars.reset(guesses, std::iter::repeat_n(examples, sites));
         let Some(probe) = &self.probe else { bail!("differences need a probe") };
         let here = match central {
             true => Vec::new(),

@@ -3,7 +3,8 @@
 //! For a signal guess E and a site's parameter adjoint A (A(E) = EᵀX̃) and tangent T = Aᵀ (T(V) = X̃Vᵀ), everything
 //! follows from J = T(A(E)): at batch and layer scope J is what the guess' weight direction V = A(E) adds to the
 //! pre-activation, ⟨V_j, V_k⟩ = ⟨E_j, J_k⟩, and ĝ = A(Σ_k c_k E_k). V itself is formed only where that is cheaper.
-//! At example scopes the guess is added to the pre-activation as it is. Source: math.md, "Directional derivatives".
+//! At example scopes the guess is added to the pre-activation as it is. Source: math.md, "Directional derivatives". Where a block's loss
+//! has copies, each has a scalar: ⟨∂L/∂X, Ẋ⟩ over its own patch and group of the block's output X.
 #![forbid(unsafe_code)]
 
 use super::cost::{self, Injected};
@@ -12,7 +13,7 @@ use super::directions::{Directions, Point};
 use super::scalars::Scalars;
 use super::settings::{GuessKind, Settings};
 use crate::kernel;
-use crate::model::{Graph, Tape};
+use crate::model::{Copies, Graph, Tape};
 use crate::workspace::{Normalise, OutputSignal, ScalarSource};
 use candle_core::{Result, Tensor, bail};
 use std::sync::Arc;
@@ -31,6 +32,12 @@ pub struct Estimator {
     pub(super) coefficients: Scalars,
     pub(super) gram: Vec<Scalars>,
     pub(super) dropped: usize,
+    /// Where the tangent of each output's scalars is read.
+    reads: Arc<[usize]>,
+    /// How many scalars of a guess each group has.
+    lengths: Vec<usize>,
+    /// What each cell of a site reaches, where losses have copies.
+    pub(super) reached: Vec<f64>,
     forward_share: f64,
 }
 
@@ -73,7 +80,9 @@ impl Estimator {
             Vec::new()
         };
         let probe = if probed { Some(Probe::new(tape, theta)?) } else { None };
-        let (scalars, coefficients, gram) = Default::default();
+        let (scalars, coefficients, gram, reached) = Default::default();
+        let reads = if settings.per_example() { graph.reads() } else { graph.outputs.clone() }.into();
+        let lengths = lengths(&graph, &settings, tape.batch());
         let forward_share = cost::forward_share(&graph, &settings);
         Ok(Self {
             settings,
@@ -87,6 +96,9 @@ impl Estimator {
             coefficients,
             gram,
             dropped: 0,
+            reads,
+            lengths,
+            reached,
             forward_share,
         })
     }
@@ -104,6 +116,11 @@ impl Estimator {
     /// The directional derivatives d of the last estimate, before clip and combination.
     pub fn scalars(&self) -> &Scalars {
         &self.scalars
+    }
+
+    /// Scalars of one guess.
+    pub fn scalars_each(&self) -> u64 {
+        self.lengths.iter().sum::<usize>() as u64
     }
 
     /// The coefficients c of the last estimate.
@@ -161,8 +178,8 @@ impl Estimator {
             ScalarSource::None => Ok(()),
             ScalarSource::Tangent => {
                 let (guesses, separate) = (self.settings.guesses, self.settings.per_layer());
-                let tangent = point.tape.tangent(point.theta, &self.injection, guesses, separate)?;
-                self.read_tangent(&tangent, point.deltas, point.tape.batch())
+                let tangent = point.tape.tangent(point.theta, &self.injection, guesses, separate, &self.reads)?;
+                self.read_tangent(&tangent, point)
             }
             ScalarSource::Central(h) => self.by_difference(point, directions, h, true),
             ScalarSource::OneSided(h) => self.by_difference(point, directions, h, false),
@@ -171,8 +188,7 @@ impl Estimator {
 
     /// Scalars of guesses that are the estimate themselves: 1 of a direction in weights, the mean's 1/B of signals.
     fn take_as_it_is(&mut self, batch: usize, directions: Directions) {
-        let examples = if self.settings.per_example() { batch } else { 1 };
-        self.scalars.reset(self.settings.guesses, self.groups(), examples);
+        self.scalars.reset(self.settings.guesses, self.lengths.iter().copied());
         self.scalars.values.fill(match directions {
             Directions::Signal(_) => 1.0 / batch as f64,
             Directions::Weight(_) => 1.0,
@@ -186,11 +202,6 @@ impl Estimator {
     /// Which scalar is a site's: its own, or that of the part of the model that it belongs to.
     pub(super) fn group(&self, site: usize) -> usize {
         if self.settings.per_layer() { site } else { self.graph.sites[site].part }
-    }
-
-    /// How many groups of sites there are that share a scalar.
-    pub(super) fn groups(&self) -> usize {
-        if self.settings.per_layer() { self.graph.sites.len() } else { self.graph.parts.len() }
     }
 
     pub(super) fn parameters(&self, site: usize) -> std::ops::Range<usize> {
@@ -250,23 +261,36 @@ impl Estimator {
         matches!(self.settings.source, ScalarSource::Tangent)
     }
 
-    /// Takes the scalars from the stacked `tangents` of each output ([`Tape::tangent`]) and δ there. Parts of a model that share no
-    /// output have scalars of their own.
+    /// Where the tangents must be read that [`Estimator::read_tangent`] takes.
+    pub fn reads(&self) -> Arc<[usize]> {
+        Arc::clone(&self.reads)
+    }
+
+    /// Takes the scalars from the stacked `tangents` of each output, read where [`Estimator::reads`] says ([`Tape::tangent`]), and
+    /// the loss' signal there. Parts of a model that share no output have scalars of their own.
     ///
     /// # Errors
     /// As the kernels do.
-    pub fn read_tangent(&mut self, tangents: &[Tensor], deltas: &[Tensor], batch: usize) -> Result<()> {
-        let guesses = self.settings.guesses;
-        let examples = if self.settings.per_example() { batch } else { 1 };
-        self.scalars.reset(guesses, self.groups(), examples);
-        for (output, (tangent, delta)) in tangents.iter().zip(deltas).enumerate() {
-            let rows = self.graph.nodes[self.graph.outputs[output]].extent.rows;
+    pub fn read_tangent(&mut self, tangents: &[Tensor], point: Point) -> Result<()> {
+        let (guesses, batch) = (self.settings.guesses, point.tape.batch());
+        self.scalars.reset(guesses, self.lengths.iter().copied());
+        for (output, (tangent, delta)) in tangents.iter().zip(point.deltas).enumerate() {
             let part = self.graph.part_of(output);
-            for (block, dots) in kernel::group_dot(tangent, delta, rows)?.chunks_exact(batch).enumerate() {
+            let (dots, each) = match self.graph.copies[output].filter(|_| self.settings.per_example()) {
+                Some(copies) => {
+                    let signal = point.tape.signal_behind(point.theta, output, delta, copies.node)?;
+                    (copy_dots(copies, tangent, &signal, batch)?, batch * copies.count())
+                }
+                None => {
+                    let rows = self.graph.nodes[self.graph.outputs[output]].extent.rows;
+                    (kernel::group_dot(tangent, delta, rows)?, batch)
+                }
+            };
+            for (block, dots) in dots.chunks_exact(each).enumerate() {
                 let (place, guess) = (block / guesses, block % guesses);
                 let group = if self.settings.per_layer() { self.graph.parts[part][place] } else { part };
                 let row = self.scalars.row_mut(guess, group);
-                if examples == 1 {
+                if row.len() == 1 {
                     row[0] += dots.iter().sum::<f64>();
                 } else {
                     row.iter_mut().zip(dots).for_each(|(sum, dot)| *sum += dot);
@@ -275,6 +299,37 @@ impl Estimator {
         }
         Ok(())
     }
+}
+
+/// How many scalars of a guess each group of sites has that shares some.
+fn lengths(graph: &Graph, settings: &Settings, batch: usize) -> Vec<usize> {
+    let length = |part| match settings.per_example() {
+        true => batch * graph.copies_of(part).map_or(1, |copies| copies.count()),
+        false => 1,
+    };
+    match settings.per_layer() {
+        true => graph.sites.iter().map(|site| length(site.part)).collect(),
+        false => (0..graph.parts.len()).map(length).collect(),
+    }
+}
+
+/// ⟨signal, tangent⟩ over the patch and group of each copy, example by example, for every block of `tangent`.
+fn copy_dots(copies: Copies, tangent: &Tensor, signal: &Tensor, batch: usize) -> Result<Vec<f64>> {
+    let rows = signal.dim(0)? / batch;
+    let parts = |matrix: &Tensor| {
+        let (count, width) = matrix.dims2()?;
+        matrix.reshape((count * copies.groups, width / copies.groups))
+    };
+    let dots = kernel::group_dot(&parts(tangent)?, &parts(signal)?, 1)?;
+    if copies.patches == rows {
+        return Ok(dots);
+    }
+    // One copy for all rows: what each of them adds.
+    let mut sums = vec![0.0; dots.len() / rows];
+    for (index, dot) in dots.iter().enumerate() {
+        sums[index / (rows * copies.groups) * copies.groups + index % copies.groups] += dot;
+    }
+    Ok(sums)
 }
 
 /// J = (X Xᵀ + 11ᵀ)E for K stacked guesses, by the Gram identity: V is never formed.

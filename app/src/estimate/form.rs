@@ -38,7 +38,7 @@ impl Estimator {
         match (self.settings.combine, self.settings.scaling) {
             (Combine::Mean, GuessScaling::Raw) => combine::mean(&mut self.coefficients),
             (Combine::Mean, GuessScaling::Unit) => {
-                let mut squared = Scalars::zeros(self.scalars.guesses, self.scalars.sites, self.scalars.examples);
+                let mut squared = self.scalars.zeros_like();
                 for k in 0..self.settings.guesses {
                     self.inner(point, directions, k, k, &mut squared)?;
                 }
@@ -48,7 +48,7 @@ impl Estimator {
                 self.gram.resize_with(self.settings.guesses, Scalars::default);
                 let mut gram = std::mem::take(&mut self.gram);
                 for (j, row) in gram.iter_mut().enumerate() {
-                    row.reset(self.scalars.guesses, self.scalars.sites, self.scalars.examples);
+                    row.reset_as(&self.scalars);
                     for k in 0..self.settings.guesses {
                         self.inner(point, directions, j, k, row)?;
                     }
@@ -165,7 +165,7 @@ impl Estimator {
         Ok(())
     }
 
-    fn combine_signals(&self, point: Point, signals: &[Tensor]) -> Result<()> {
+    fn combine_signals(&mut self, point: Point, signals: &[Tensor]) -> Result<()> {
         for (site, signal) in signals.iter().enumerate() {
             let into = &self.combined[site];
             if let Some(output) = self.graph.sites[site].output.filter(|_| self.exact_output(site)) {
@@ -177,7 +177,15 @@ impl Estimator {
                 let e = signal.narrow(0, k * rows, rows)?;
                 let factors = self.coefficients.row(k, self.group(site));
                 let beta = if k == 0 { 0.0 } else { 1.0 };
-                kernel::row_combine(into, beta, &e, factors, rows / factors.len())?;
+                let place = &self.graph.sites[site];
+                match (place.cells, self.graph.copies_of(place.part)) {
+                    (Some(cells), Some(copies)) if self.settings.per_example() => {
+                        cells.reach(copies, factors, &mut self.reached);
+                        let block = (rows / (point.tape.batch() * cells.rows), e.dim(1)? / cells.columns);
+                        kernel::block_combine(into, beta, &e, &self.reached, block)?;
+                    }
+                    _ => kernel::row_combine(into, beta, &e, factors, rows / factors.len())?,
+                }
             }
         }
         Ok(())

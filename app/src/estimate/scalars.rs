@@ -1,42 +1,79 @@
-//! The scalars of a step: one for each guess, and by scope each layer, each example.
+//! The scalars of a step: one for each guess, and by scope each layer, each example, each copy of a loss.
 #![forbid(unsafe_code)]
 
-/// K × (1 or L) × (1 or B) numbers (a number for each part of a model in place of 1, where it has several): directional derivatives, coefficients or squared norms.
+/// K × (1 or L) × (1 or B) numbers (a number for each part of a model in place of 1, where it has several; where a loss has copies, so
+/// many for each example in place of 1): directional derivatives, coefficients or squared norms.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Scalars {
     /// Guesses, K.
-    pub guesses: usize,
-    /// Groups of sites that share: 1, or the parts of the model; else L.
-    pub sites: usize,
-    /// 1 where the examples share, else B.
-    pub examples: usize,
-    /// Values, guess by guess, then site by site.
+    guesses: usize,
+    /// Where the values of each group of sites that share begin among those of a guess, and where the last end. A group is all sites,
+    /// a part of the model, or a site.
+    starts: Vec<usize>,
+    /// Values, guess by guess, then group by group, then example by example.
     pub values: Vec<f64>,
 }
 
 impl Scalars {
-    /// All zero.
-    pub fn zeros(guesses: usize, sites: usize, examples: usize) -> Self {
-        Self { guesses, sites, examples, values: vec![0.0; guesses * sites * examples] }
+    /// All zero: `groups` of `examples` numbers for each guess.
+    pub fn zeros(guesses: usize, groups: usize, examples: usize) -> Self {
+        let mut zeros = Self::default();
+        zeros.reset(guesses, std::iter::repeat_n(examples, groups));
+        zeros
     }
 
-    /// Sets every value to zero and takes new extents.
-    pub fn reset(&mut self, guesses: usize, sites: usize, examples: usize) {
-        (self.guesses, self.sites, self.examples) = (guesses, sites, examples);
+    /// One a guess.
+    #[cfg(test)]
+    pub(super) fn single(values: Vec<f64>) -> Self {
+        Self { guesses: values.len(), starts: vec![0, 1], values }
+    }
+
+    /// All zero, with the extents of these.
+    pub fn zeros_like(&self) -> Self {
+        Self { values: vec![0.0; self.values.len()], ..self.clone() }
+    }
+
+    /// Sets every value to zero and takes new extents: how many numbers each group has.
+    pub fn reset(&mut self, guesses: usize, lengths: impl IntoIterator<Item = usize>) {
+        self.guesses = guesses;
+        self.starts.clear();
+        self.starts.push(0);
+        let mut end = 0;
+        for length in lengths {
+            end += length;
+            self.starts.push(end);
+        }
         self.values.clear();
-        self.values.resize(guesses * sites * examples, 0.0);
+        self.values.resize(guesses * end, 0.0);
     }
 
-    /// The examples' values of a guess at a site; a shared site or example has one entry.
-    pub fn row(&self, guess: usize, site: usize) -> &[f64] {
-        let start = self.start(guess, site);
-        &self.values[start..start + self.examples]
+    /// Sets every value to zero and takes the extents of `other`.
+    pub fn reset_as(&mut self, other: &Self) {
+        self.guesses = other.guesses;
+        self.starts.clone_from(&other.starts);
+        self.values.clear();
+        self.values.resize(other.values.len(), 0.0);
+    }
+
+    /// Guesses, K.
+    pub fn guesses(&self) -> usize {
+        self.guesses
+    }
+
+    /// Numbers of a guess.
+    pub fn each(&self) -> usize {
+        self.starts.last().copied().unwrap_or(0)
+    }
+
+    /// A guess' values of a group, an example after the other; where there is one group, every site has it.
+    pub fn row(&self, guess: usize, group: usize) -> &[f64] {
+        &self.values[self.range(guess, group)]
     }
 
     /// The same, writable.
-    pub fn row_mut(&mut self, guess: usize, site: usize) -> &mut [f64] {
-        let start = self.start(guess, site);
-        &mut self.values[start..start + self.examples]
+    pub fn row_mut(&mut self, guess: usize, group: usize) -> &mut [f64] {
+        let range = self.range(guess, group);
+        &mut self.values[range]
     }
 
     /// Whether every value is finite.
@@ -44,7 +81,9 @@ impl Scalars {
         self.values.iter().all(|value| value.is_finite())
     }
 
-    fn start(&self, guess: usize, site: usize) -> usize {
-        (guess * self.sites + site.min(self.sites - 1)) * self.examples
+    fn range(&self, guess: usize, group: usize) -> std::ops::Range<usize> {
+        let group = group.min(self.starts.len().saturating_sub(2));
+        let first = guess * self.each();
+        first + self.starts[group]..first + self.starts[group + 1]
     }
 }

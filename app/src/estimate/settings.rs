@@ -114,6 +114,9 @@ impl Settings {
             pass_over(&mut settings.source, defaults.source, plain.source);
         }
         settings.check(kind)?;
+        if spec.losses.unwrap_or_default().has_copies() {
+            settings.check_copies(kind)?;
+        }
         Ok(settings)
     }
 
@@ -216,6 +219,31 @@ impl Settings {
         }
     }
 
+    /// What copies of losses need: a scalar each, and a guess that each can be told to have reached.
+    fn check_copies(&self, kind: GuessKind) -> Result<(), SettingsError> {
+        let own = "each copy of a loss, for a patch and group of channels, has a scalar of its own";
+        if kind != GuessKind::Signal {
+            let reason = format!("{own}, and this strategy's guess is no signal that one could be told from");
+            return refuse("losses", reason, "write local() without patches and groups, or aggregate: false");
+        }
+        if !self.per_example() {
+            return refuse("scope", format!("{own}, in each example"), "write example or example_layer");
+        }
+        if self.output != OutputSignal::Exact {
+            let reason = "the heads of copied losses see all patches and groups: they have no scalar of their own";
+            return refuse("output", reason, "write exact");
+        }
+        if self.source != ScalarSource::Tangent {
+            return refuse("source", format!("{own}, which the tangent gives"), "write tangent, or leave it out");
+        }
+        if self.combine != Combine::Mean || self.scaling != GuessScaling::Raw {
+            let field = if self.combine == Combine::Mean { "scaling" } else { "combine" };
+            let reason = format!("{own}, and lengths and products of guesses are not told apart by copies");
+            return refuse(field, reason, "leave it out");
+        }
+        Ok(())
+    }
+
     /// Whether each site has a scalar of its own.
     pub fn per_layer(&self) -> bool {
         matches!(self.scope, Scope::Layer | Scope::ExampleLayer)
@@ -230,6 +258,7 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workspace::LossesSpec;
 
     fn spec() -> LaneSpec {
         ron::from_str(r#"(strategy: "s")"#).unwrap()
@@ -302,5 +331,21 @@ mod tests {
             lane.scaling = Some(GuessScaling::Unit);
         };
         assert_eq!(refused(&span, GuessKind::Signal), Err("scaling"));
+        let copies = |change: &dyn Fn(&mut LaneSpec), kind| {
+            let with = |lane: &mut LaneSpec| {
+                lane.losses = Some(LossesSpec::Local { greedy: true, patches: false, groups: 2, aggregate: true });
+                lane.output = Some(OutputSignal::Exact).filter(|_| kind == GuessKind::Signal);
+                change(lane);
+            };
+            refused(&with, kind).map(|settings| settings.scope)
+        };
+        assert_eq!(copies(&|_| (), GuessKind::Signal), Ok(Scope::ExampleLayer));
+        assert_eq!(copies(&|_| (), GuessKind::Weight), Err("losses"));
+        assert_eq!(copies(&|_| (), GuessKind::Estimate), Err("losses"));
+        assert_eq!(copies(&|lane| lane.scope = Some(Scope::Layer), GuessKind::Signal), Err("scope"));
+        assert_eq!(copies(&|lane| lane.output = None, GuessKind::Signal), Err("output"));
+        assert_eq!(copies(&|lane| lane.source = Some(ScalarSource::None), GuessKind::Signal), Err("source"));
+        assert_eq!(copies(&|lane| lane.scaling = Some(GuessScaling::Unit), GuessKind::Signal), Err("scaling"));
+        assert_eq!(copies(&|lane| lane.combine = Some(Combine::Span), GuessKind::Signal), Err("combine"));
     }
 }

@@ -55,6 +55,6 @@ pub use optimizer::{Adam, Rate, Sgd, adam, descend_along, sgd};
 pub use parallel::attended;
 pub use reduce::{count_equal_signs, dot, first_non_finite, largest, norm_squared, sum};
 pub use rows::{
-    add_row, column_dot, column_sum, group_dot, group_spread, group_sum, normalise_rows, repeat_row, row_combine,
-    row_dot, row_norms_squared, row_scale, row_scale_assign,
+    add_row, block_combine, column_dot, column_sum, group_dot, group_spread, group_sum, normalise_rows, repeat_row,
+    row_combine, row_dot, row_norms_squared, row_scale, row_scale_assign,
 };

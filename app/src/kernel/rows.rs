@@ -33,6 +33,15 @@ wide! {
 }
 
 wide! {
+    fn factors_pass<T: Real>(dst: &mut [T], beta: T, factors: &[f64], src: &[T]) {
+        for ((d, s), factor) in dst.iter_mut().zip(src).zip(factors) {
+            let kept = if beta == T::ZERO { T::ZERO } else { beta * *d };
+            *d = kept + T::of(*factor) * *s;
+        }
+    }
+}
+
+wide! {
     fn accumulate_pass<T: Real>(sums: &mut [f64], src: &[T]) {
         for row in src.chunks_exact(sums.len()) {
             for (sum, x) in sums.iter_mut().zip(row) {
@@ -194,19 +203,45 @@ pub fn row_scale_assign(dst: &Tensor, factors: &Tensor) -> Result<()> {
 /// # Errors
 /// When the extents do not fit, there is not one factor a group, or both share a storage.
 pub fn row_combine(dst: &Tensor, beta: f64, src: &Tensor, factors: &[f64], group: usize) -> Result<()> {
+    let (_, n) = shape(dst);
+    block_combine(dst, beta, src, factors, (group, n))
+}
+
+/// `dst ← beta·dst + factor·src`, a factor for each block of `rows` × `columns`, the blocks side by side first, then one row of blocks
+/// under the other; with `beta` = 0 `dst` is not read.
+///
+/// # Errors
+/// When the extents do not fit, there is not one factor a block, or both share a storage.
+pub fn block_combine(
+    dst: &Tensor,
+    beta: f64,
+    src: &Tensor,
+    factors: &[f64],
+    (rows_each, columns_each): (usize, usize),
+) -> Result<()> {
     let (m, n) = shape(dst);
-    same_shape("row_combine", dst, src)?;
-    if factors.len() * group != m {
-        bail!("row_combine: {} factors for groups of {group} rows do not make {m} rows", factors.len());
+    same_shape("block_combine", dst, src)?;
+    let across = n.checked_div(columns_each).unwrap_or(0);
+    if across * columns_each != n || factors.len() * rows_each != m * across {
+        let count = factors.len();
+        bail!("block_combine: {count} factors for blocks of {rows_each} × {columns_each} do not make {m} × {n}");
     }
     if general::takes(dst) {
-        return general::row_combine(dst, beta, src, factors, group);
+        return general::block_combine(dst, beta, src, factors, (rows_each, columns_each));
     }
-    on_real!(dst, T => update::<T, _, 1, 1>("row_combine", [dst], [src], |[dst], [src]| {
+    on_real!(dst, T => update::<T, _, 1, 1>("block_combine", [dst], [src], |[dst], [src]| {
         rows(dst, n, 2 * n, |first, rows| {
             for (i, row) in rows.chunks_exact_mut(n).enumerate() {
                 let r = first + i;
-                scaled_row_pass(row, T::of(beta), T::of(factors[r / group]), &src[r * n..(r + 1) * n]);
+                let (factors, src) = (&factors[r / rows_each * across..][..across], &src[r * n..(r + 1) * n]);
+                if columns_each == 1 {
+                    factors_pass(row, T::of(beta), factors, src);
+                    continue;
+                }
+                let blocks = row.chunks_exact_mut(columns_each).zip(src.chunks_exact(columns_each));
+                for ((row, src), factor) in blocks.zip(factors) {
+                    scaled_row_pass(row, T::of(beta), T::of(*factor), src);
+                }
             }
         });
     }))

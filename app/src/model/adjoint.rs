@@ -82,6 +82,34 @@ impl Tape {
         self.signals.get().map(|signals| &signals[self.graph.sites[site].node])
     }
 
+    /// The signal at `node`, (B·P) × n, that output `output`'s own, `delta`, makes there: nothing else is read between them.
+    ///
+    /// # Errors
+    /// Those of the layers.
+    pub fn signal_behind(
+        &self,
+        theta: &[Tensor],
+        output: usize,
+        delta: &Tensor,
+        node: usize,
+    ) -> Result<kernel::Scratch> {
+        let mut from = self.graph.outputs[output];
+        let mut carried: Option<kernel::Scratch> = None;
+        loop {
+            let [Source::Node(earlier)] = self.graph.nodes[from].inputs[..] else {
+                bail!("`{}` does not lead to the output alone", self.graph.nodes[node].name)
+            };
+            let extent = self.graph.nodes[earlier].extent;
+            let behind = self.arena.take(self.batch * extent.rows, extent.width)?;
+            let dy = carried.as_deref().unwrap_or(delta);
+            self.at(theta, from, |at| self.graph.nodes[from].layer.adjoint(at, 1, dy, &[Some((&behind, 0.0))]))?;
+            if earlier == node {
+                return Ok(behind);
+            }
+            (from, carried) = (earlier, Some(behind));
+        }
+    }
+
     /// Carries `signals`, one a site in the order of `following`, each (`stack`·B·P_m) × n_m, back to the
     /// pre-activation of `site`: `dst`, (`stack`·B·P_l) × n_l. For an output the one signal is at itself.
     ///

@@ -49,7 +49,7 @@ impl Curvature {
             let (node, Some(into)) = (graph.site_node(site), into) else { continue };
             tape.tangent_parameters(theta, site, &v[node.first_parameter..][..node.parameters], into)?;
         }
-        let seeds = seeds(&tape.tangent(theta, &self.injection, 1, false)?)?;
+        let seeds = seeds(&tape.tangent(theta, &self.injection, 1, false, &tape.graph().outputs)?)?;
         let mut touched = vec![false; graph.nodes.len()];
         for (&output, seed) in graph.outputs.iter().zip(&seeds) {
             touched[output] = true;

@@ -6,6 +6,7 @@
 //! ([`Layer::stops`]) lie between them, what is trained falls into parts that know nothing of each other: the sites that reach
 //! the same outputs, in one way or another.
 
+use super::copies::{self, Cells, Copies};
 use super::layer::{Extent, Layer, LayerKind};
 use candle_core::{Result, bail};
 
@@ -54,6 +55,8 @@ pub struct Site {
     pub part: usize,
     /// Its place among the sites of that part.
     pub place: usize,
+    /// Its cells, where the loss that trains it has copies.
+    pub cells: Option<Cells>,
 }
 
 /// An architecture.
@@ -67,6 +70,8 @@ pub struct Graph {
     pub sites: Vec<Site>,
     /// The nodes whose values are scored, ascending: heads of local losses, then the logits.
     pub outputs: Vec<usize>,
+    /// The copies that the loss at each output has.
+    pub copies: Vec<Option<Copies>>,
     /// The sites of each part, ascending; all in one where there is one output.
     pub parts: Vec<Vec<usize>>,
 }
@@ -81,8 +86,8 @@ pub struct GraphBuilder {
 impl GraphBuilder {
     /// Starts with the extent of one example.
     pub fn new(input: Extent) -> Self {
-        let (nodes, sites, outputs, parts) = Default::default();
-        Self { graph: Graph { input, nodes, sites, outputs, parts }, parameters: 0 }
+        let (nodes, sites, outputs, copies, parts) = Default::default();
+        Self { graph: Graph { input, nodes, sites, outputs, copies, parts }, parameters: 0 }
     }
 
     /// Extent at `source`.
@@ -108,8 +113,8 @@ impl GraphBuilder {
         let parameters = layer.parameters().len();
         let site = (parameters > 0).then_some(self.graph.sites.len());
         if site.is_some() {
-            let (activation, following, region, output) = Default::default();
-            self.graph.sites.push(Site { node, activation, following, region, output, part: 0, place: 0 });
+            let (activation, following, region, output, cells) = Default::default();
+            self.graph.sites.push(Site { node, activation, following, region, output, part: 0, place: 0, cells });
         }
         self.graph.nodes.push(Node {
             name,
@@ -124,10 +129,15 @@ impl GraphBuilder {
         Ok(Source::Node(node))
     }
 
-    /// The value at `source` is scored, beside the logits.
-    pub fn score(&mut self, source: Source) {
+    /// The value at `source` is scored, beside the logits; with `copies` the loss has some, of `patches` × `groups` of the value at
+    /// a node.
+    pub fn score(&mut self, source: Source, copies: Option<(Source, usize, usize)>) {
         if let Source::Node(node) = source {
             self.graph.outputs.push(node);
+            self.graph.copies.push(match copies {
+                Some((Source::Node(node), patches, groups)) => Some(Copies { node, patches, groups }),
+                _ => None,
+            });
         }
     }
 
@@ -145,6 +155,7 @@ impl GraphBuilder {
             Some(_) => {}
         }
         self.graph.outputs.push(self.graph.nodes.len() - 1);
+        self.graph.copies.push(None);
         for index in 0..self.graph.sites.len() {
             let node = self.graph.sites[index].node;
             self.graph.sites[index].output = self.graph.outputs.iter().position(|&output| output == node);
@@ -160,6 +171,11 @@ impl GraphBuilder {
             }
         }
         self.graph.divide()?;
+        for copies in self.graph.copies.clone().into_iter().flatten() {
+            for (site, cells) in copies::cells(&self.graph, copies) {
+                self.graph.sites[site].cells = Some(cells);
+            }
+        }
         Ok(self.graph)
     }
 }
@@ -234,6 +250,18 @@ impl Graph {
     /// The part that output `output` belongs to.
     pub fn part_of(&self, output: usize) -> usize {
         self.nodes[self.outputs[output]].site.map_or(0, |site| self.sites[site].part)
+    }
+
+    /// The copies of the loss that trains a part, if it has some.
+    pub fn copies_of(&self, part: usize) -> Option<Copies> {
+        let outputs = (0..self.outputs.len()).filter(|&output| self.part_of(output) == part);
+        outputs.filter_map(|output| self.copies[output]).next()
+    }
+
+    /// Where the tangent is read that an output's scalars come from: at the output, or at what the copies of its loss divide.
+    pub fn reads(&self) -> Vec<usize> {
+        let reads = self.outputs.iter().zip(&self.copies);
+        reads.map(|(&output, copies)| copies.map_or(output, |copies| copies.node)).collect()
     }
 
     /// Sites of the largest part.

@@ -96,6 +96,32 @@ pub enum LayerKind {
     Shape,
 }
 
+/// Which elements of an example's input act on which of its output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Couples {
+    /// Rows and columns change places, nothing else.
+    Transposed,
+    /// Rows, and columns, in this many parts of neighbours that do not act on each other; each by itself where there is no number.
+    Within {
+        /// Parts of the rows.
+        rows: Option<usize>,
+        /// Parts of the columns.
+        columns: Option<usize>,
+    },
+}
+
+impl Couples {
+    /// Everything on everything.
+    pub const ALL: Self = Self::Within { rows: Some(1), columns: Some(1) };
+    /// Each element on its own.
+    pub const EACH: Self = Self::Within { rows: None, columns: None };
+
+    /// The columns of a row on each other, in so many groups.
+    pub fn columns(groups: usize) -> Self {
+        Self::Within { rows: None, columns: Some(groups) }
+    }
+}
+
 /// The primal point of a layer: what the forward pass left behind.
 #[derive(Clone, Copy)]
 pub struct At<'a> {
@@ -143,6 +169,11 @@ pub trait Layer: Debug + Send + Sync {
     /// The parameters it declares, weight first; a layer with parameters is a site. None by default.
     fn parameters(&self) -> Vec<ParameterSpec> {
         Vec::new()
+    }
+
+    /// What acts on what within an example; everything on everything unless the layer knows better.
+    fn couples(&self) -> Couples {
+        Couples::ALL
     }
 
     /// Extent of the output for inputs of these extents.

@@ -5,6 +5,7 @@
 
 mod adjoint;
 pub mod build;
+mod copies;
 mod curvature;
 pub mod graph;
 pub mod layer;
@@ -14,6 +15,7 @@ mod stored;
 mod tangent;
 pub mod tape;
 
+pub use copies::{Cells, Copies};
 pub use curvature::Curvature;
 pub use graph::{Graph, GraphBuilder, Site, Source};
 pub use layer::{Extent, Layer, LayerKind};

@@ -1,6 +1,6 @@
 //! What goes from the input to the logits beside the primal values: stacked tangents.
 
-use super::graph::Source;
+use super::graph::{Site, Source};
 use super::layer::Tangent;
 use super::tape::{Injection, Tape};
 use crate::kernel;
@@ -18,7 +18,7 @@ pub(super) struct Tangents {
 impl Tape {
     /// The tangent pass for K guesses that inject `injection` at the sites, at the last forward pass' point.
     ///
-    /// The result are the tangents of each output. Not `separate`: K tangents, each fed by all sites; (K·B) × C at the logits.
+    /// The result are the tangents `at` one node for each output: the outputs, or [`Graph::reads`](super::Graph::reads). Not `separate`: K tangents, each fed by all sites; (K·B) × C at the logits.
     /// `separate`: one tangent a site and guess, block `place·K + guess` by the site's place in its part; (L·K·B) × C at the
     /// logits of a model in one part of L sites. Prefixes are shared: at a layer only the tangents of the sites so far are carried.
     ///
@@ -30,6 +30,7 @@ impl Tape {
         injection: Injection,
         guesses: usize,
         separate: bool,
+        at: &[usize],
     ) -> Result<Vec<Tensor>> {
         let blocks = if separate { guesses * self.graph.largest_part() } else { guesses };
         self.plan_tangents(blocks)?;
@@ -40,7 +41,7 @@ impl Tape {
                 self.inject(&tangents, index, site, injection[site].as_ref(), guesses, separate)?;
             }
         }
-        self.tangents_of_outputs(&tangents, guesses, separate)
+        self.tangents_at(&tangents, guesses, separate, at)
     }
 
     /// The forward pass on `data` with the tangents of K guesses beside it: each layer's primal and tangents go through in
@@ -55,6 +56,7 @@ impl Tape {
         data: &Tensor,
         guesses: usize,
         separate: bool,
+        at: &[usize],
         mut on_site: impl FnMut(usize) -> std::result::Result<Option<Tensor>, E>,
     ) -> std::result::Result<Vec<Tensor>, E> {
         let blocks = if separate { guesses * self.graph.largest_part() } else { guesses };
@@ -85,7 +87,28 @@ impl Tape {
                 }
             }
         }
-        Ok(self.tangents_of_outputs(&tangents, guesses, separate)?)
+        Ok(self.tangents_at(&tangents, guesses, separate, at)?)
+    }
+
+    /// How the logits move with the activations, X_l along `moved[l]`, (B·P_l) × n_l, at the last forward pass' point: `dst`, B × C.
+    ///
+    /// # Errors
+    /// Those of the layers.
+    pub fn logit_tangent(&self, theta: &[Tensor], moved: &[Option<&Tensor>], dst: &Tensor) -> Result<()> {
+        self.plan_tangents(1)?;
+        let tangents = self.tangents.borrow();
+        for index in 0..self.graph.nodes.len() {
+            self.carry(&tangents, theta, index, false)?;
+            let ends = |site: &Site| site.activation.unwrap_or(site.node) == index;
+            if let Some(site) = self.graph.sites.iter().position(ends) {
+                self.inject(&tangents, index, site, moved[site], 1, false)?;
+            }
+        }
+        let logits = self.graph.nodes.len() - 1;
+        match tangents.active[logits].get() {
+            0 => kernel::fill(dst, 0.0),
+            _ => kernel::copy(dst, &tangents.buffers[logits].narrow(0, 0, dst.dim(0)?)?),
+        }
     }
 
     /// `dy ← J_θ v` of one site: what a weight direction does to its pre-activation.
@@ -185,7 +208,7 @@ impl Tape {
         Ok(())
     }
 
-    fn tangents_of_outputs(&self, tangents: &Tangents, guesses: usize, separate: bool) -> Result<Vec<Tensor>> {
+    fn tangents_at(&self, tangents: &Tangents, guesses: usize, separate: bool, at: &[usize]) -> Result<Vec<Tensor>> {
         let of = |(output, &node): (usize, &usize)| {
             let rows = self.batch * self.graph.nodes[node].extent.rows;
             let sites = self.graph.parts[self.graph.part_of(output)].len();
@@ -195,7 +218,7 @@ impl Tape {
             }
             tangents.buffers[node].narrow(0, 0, blocks * rows)
         };
-        self.graph.outputs.iter().enumerate().map(of).collect()
+        at.iter().enumerate().map(of).collect()
     }
 
     fn plan_tangents(&self, blocks: usize) -> Result<()> {

@@ -358,6 +358,7 @@ pub(crate) mod tests {
             gradient_capable: false,
             trial: false,
             steps: 10,
+            scalars: 0,
             axes: BTreeMap::new(),
         }
     }

@@ -75,6 +75,9 @@ pub struct LaneInfo {
     /// Steps it is to take, less where its budget ends before; 0 in records written before it was kept.
     #[serde(default)]
     pub steps: u64,
+    /// Scalars of one guess, as scope, parts, sites, batch and copies of losses make them; 0 in records written before it was kept.
+    #[serde(default)]
+    pub scalars: u64,
     /// The sweep's values it was made with, by path, as the workspace writes them.
     #[serde(default)]
     pub axes: BTreeMap<String, String>,
@@ -88,14 +91,16 @@ impl LaneInfo {
     /// Directional derivatives of one training step: the scalars that multiply its guesses, K a group of those that share
     /// one. None where the gradient, or the strategy's own estimate, needs no scalar.
     pub fn derivatives(&self) -> u64 {
+        let guesses = self.spec.guesses.unwrap_or(1) as u64;
         let (sites, examples) = match self.scope {
             None => return 0,
+            Some(_) if self.scalars > 0 => return guesses * self.scalars,
             Some(Scope::Batch) => (self.parts, 1),
             Some(Scope::Layer) => (self.sites.len(), 1),
             Some(Scope::Example) => (self.parts, self.batch),
             Some(Scope::ExampleLayer) => (self.sites.len(), self.batch),
         };
-        self.spec.guesses.unwrap_or(1) as u64 * sites as u64 * examples as u64
+        guesses * sites as u64 * examples as u64
     }
 }
 

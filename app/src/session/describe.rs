@@ -43,6 +43,7 @@ pub(super) fn info(
         gradient_capable: guesser.is_none_or(Guesser::gradient_capable),
         trial: plan.trial,
         steps: plan.steps,
+        scalars: estimator.map_or(0, Estimator::scalars_each),
         axes: plan.axes.clone(),
     }
 }

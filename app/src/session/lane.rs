@@ -140,14 +140,16 @@ impl Lane {
                 match &mut self.estimator {
                     Some(estimator) if guesser.by_site() && estimator.takes_tangents() => {
                         let (guesses, separate) = (estimator.settings().guesses, estimator.settings().per_layer());
-                        let logits = tape.forward_with_tangents(theta, &batch.x, guesses, separate, |site| {
-                            let start = Instant::now();
-                            guesser.at_site(site, network, tape, estimate, batch)?;
-                            guesser.finish_site(site, tape, estimator)?;
-                            guess_seconds += start.elapsed().as_secs_f64();
-                            estimator.inject(tape, theta, site, guesser.directions())?;
-                            Ok::<_, LaneFailure>(estimator.injection(site).cloned())
-                        })?;
+                        let reads = estimator.reads();
+                        let logits =
+                            tape.forward_with_tangents(theta, &batch.x, guesses, separate, &reads, |site| {
+                                let start = Instant::now();
+                                guesser.at_site(site, network, tape, estimate, batch)?;
+                                guesser.finish_site(site, tape, estimator)?;
+                                guess_seconds += start.elapsed().as_secs_f64();
+                                estimator.inject(tape, theta, site, guesser.directions())?;
+                                Ok::<_, LaneFailure>(estimator.injection(site).cloned())
+                            })?;
                         tangent = Some(logits);
                     }
                     _ => tape.forward(theta, &batch.x, None, |site| {
@@ -189,7 +191,7 @@ impl Lane {
                     if let Some(tangent) = tangent {
                         seconds.guess = guess_seconds;
                         directions = guesser.directions();
-                        estimator.read_tangent(&tangent, &self.deltas, self.tape.batch())?;
+                        estimator.read_tangent(&tangent, point)?;
                         // They went through the layers together: the time is shared by the products of each.
                         let both = seconds.forward;
                         seconds.forward *= estimator.forward_share();

@@ -64,6 +64,8 @@ pub(super) struct Prepared {
     pub ones: Vec<Option<Tensor>>,
     /// Of each site, whether the way back to it passes nothing that the call for it could find unmade, in call mode `layer`.
     pub clear: Vec<bool>,
+    /// FLOP of a tangent of the whole network, for the batch.
+    pub tangent_flop: u64,
 }
 
 /// The call under way.

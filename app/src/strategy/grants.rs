@@ -145,7 +145,12 @@ impl Offer {
         }
         let missing = services.without(self.services);
         if !missing.is_empty() {
-            return Err(format!("it needs the service {missing}, which this run does not offer"));
+            let why = if missing == Services::one(abi::GW_SERVICE_ORACLE) {
+                "; oracles answer about the logits in a lane with global losses"
+            } else {
+                ""
+            };
+            return Err(format!("it needs the service {missing}, which this run does not offer{why}"));
         }
         Ok((needs | (wants & self.roles), self.services))
     }

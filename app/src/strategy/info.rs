@@ -112,17 +112,19 @@ impl StrategyInfo {
         names(self.devices, &["cpu", "cuda", "metal"])
     }
 
-    /// Where the scalars of a lane come from that does not say: differences of losses, where the strategy is made for those.
+    /// Where the scalars of a lane come from that does not say: differences of losses, or none, where the strategy is made for those.
     pub fn own_source(&self) -> ScalarSource {
-        match self.flags & abi::GW_STRATEGY_DIFFERENCES {
-            0 => ScalarSource::Tangent,
-            _ => ScalarSource::Central(DIFFERENCE),
+        let has = |flag| self.flags & flag != 0;
+        match (has(abi::GW_STRATEGY_DIFFERENCES), has(abi::GW_STRATEGY_UNSCALED)) {
+            (true, _) => ScalarSource::Central(DIFFERENCE),
+            (false, true) => ScalarSource::None,
+            (false, false) => ScalarSource::Tangent,
         }
     }
 
     /// Names of the flags that are set.
     pub fn flag_names(&self) -> Vec<&'static str> {
-        names(self.flags as u32, &["deterministic", "stateless", "linear", "differences"])
+        names(self.flags as u32, &["deterministic", "stateless", "linear", "differences", "unscaled"])
     }
 }
 

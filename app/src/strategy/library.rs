@@ -26,7 +26,8 @@ const ENTRY_FLAGS: u64 = abi::GW_ENTRY_DRAFT;
 const STRATEGY_FLAGS: u64 = abi::GW_STRATEGY_DETERMINISTIC
     | abi::GW_STRATEGY_STATELESS
     | abi::GW_STRATEGY_LINEAR
-    | abi::GW_STRATEGY_DIFFERENCES;
+    | abi::GW_STRATEGY_DIFFERENCES
+    | abi::GW_STRATEGY_UNSCALED;
 
 /// A strategy's functions, and the address it is known by to its library.
 pub(super) struct Callable {

@@ -15,6 +15,7 @@ use super::plan::{Plan, default_plan, read_plan};
 use super::records::{parameter, site_record};
 use super::services::ops::unmade;
 use super::sites::{SiteView, sites};
+use crate::estimate::cost;
 use crate::model::{Graph, Tape};
 use crate::workspace::Scope;
 use candle_core::Tensor;
@@ -36,7 +37,7 @@ pub struct RunFacts {
     pub instance: u64,
     /// Whether the run is marked as a diagnostic, which alone may offer the exact gradient.
     pub diagnostic: bool,
-    /// Whether calls will bring an oracle.
+    /// Whether oracles answer.
     pub oracle: bool,
     /// Set from outside when the run is to end.
     pub cancelled: Arc<AtomicBool>,
@@ -150,6 +151,7 @@ impl Instance {
             persistent,
             ones,
             clear,
+            tangent_flop: cost::tangent(graph, tape.batch()),
         });
         Ok(plan)
     }

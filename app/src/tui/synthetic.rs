@@ -171,6 +171,7 @@ impl Lane {
             gradient_capable: reference,
             trial: false,
             steps: 0,
+            scalars: 0,
             axes: Default::default(),
         };
         Self {

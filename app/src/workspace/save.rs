@@ -159,7 +159,12 @@ mod tests {
                     clip,
                     source: source.map(ScalarSource::Central),
                     output: flag.map(|flag| if flag { OutputSignal::Exact } else { OutputSignal::Guess }),
-                    losses: flag.map(|greedy| LossesSpec::Local { greedy, patches: !greedy, groups: 3 }),
+                    losses: flag.map(|greedy| LossesSpec::Local {
+                        greedy,
+                        patches: !greedy,
+                        groups: 3,
+                        aggregate: greedy,
+                    }),
                     optimizer,
                     schedule,
                     seeds,

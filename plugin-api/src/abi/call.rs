@@ -390,6 +390,10 @@ impl<'s> Call<'s> {
         call!(self, oracle: gw_oracle, GW_EXT_ORACLE, jvp(guess, count, out))
     }
 
+    pub(crate) fn logit_tangent(&self, moved: &[gw_tensor], dst: gw_tensor) -> Result {
+        call!(self, oracle: gw_oracle, GW_EXT_ORACLE, logit_tangent(moved.as_ptr(), moved.len() as u64, dst))
+    }
+
     pub(crate) fn scratch(&self, rows: usize, columns: usize) -> Result<gw_tensor> {
         let mut out = GW_NO_TENSOR;
         call!(self, scratch: gw_scratch, GW_EXT_SCRATCH, matrix(rows as u64, columns as u64, &mut out)).map(|()| out)

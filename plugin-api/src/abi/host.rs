@@ -353,6 +353,18 @@ pub struct gw_oracle {
             err: *mut gw_error,
         ) -> i32,
     >,
+    /// `dst ← Ẋ_L`, B × C: how the logits move when the activation of site l moves along `moved[l]`, shaped as the site's X, by the
+    /// forward mode; `GW_NO_TENSOR` where it does not. A handle for each of `count` sites; one forward equivalent. Any kind of strategy
+    /// may ask.
+    pub logit_tangent: Option<
+        unsafe extern "C" fn(
+            ctx: *mut gw_context,
+            moved: *const gw_tensor,
+            count: u64,
+            dst: gw_tensor,
+            err: *mut gw_error,
+        ) -> i32,
+    >,
 }
 
 /// Named scalars and small series into the run and the screen, as data.

@@ -118,7 +118,7 @@ layout! {
         copy: 120, fill: 128, orthonormalise: 136, svd: 144,
     }
     gw_rng: 24 { struct_size: 0, fill: 8, draw: 16 }
-    gw_oracle: 24 { struct_size: 0, loss_at: 8, jvp: 16 }
+    gw_oracle: 32 { struct_size: 0, loss_at: 8, jvp: 16, logit_tangent: 24 }
     gw_metrics: 24 { struct_size: 0, scalar: 8, series: 16 }
     gw_log: 16 { struct_size: 0, write: 8 }
     gw_control: 16 { struct_size: 0, cancelled: 8 }

@@ -47,6 +47,8 @@ pub const GW_STRATEGY_STATELESS: u64 = 2;
 pub const GW_STRATEGY_LINEAR: u64 = 4;
 /// `gw_strategy.flags`: its scalars are meant to be differences of losses; a lane that names no source of them gets those.
 pub const GW_STRATEGY_DIFFERENCES: u64 = 8;
+/// `gw_strategy.flags`: its guesses are meant to be the estimate as they are; a lane that names no source of scalars takes none.
+pub const GW_STRATEGY_UNSCALED: u64 = 16;
 
 /// One strategy. Static: valid as long as the library is mapped.
 #[repr(C)]

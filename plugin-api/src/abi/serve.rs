@@ -36,6 +36,7 @@ pub(crate) trait Serve {
     fn random_draw(&self, kind: u32, key: [u32; 3], start: u64, out: &mut [f64]) -> Result;
     fn loss_at(&self, guess: &[u32], t: &[f64], out: &mut [f64]) -> Result;
     fn jvp(&self, guess: &[u32], out: &mut [f64]) -> Result;
+    fn logit_tangent(&self, moved: &[gw_tensor], dst: gw_tensor) -> Result;
     fn metric(&self, name: String, values: &[f64]) -> Result;
     fn log(&self, level: u32, text: String);
     fn cancelled(&self) -> bool;
@@ -173,6 +174,7 @@ functions! {
         s.loss_at(array(guess, count)?, array(t, count)?, array_mut(out, count)?)
     };
     jvp(guess: *const u32, count: u64, out: *mut f64) => |s| s.jvp(array(guess, count)?, array_mut(out, count)?);
+    logit_tangent(moved: *const gw_tensor, count: u64, dst: gw_tensor) => |s| s.logit_tangent(array(moved, count)?, dst);
     matrix(rows: u64, columns: u64, out: *mut gw_tensor) => |s| put(out, s.scratch(rows, columns)?);
 }
 
@@ -228,7 +230,7 @@ table!(OPS: gw_ops {
     orthonormalise: orthonormalise, svd: svd,
 });
 table!(RNG: gw_rng { fill: random_fill, draw: random_draw });
-table!(ORACLE: gw_oracle { loss_at: loss_at, jvp: jvp });
+table!(ORACLE: gw_oracle { loss_at: loss_at, jvp: jvp, logit_tangent: logit_tangent });
 table!(METRICS: gw_metrics { scalar: scalar, series: series });
 table!(LOG: gw_log { write: write_log });
 table!(CONTROL: gw_control { cancelled: cancelled });

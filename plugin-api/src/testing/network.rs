@@ -228,6 +228,18 @@ impl Network {
         tangent
     }
 
+    /// How the logits move with the activations.
+    pub(super) fn logit_tangent(&self, batch: usize, data: &Grid, values: &Values, moved: &[Option<Grid>]) -> Grid {
+        let still = data.map(|_| 0.0);
+        let mut outputs: Vec<Grid> = Vec::new();
+        for (site, moved) in moved.iter().enumerate() {
+            let carried = self.gather(site, batch, &still, &outputs).matmul(&self.units[site].weight.t());
+            let carried = carried.hadamard(&values.derivatives[site]);
+            outputs.push(moved.as_ref().map_or(carried.clone(), |moved| carried.plus(moved)));
+        }
+        outputs.pop().unwrap_or_else(|| Grid::constant(0, 0, 0.0))
+    }
+
     /// Signals at the sites that follow `site` carried back to its pre-activation.
     pub fn pull_back(&self, site: usize, batch: usize, signals: &[Grid], derivative: &Grid) -> Grid {
         let following = self.following(site);

@@ -393,6 +393,29 @@ impl Serve for Services<'_> {
         Ok(())
     }
 
+    fn logit_tangent(&self, moved: &[gw_tensor], dst: gw_tensor) -> Result {
+        self.meter(1.0)?;
+        let views = moved.iter().map(|&moved| match moved {
+            abi::GW_NO_TENSOR => Ok(None),
+            moved => self.handles.get(moved).map(Some),
+        });
+        let views = views.collect::<Result<Vec<_>>>()?;
+        if views.len() != self.lane.network.sites() {
+            let (found, sites) = (views.len(), self.lane.network.sites());
+            return Err(Error::invalid(format!("logit_tangent: {found} matrices for {sites} sites")));
+        }
+        let out = self.handles.destination(dst, &views.iter().flatten().collect::<Vec<_>>())?;
+        shapes_differ("logit_tangent", &out, [self.batch.size, self.lane.network.classes()])?;
+        for (view, shape) in views.iter().zip(&self.batch.values.activations) {
+            if let Some(view) = view {
+                shapes_differ("logit_tangent, a movement", view, [shape.rows(), shape.columns()])?;
+            }
+        }
+        let moved: Vec<Option<Grid>> = views.iter().map(|view| view.as_ref().map(View::read)).collect();
+        out.write(&self.lane.network.logit_tangent(self.batch.size, &self.batch.data, &self.batch.values, &moved));
+        Ok(())
+    }
+
     fn metric(&self, name: String, values: &[f64]) -> Result {
         self.offers(abi::GW_SERVICE_METRICS, abi::GW_EXT_METRICS)?;
         if values.len() > 4096 {

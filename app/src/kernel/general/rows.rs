@@ -28,16 +28,18 @@ pub(in crate::kernel) fn row_scale_assign(dst: &Tensor, factors: &Tensor) -> Res
     row_scale(dst, dst, factors)
 }
 
-pub(in crate::kernel) fn row_combine(
+pub(in crate::kernel) fn block_combine(
     dst: &Tensor,
     beta: f64,
     src: &Tensor,
     factors: &[f64],
-    group: usize,
+    (rows, columns): (usize, usize),
 ) -> Result<()> {
-    let (_, n) = shape(dst);
-    let groups = src.detach().reshape((factors.len(), group * n))?;
-    accumulate(dst, beta, groups.broadcast_mul(&column(factors, dst)?)?)
+    let (m, n) = shape(dst);
+    let (down, across) = (m / rows, n / columns);
+    let blocks = src.detach().reshape((down, rows, across, columns))?;
+    let factors = column(factors, dst)?.reshape((down, 1, across, 1))?;
+    accumulate(dst, beta, blocks.broadcast_mul(&factors)?)
 }
 
 pub(in crate::kernel) fn row_dot(dst: &Tensor, a: &Tensor, b: &Tensor) -> Result<()> {

@@ -1,7 +1,8 @@
 //! Losses of a model's blocks: a linear head on each block's output, and borders that no signal passes.
 //!
 //! As Ren, Kornblith, Liao and Hinton (2023) train their mixer: the logits' own loss trains what reads out the last block and
-//! nothing before it; every block is trained by the losses on its head, and in greedy training by no other.
+//! nothing before it; every block is trained by the losses on its head, and in greedy training by no other. A loss for each patch and
+//! group is a copy of the block's own, as theirs, or one of a head that sees no other patch or group.
 
 use super::{BuildError, divides, linear, start};
 use crate::model::graph::{GraphBuilder, Source};
@@ -24,22 +25,31 @@ impl Blocks {
         at: Source,
         init: InitSpec,
     ) -> Result<Source, BuildError> {
-        let LossesSpec::Local { greedy, patches, groups } = self.losses else { return Ok(at) };
+        let LossesSpec::Local { greedy, patches, groups, aggregate } = self.losses else { return Ok(at) };
         let (head, extent) = (format!("{name}.head"), graph.extent(at));
         divides(&head, "groups", groups, extent.width)?;
-        let read = match (patches, extent.rows) {
-            (true, 1) => return Err(BuildError::OneRow { layer: head }),
-            (true, _) | (false, 1) => at,
-            (false, tokens) => graph.add(format!("{head}.mean"), MeanTokens { tokens }, &[at])?,
+        if patches && extent.rows == 1 {
+            return Err(BuildError::OneRow { layer: head });
+        }
+        let divided = patches || groups > 1;
+        if divided && aggregate && !greedy {
+            return Err(BuildError::Copies);
+        }
+        let read = match extent.rows {
+            tokens if tokens > 1 && (aggregate || !patches) => {
+                graph.add(format!("{head}.mean"), MeanTokens { tokens }, &[at])?
+            }
+            _ => at,
         };
-        let head = if groups == 1 {
+        let head = if groups == 1 || aggregate {
             graph.add(head, linear(init, extent.width, self.classes), &[read])?
         } else {
             let (inputs, outputs) = (extent.width / groups, self.classes);
             let (weight, bias) = start(init, inputs, outputs);
             graph.add(head, GroupedLinear { groups, inputs, outputs, weight, bias }, &[read])?
         };
-        graph.score(head);
+        let copies = (divided && aggregate).then_some((at, if patches { extent.rows } else { 1 }, groups));
+        graph.score(head, copies);
         Ok(if greedy { graph.add(format!("{name}.stop"), Stop, &[at])? } else { at })
     }
 

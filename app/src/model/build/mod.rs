@@ -80,6 +80,12 @@ pub enum BuildError {
         /// Name of the head.
         layer: String,
     },
+    /// Copies of losses that reach beyond their block.
+    #[error(
+        "losses: copies for each patch and group need `greedy: true`, since a signal that passes to the next block reaches all copies \
+         there; or give each patch and group a head of its own with `aggregate: false`"
+    )]
+    Copies,
     /// Local losses of nothing.
     #[error("losses: the model has no block before the logits that a local loss could train; write `global`")]
     NoBlock,

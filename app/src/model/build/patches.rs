@@ -61,20 +61,20 @@ pub(super) fn local_mixer(spec: &LocalMixerSpec, input: Extent, blocks: Blocks) 
     for block in 0..spec.blocks {
         let name = |part: &str| format!("block{block}.{part}");
         if block > 0 {
-            at = graph.add(name("token.norm"), Standardise, &[at])?;
+            at = graph.add(name("token.norm"), Standardise { groups: 1 }, &[at])?;
             at = graph.add(name("token.in"), TransposeTokens { rows: tokens, width: spec.width }, &[at])?;
             at = graph.add(name("token.fc"), linear(spec.init, tokens, tokens), &[at])?;
             at = graph.add(name("token.act"), activation(spec.activation), &[at])?;
             at = graph.add(name("token.out"), TransposeTokens { rows: spec.width, width: tokens }, &[at])?;
         }
         let width = graph.extent(at).width;
-        at = graph.add(name("channel.norm"), Standardise, &[at])?;
+        at = graph.add(name("channel.norm"), Standardise { groups: 1 }, &[at])?;
         at = graph.add(name("channel.fc"), linear(spec.init, width, spec.width), &[at])?;
         at = graph.add(name("channel.act"), activation(spec.activation), &[at])?;
         let part = spec.width / spec.groups;
         let (weight, bias) = start(spec.init, part, part);
         let grouped = GroupedLinear { groups: spec.groups, inputs: part, outputs: part, weight, bias };
-        at = graph.add(name("group.norm"), Standardise, &[at])?;
+        at = graph.add(name("group.norm"), Standardise { groups: spec.groups }, &[at])?;
         at = graph.add(name("group.fc"), grouped, &[at])?;
         at = graph.add(name("group.act"), activation(spec.activation), &[at])?;
         at = blocks.end(&mut graph, &format!("block{block}"), at, spec.init)?;

@@ -2,7 +2,7 @@
 
 use super::{first, only, second};
 use crate::kernel::{self, Activation};
-use crate::model::layer::{Along, At, Extent, Layer, LayerKind};
+use crate::model::layer::{Along, At, Couples, Extent, Layer, LayerKind};
 use candle_core::{Result, Tensor};
 
 /// An activation function applied to every element.
@@ -15,6 +15,10 @@ pub struct ActivationLayer {
 impl Layer for ActivationLayer {
     fn kind(&self) -> LayerKind {
         LayerKind::Activation
+    }
+
+    fn couples(&self) -> Couples {
+        Couples::EACH
     }
 
     fn output(&self, inputs: &[Extent]) -> Result<Extent> {

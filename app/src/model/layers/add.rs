@@ -1,7 +1,7 @@
 //! The sum of two values of the same extent: the end of a residual branch.
 
 use crate::kernel;
-use crate::model::layer::{At, Extent, Layer, LayerKind};
+use crate::model::layer::{At, Couples, Extent, Layer, LayerKind};
 use candle_core::{Result, Tensor, bail};
 
 /// y = x₁ + x₂.
@@ -11,6 +11,10 @@ pub struct Add;
 impl Layer for Add {
     fn kind(&self) -> LayerKind {
         LayerKind::Shape
+    }
+
+    fn couples(&self) -> Couples {
+        Couples::EACH
     }
 
     fn output(&self, inputs: &[Extent]) -> Result<Extent> {

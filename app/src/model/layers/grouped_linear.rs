@@ -3,7 +3,7 @@
 
 use super::{first, only};
 use crate::kernel;
-use crate::model::layer::{Along, At, Extent, Layer, LayerKind, ParameterSpec, Start};
+use crate::model::layer::{Along, At, Couples, Extent, Layer, LayerKind, ParameterSpec, Start};
 use candle_core::{Result, Tensor, bail};
 
 /// A dense layer whose weight is block-diagonal; it acts on every row alike.
@@ -56,6 +56,10 @@ impl GroupedLinear {
 impl Layer for GroupedLinear {
     fn kind(&self) -> LayerKind {
         LayerKind::GroupedLinear
+    }
+
+    fn couples(&self) -> Couples {
+        Couples::columns(self.groups)
     }
 
     fn parameters(&self) -> Vec<ParameterSpec> {

@@ -3,7 +3,7 @@
 
 use super::{first, only, second};
 use crate::kernel;
-use crate::model::layer::{Along, At, Extent, Layer, LayerKind, ParameterSpec, Start};
+use crate::model::layer::{Along, At, Couples, Extent, Layer, LayerKind, ParameterSpec, Start};
 use candle_core::{Result, Tensor, bail};
 
 /// ε, added to the variance.
@@ -19,6 +19,10 @@ pub struct LayerNorm {
 impl Layer for LayerNorm {
     fn kind(&self) -> LayerKind {
         LayerKind::Norm
+    }
+
+    fn couples(&self) -> Couples {
+        Couples::columns(1)
     }
 
     fn parameters(&self) -> Vec<ParameterSpec> {

@@ -2,7 +2,7 @@
 
 use super::{first, only};
 use crate::kernel::{self, Activated, Rate};
-use crate::model::layer::{Along, At, Extent, Layer, LayerKind, ParameterSpec, Start, Tangent};
+use crate::model::layer::{Along, At, Couples, Extent, Layer, LayerKind, ParameterSpec, Start, Tangent};
 use candle_core::{Result, Tensor, bail};
 
 /// A dense layer; it acts on every row alike.
@@ -21,6 +21,10 @@ pub struct Linear {
 impl Layer for Linear {
     fn kind(&self) -> LayerKind {
         LayerKind::Linear
+    }
+
+    fn couples(&self) -> Couples {
+        Couples::columns(1)
     }
 
     fn parameters(&self) -> Vec<ParameterSpec> {

@@ -3,7 +3,7 @@
 
 use super::{first, only};
 use crate::kernel;
-use crate::model::layer::{At, Extent, Layer, LayerKind};
+use crate::model::layer::{At, Couples, Extent, Layer, LayerKind};
 use candle_core::{Result, Tensor, bail};
 
 /// The longest wave is this many times 2π tokens long.
@@ -32,6 +32,10 @@ impl Position {
 impl Layer for Position {
     fn kind(&self) -> LayerKind {
         LayerKind::Shape
+    }
+
+    fn couples(&self) -> Couples {
+        Couples::EACH
     }
 
     fn output(&self, inputs: &[Extent]) -> Result<Extent> {

@@ -2,7 +2,7 @@
 
 use super::{first, only};
 use crate::kernel;
-use crate::model::layer::{At, Extent, Layer, LayerKind};
+use crate::model::layer::{At, Couples, Extent, Layer, LayerKind};
 use candle_core::{Result, Tensor};
 
 /// The identity of values, with a derivative that is taken to be zero.
@@ -12,6 +12,10 @@ pub struct Stop;
 impl Layer for Stop {
     fn kind(&self) -> LayerKind {
         LayerKind::Shape
+    }
+
+    fn couples(&self) -> Couples {
+        Couples::EACH
     }
 
     fn stops(&self) -> bool {

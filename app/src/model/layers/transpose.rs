@@ -2,7 +2,7 @@
 
 use super::{first, only};
 use crate::kernel;
-use crate::model::layer::{At, Extent, Layer, LayerKind};
+use crate::model::layer::{At, Couples, Extent, Layer, LayerKind};
 use candle_core::{Result, Tensor, bail};
 
 /// The transposition of each example's matrix.
@@ -17,6 +17,10 @@ pub struct TransposeTokens {
 impl Layer for TransposeTokens {
     fn kind(&self) -> LayerKind {
         LayerKind::Shape
+    }
+
+    fn couples(&self) -> Couples {
+        Couples::Transposed
     }
 
     fn output(&self, inputs: &[Extent]) -> Result<Extent> {

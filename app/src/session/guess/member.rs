@@ -77,7 +77,7 @@ impl Member {
             }
             _ => Vec::new(),
         };
-        let oracle = if plan.oracle_budget > 0.0 {
+        let oracle = if plan.oracle_budget > 0.0 && !outputs.directions().is_empty() {
             Some(PointOracle::new(network, tape, outputs.directions().to_vec())?)
         } else {
             None

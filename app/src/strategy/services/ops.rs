@@ -41,7 +41,7 @@ pub(in crate::strategy) static TABLE: gw_ops = gw_ops {
 };
 
 /// A source: the matrix itself, or a copy of it.
-enum Operand<'s> {
+pub(super) enum Operand<'s> {
     Own(&'s Tensor),
     Copied(Scratch),
 }
@@ -59,7 +59,7 @@ impl std::ops::Deref for Operand<'_> {
 
 /// A source of an operation that writes `to`.
 #[inline]
-fn source<'s>(state: &'s State<'_>, to: &Entry, src: gw_tensor) -> Reply<Operand<'s>> {
+pub(super) fn source<'s>(state: &'s State<'_>, to: &Entry, src: gw_tensor) -> Reply<Operand<'s>> {
     let from = state.handles.get(src)?;
     match to.overlap(from) {
         Overlap::Apart => Ok(Operand::Own(&from.tensor)),

@@ -93,7 +93,7 @@ fn oracles_answer_within_their_budget() {
     let mut strategy = probe::strategy();
     strategy.services |= 1 << abi::GW_SERVICE_ORACLE;
     let info = probe::read(probe::entry(), strategy).unwrap();
-    probe::on_prepare(|plan| (plan.call_mode, plan.oracle_budget) = (abi::GW_CALL_MODEL, 4.0));
+    probe::on_prepare(|plan| (plan.call_mode, plan.oracle_budget) = (abi::GW_CALL_MODEL, 5.0));
     let mut instance = Instance::create(&info, &Params::default()).unwrap();
     instance.prepare(&model.graph, &model.tape, &RunFacts { oracle: true, ..facts(2) }).unwrap();
     let mut outputs = instance.outputs(&model.tape).unwrap();
@@ -110,14 +110,32 @@ fn oracles_answer_within_their_budget() {
             assert_eq!(jvp(step.ctx, guesses.as_ptr(), 2, out.as_mut_ptr(), &mut error), abi::GW_BUDGET);
             assert_eq!(
                 error.to_text(),
-                "jvp: 2 questions cost 4 forward equivalents, 2 are left of this step's budget"
+                "jvp: 2 questions cost 4 forward equivalents, 3 are left of this step's budget"
             );
             assert_eq!(jvp(step.ctx, guesses.as_ptr(), 1, out.as_mut_ptr(), &mut error), abi::GW_OK);
             assert_eq!(out[0], 4.0);
+            let logit_tangent = oracle.logit_tangent.unwrap();
+            let nothing = [abi::GW_NO_TENSOR; 2];
+            let lower = services().output(step.ctx, 0, 0).unwrap();
+            let upper = services().output(step.ctx, 1, 0).unwrap();
+            let mut ask = |moved: &[gw_tensor], dst| {
+                let code = logit_tangent(step.ctx, moved.as_ptr(), moved.len() as u64, dst, &mut error);
+                (code, error.to_text())
+            };
+            let (code, text) = ask(&nothing[..1], upper);
+            assert!(code == abi::GW_INVALID_ARGUMENT && text.contains("each of 2 sites"), "{text}");
+            let (code, text) = ask(&nothing, lower);
+            assert!(code == abi::GW_INVALID_ARGUMENT && text.contains("as the logits"), "{text}");
+            let (code, text) = ask(&[upper, abi::GW_NO_TENSOR], upper);
+            assert!(code == abi::GW_INVALID_ARGUMENT && text.contains("shares memory"), "{text}");
+            let (code, text) = ask(&[lower, abi::GW_NO_TENSOR], upper);
+            assert_eq!(code, abi::GW_OK, "{text}");
+            let (code, text) = ask(&[lower, abi::GW_NO_TENSOR], upper);
+            assert!(code == abi::GW_BUDGET && text.contains("1 question costs 1"), "{text}");
             let none = [5];
             assert_eq!(jvp(step.ctx, none.as_ptr(), 1, out.as_mut_ptr(), &mut error), abi::GW_INVALID_ARGUMENT);
         }
-        assert_eq!(step.oracle_budget, 4.0);
+        assert_eq!(step.oracle_budget, 5.0);
         abi::GW_OK
     });
     let mut oracle = Parabola;

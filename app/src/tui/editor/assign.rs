@@ -45,6 +45,7 @@ impl FieldId {
             Self::Borders => "borders",
             Self::Patches => "patches",
             Self::Groups => "groups",
+            Self::Aggregate => "aggregate",
             Self::Optimizer => "optimizer",
             Self::Rate => "lr",
             Self::Momentum => "momentum",

@@ -38,6 +38,8 @@ pub enum FieldId {
     Patches,
     /// Channel groups with a loss each.
     Groups,
+    /// Whether those losses are copies of the block's.
+    Aggregate,
     /// Which optimizer.
     Optimizer,
     /// η.

@@ -156,14 +156,15 @@ impl LaneForm {
     }
 
     fn fill_losses(&mut self, losses: LossesSpec) {
-        let (word, greedy, patches, groups) = match losses {
-            LossesSpec::Global => ("global", true, false, 1),
-            LossesSpec::Local { greedy, patches, groups } => ("local", greedy, patches, groups),
+        let (word, greedy, patches, groups, aggregate) = match losses {
+            LossesSpec::Global => ("global", true, false, 1, true),
+            LossesSpec::Local { greedy, patches, groups, aggregate } => ("local", greedy, patches, groups, aggregate),
         };
         self.set(FieldId::Losses, word);
         self.set(FieldId::Borders, &words::word(BORDERS, &greedy));
-        self.set(FieldId::Patches, if patches { "true" } else { "false" });
+        self.set(FieldId::Patches, &patches.to_string());
         self.set(FieldId::Groups, &groups.to_string());
+        self.set(FieldId::Aggregate, &aggregate.to_string());
     }
 
     fn fill_optimizer(&mut self, optimizer: OptimizerSpec) {
@@ -477,7 +478,9 @@ impl LaneForm {
             (_, FieldId::Strategy) => Some(KEPT),
             (_, FieldId::Name) => Some(NAMED),
             (_, FieldId::Seeds) => Some(SEEDED),
-            (_, FieldId::Losses | FieldId::Borders | FieldId::Patches | FieldId::Groups) => Some(BUILT),
+            (_, FieldId::Losses | FieldId::Borders | FieldId::Patches | FieldId::Groups | FieldId::Aggregate) => {
+                Some(BUILT)
+            }
             _ => None,
         }
     }

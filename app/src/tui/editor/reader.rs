@@ -62,6 +62,7 @@ impl<'a> Reader<'a> {
                 greedy: meaning(BORDERS, self.form.value(&FieldId::Borders)).unwrap_or(true),
                 patches: self.form.value(&FieldId::Patches) == "true",
                 groups: self.whole(FieldId::Groups) as usize,
+                aggregate: self.form.value(&FieldId::Aggregate) == "true",
             },
             _ => LossesSpec::Global,
         }

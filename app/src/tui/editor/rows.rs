@@ -121,12 +121,15 @@ impl Rows<'_> {
             self.choice(FieldId::Borders, "borders", words(BORDERS), about);
             let about = "true: a loss for each row of a block's output (position, token). false: one of their mean.";
             let flags = ["false", "true"].map(str::to_owned).to_vec();
-            self.choice(FieldId::Patches, "patches", flags, about);
+            self.choice(FieldId::Patches, "patches", flags.clone(), about);
             self.text(
                 FieldId::Groups,
                 "groups",
                 "Channel groups with a loss each, a whole number that divides the channels.",
             );
+            let about =
+                "true: they are copies of the block's loss, with a scalar each. false: each predicts by itself.";
+            self.choice(FieldId::Aggregate, "aggregate", flags, about);
         }
     }
 

@@ -162,8 +162,12 @@ fn a_lane_can_have_losses_of_its_blocks_and_keeps_them() {
     write(&mut now, &FieldId::Groups, "4");
     go(&mut now, &FieldId::Borders);
     update(&mut now, Action::Cursor(1), &session());
+    let found = fault(&now, &FieldId::Groups).expect("a fault");
+    assert!(found.contains("greedy"), "{found}");
+    go(&mut now, &FieldId::Aggregate);
+    update(&mut now, Action::Cursor(1), &session());
     let lanes = added(update(&mut now, Action::Accept, &session()));
-    assert_eq!(lanes[0].losses, Some(LossesSpec::Local { greedy: false, patches: false, groups: 4 }));
+    assert_eq!(lanes[0].losses, Some(LossesSpec::Local { greedy: false, patches: false, groups: 4, aggregate: false }));
 
     let mut kept = form(Action::EditLane, 2);
     let field = opened(&kept).fields().into_iter().find(|field| field.id == FieldId::Losses).expect("shown");

@@ -204,13 +204,24 @@ pub enum LossesSpec {
         /// No signal passes from a block to the one before; else later losses train earlier blocks too.
         #[serde(default = "yes")]
         greedy: bool,
-        /// A loss for each row (position, token) and their mean, in place of the loss of the mean row.
+        /// A loss for each row (position, token) in place of one for the mean row.
         #[serde(default)]
         patches: bool,
-        /// Groups of channels with a head and a loss each, and their mean.
+        /// Groups of channels with a loss each.
         #[serde(default = "one_group")]
         groups: usize,
+        /// Losses of patches and groups are copies of their block's, whose head reads all of them, with a scalar each (scopes example and
+        /// example_layer); else each patch and group has a prediction of its own, and their mean counts.
+        #[serde(default = "yes")]
+        aggregate: bool,
     },
+}
+
+impl LossesSpec {
+    /// Whether blocks' losses have copies, one for each patch and group.
+    pub fn has_copies(self) -> bool {
+        matches!(self, Self::Local { patches, groups, aggregate: true, .. } if patches || groups > 1)
+    }
 }
 
 fn yes() -> bool {
