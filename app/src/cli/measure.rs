@@ -55,13 +55,10 @@ pub fn measure(options: &MeasureOptions) -> Result<Exit, Failure> {
         apart(file, &folder)?;
     }
     let workspace = read_workspace(&folder)?;
-    let paths = Paths::read(&folder)?;
     let experiment = Experiment {
-        beside: paths.beside,
         device: options.device,
         threads: options.threads,
-        plugin_paths: [options.plugin_path.clone(), paths.plugin_paths].concat(),
-        ..Experiment::new(workspace)
+        ..Experiment::of_run(workspace, Paths::read(&folder)?, &options.plugin_path)
     };
     let frozen = frozen::measure(experiment, &checkpoints_of(&folder), &options.lanes, options.guesses)?;
     let text = if options.json { json(&folder, &frozen)? } else { text(&folder, &frozen) };

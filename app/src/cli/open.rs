@@ -34,13 +34,10 @@ pub fn open(options: &OpenOptions) -> Result<Exit, Failure> {
     }
     let workspace = read_workspace(&folder)?;
     let run = RunFolder::open(&folder, &workspace).map_err(held)?;
-    let paths = Paths::read(&folder)?;
     let experiment = Experiment {
-        beside: paths.beside,
         device: options.device,
         threads: options.threads,
-        plugin_paths: [options.plugin_path.clone(), paths.plugin_paths].concat(),
-        ..Experiment::new(workspace)
+        ..Experiment::of_run(workspace, Paths::read(&folder)?, &options.plugin_path)
     };
     let asked = RunOptions {
         device: options.device,

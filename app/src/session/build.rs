@@ -10,7 +10,7 @@ use super::memory;
 use super::plan::LanePlan;
 use super::prober::Prober;
 use crate::data::{Batches, Prepared};
-use crate::estimate::{Estimator, Optimizer};
+use crate::estimate::Optimizer;
 use crate::measure::Measurer;
 use crate::model::{Extent, Graph, Network, Tape, build};
 use crate::objective::Loss;
@@ -74,10 +74,8 @@ impl Lane {
             None
         };
         let estimator = match &guesser {
-            Some(guesser) if guesser.needs_estimator() => {
-                Some(Estimator::new(*guesser.settings(), guesser.kind(), &tape, network.theta())?)
-            }
-            _ => None,
+            Some(guesser) => guesser.estimator(&tape, &network)?,
+            None => None,
         };
         let estimate = network.zeros_like()?;
         let optimizer = Optimizer::new(plan.spec.optimizer.unwrap_or_default(), network.theta())?;

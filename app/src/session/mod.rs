@@ -113,6 +113,15 @@ impl Experiment {
         }
     }
 
+    /// A run that was kept, computed anew: what is `first` is looked through before where the run found its strategies.
+    pub fn of_run(workspace: Workspace, paths: Paths, first: &[PathBuf]) -> Self {
+        Self {
+            beside: paths.beside,
+            plugin_paths: first.iter().cloned().chain(paths.plugin_paths).collect(),
+            ..Self::new(workspace)
+        }
+    }
+
     /// What its workspace and its strategies are found by.
     pub fn paths(&self) -> Paths {
         Paths { beside: self.beside.clone(), plugin_paths: self.plugin_paths.clone() }

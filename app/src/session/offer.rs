@@ -6,6 +6,7 @@ use super::describe;
 use super::guess;
 use crate::estimate::{GuessKind, Settings};
 use crate::model::{Extent, build};
+use crate::record::StrategyCard;
 use crate::strategy::{Catalog, ParamSpec, Params};
 use crate::workspace::{
     BACKPROP, LaneDefaults, LaneSpec, LossesSpec, MIXTURE, MemberSpec, ModelSpec, ParamValue, ScalarSource, check_lane,
@@ -75,16 +76,7 @@ impl Offers {
         steps: u64,
         per_epoch: u64,
     ) -> Self {
-        let card = describe::reference_card();
-        let reference = Offer {
-            id: BACKPROP.to_owned(),
-            name: card.name,
-            formula: card.formula,
-            description: card.description,
-            kind: None,
-            source: ScalarSource::Tangent,
-            params: Vec::new(),
-        };
+        let reference = Offer::built_in(BACKPROP, describe::reference_card());
         let found = catalog.strategies.iter().filter_map(|info| {
             Some(Offer {
                 id: info.id.clone(),
@@ -173,9 +165,13 @@ impl Offers {
 impl Offer {
     /// The host's sum of other strategies.
     pub(crate) fn mixture() -> Self {
-        let card = guess::mixture_card(GuessKind::Signal);
+        Self::built_in(MIXTURE, guess::mixture_card(GuessKind::Signal))
+    }
+
+    /// What the host has itself, without a plugin.
+    fn built_in(id: &str, card: StrategyCard) -> Self {
         Self {
-            id: MIXTURE.to_owned(),
+            id: id.to_owned(),
             name: card.name,
             formula: card.formula,
             description: card.description,

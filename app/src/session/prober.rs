@@ -50,11 +50,7 @@ impl Prober {
         guesses: u64,
     ) -> Result<Self, SessionError> {
         let guesser = Guesser::new(shared, plan, network, tape, cancelled, INSTANCE)?;
-        let estimator = if guesser.needs_estimator() {
-            Some(Estimator::new(*guesser.settings(), guesser.kind(), tape, network.theta())?)
-        } else {
-            None
-        };
+        let estimator = guesser.estimator(tape, network)?;
         Ok(Self { guesser, estimator, guesses, state: None })
     }
 

@@ -118,10 +118,7 @@ impl Lane {
         let (bytes, tensors) = present.state().map_err(|failure| refuse(failure.to_string()))?;
         let fresh = || Guesser::new(shared, plan, &self.network, &self.tape, cancelled.clone(), 0);
         let mut guesser = fresh()?;
-        let estimator = match guesser.needs_estimator() {
-            true => Some(Estimator::new(settings, guesser.kind(), &self.tape, self.network.theta())?),
-            false => None,
-        };
+        let estimator = guesser.estimator(&self.tape, &self.network)?;
         let mut whole = true;
         if !(bytes.is_empty() && tensors.is_empty()) {
             let take = |name: &str, into: &Tensor| {

@@ -52,7 +52,7 @@ impl Strategy for LearnedFeedback {
         .services(&[Service::Ops, Service::Rng, Service::Oracle, Service::Scratch])
         .flags(&[Flag::Deterministic, Flag::Unscaled]);
 
-    const PARAMS: &'static [Param] = &[Param::float("rate", 0.01)
+    const PARAMS: &'static [Param] = &[Param::float("rate", 0.1)
         .bounds(0.0, 1.0)
         .doc("Share α of a step in the running mean that the feedback is; 0 leaves it as it began.")];
 

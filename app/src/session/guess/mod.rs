@@ -143,8 +143,12 @@ impl Guesser {
         self.members.iter().map(Member::flop).sum()
     }
 
-    pub(super) fn needs_estimator(&self) -> bool {
-        self.kind != GuessKind::Estimate
+    /// What makes an estimate of its guesses; `None` where the strategy gives the estimate itself.
+    pub(super) fn estimator(&self, tape: &Tape, network: &Network) -> candle_core::Result<Option<Estimator>> {
+        match self.kind {
+            GuessKind::Estimate => Ok(None),
+            kind => Estimator::new(self.settings, kind, tape, network.theta()).map(Some),
+        }
     }
 
     pub(super) fn gradient_capable(&self) -> bool {

@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 mod accuracy;
 mod alignment;
 mod bias;
-mod containment;
 mod cosine;
 mod cost;
 mod crosshair;
@@ -33,11 +32,11 @@ mod matrix;
 mod norm_ratio;
 pub mod numbers;
 mod one_step;
+mod pairs;
 mod parameters;
 pub mod plot;
 mod rank;
 mod runs;
-mod signal_rank;
 mod spectrum;
 mod table;
 pub mod verdict;
@@ -140,10 +139,10 @@ pub static PANES: &[Pane] = &[
     pane(PaneId::OneStep, "one-step effectiveness", true, one_step::render),
     pane(PaneId::Bias, "bias", true, bias::bias),
     pane(PaneId::Variance, "variance", true, bias::variance),
-    pane(PaneId::Containment, "subspace containment", true, containment::render),
+    pane(PaneId::Containment, "subspace containment", true, pairs::containment),
     pane(PaneId::Curvature, "top of the Hessian", true, curvature::render),
     pane(PaneId::Spectrum, "spectrum and effective rank", true, spectrum::render),
-    pane(PaneId::SignalRank, "rank of signals and activations", true, signal_rank::render),
+    pane(PaneId::SignalRank, "rank of signals and activations", true, pairs::ranks),
     pane(PaneId::Cost, "cost", false, cost::render),
     pane(PaneId::Rank, "rank table", false, rank::render),
     pane(PaneId::Runs, "run table", false, runs::render),
