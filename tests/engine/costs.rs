@@ -57,11 +57,11 @@ fn guesses_of_signals_share_the_outer_product_of_their_sum() {
 #[test]
 fn directions_from_signals_are_formed_or_taken_through_the_identity_whichever_is_less() {
     let signal = |batch, scope, guesses| count(batch, GuessKind::Signal, &settings(scope, guesses));
-    // Seven rows are more than nm/(n + m) of every layer: E_lᵀX and XV_lᵀ a layer, the update adds up what is there.
+    // Seven rows are more than 2nm/(2n + m) of every layer: E_lᵀX and XV_lᵀ a layer, the update adds up what is there.
     assert_eq!(signal(7, Scope::Batch, 1), F + 2 * F + F_MINUS);
     assert_eq!(signal(7, Scope::Layer, 1), F + 2 * F + 280 + 2 * 168);
     assert_eq!(signal(7, Scope::Batch, 2), F + 2 * (2 * F + F_MINUS));
-    // One row: 2r²m + 2r²n a layer, m inputs and n outputs, and the outer product.
+    // One row: r(r + 1)m + 2r²n a layer, m inputs and n outputs, and the outer product.
     let identity = 2 * (6 + 5) + 2 * (5 + 4) + 2 * (4 + 3);
     assert_eq!(signal(1, Scope::Batch, 1), F / 7 + identity + F_MINUS / 7 + F / 7);
 }

@@ -15,8 +15,8 @@ fn the_models_here_take_both_ways_to_the_tangent_of_a_weight_direction() {
     let f = Fixture::new(WIDE, Extent::image(1, 2, 3), 3, 6, 40).unwrap();
     let way = |site| injection(f.tape.graph(), site, f.tape.batch(), 1);
     assert!(matches!(way(0), Injected::Formed(_)), "{:?}", way(0));
-    // 2r²m + 2r²n with r = 6 rows, m = 40 inputs, n = 30 outputs.
-    assert_eq!(way(1), Injected::Gram(2 * 36 * (40 + 30)));
+    // r(r + 1)m + 2r²n with r = 6 rows, m = 40 inputs, n = 30 outputs.
+    assert_eq!(way(1), Injected::Gram(6 * 7 * 40 + 2 * 36 * 30));
 }
 
 const SCOPES: [Scope; 4] = [Scope::Batch, Scope::Layer, Scope::Example, Scope::ExampleLayer];

@@ -153,3 +153,26 @@ fn a_product_with_beta_zero_does_not_read_its_destination() {
         assert_eq!(kernel::first_non_finite(&dst).unwrap(), None);
     }
 }
+
+/// X·Xᵀ of half the work is bit for bit that of the whole, at extents around those of tiles and of what is packed at once.
+#[test]
+fn a_gram_matrix_is_the_product_bit_for_bit() {
+    for dtype in [DType::F32, DType::F64] {
+        for (rows, inner) in [(1, 1), (5, 3), (12, 40), (33, 7), (100, 300), (129, 1500), (260, 64), (7, 0)] {
+            let x = random(rows, inner, 4).to_dtype(dtype).unwrap();
+            let zeros = || Tensor::ones((rows, rows), dtype, &Device::Cpu).unwrap();
+            for shift in [0.0, 1.0] {
+                let (expected, found, candle) = (zeros(), zeros(), zeros());
+                kernel::gemm(&expected, 0.0, 1.0, &x, false, &x, true).unwrap();
+                kernel::add_scalar(&expected, shift).unwrap();
+                kernel::gram(&found, &x, shift).unwrap();
+                kernel::with_candle(|| kernel::gram(&candle, &x, shift)).unwrap();
+                assert_close(&format!("{rows}×{inner} + {shift}"), &found, &expected, 0.0);
+                let near = if dtype == DType::F32 { 1e-5 } else { 1e-12 };
+                assert_close(&format!("{rows}×{inner} + {shift} by Candle"), &candle, &expected, near);
+            }
+        }
+    }
+    let (x, wrong) = (random(3, 4, 1), random(3, 4, 2));
+    assert!(kernel::gram(&wrong, &x, 0.0).unwrap_err().to_string().contains("3 rows do not make 3×4"));
+}

@@ -107,8 +107,8 @@ impl Injected {
 }
 
 /// Chooses between forming V_l and the Gram identity at `site`, from the counts over a whole step: with r rows, K
-/// guesses, widths n = n_l and m = n_{l-1}, forming takes 4Krnm and the identity 2r²m + 2Kr²n + 2rnm. At K = 1 the
-/// identity wins when r < nm/(n + m).
+/// guesses, widths n = n_l and m = n_{l-1}, forming takes 4Krnm and the identity r(r + 1)m + 2Kr²n + 2rnm, half of X̃X̃ᵀ being
+/// the other half. At K = 1 the identity wins when r < 2nm/(2n + m), as near as makes no difference.
 pub fn injection(graph: &Graph, site: usize, batch: usize, guesses: usize) -> Injected {
     use crate::model::LayerKind;
     let node = graph.site_node(site);
@@ -121,7 +121,7 @@ pub fn injection(graph: &Graph, site: usize, batch: usize, guesses: usize) -> In
         return Injected::Formed(formed);
     }
     let inner = product / (2 * rows * width);
-    let gram = 2 * rows * rows * inner + 2 * guesses * rows * rows * width;
+    let gram = rows * (rows + 1) * inner + 2 * guesses * rows * rows * width;
     if gram + product < formed { Injected::Gram(gram) } else { Injected::Formed(formed) }
 }
 

@@ -339,10 +339,7 @@ fn gram_product(tape: &Tape, theta: &[Tensor], site: usize, e: &Tensor, guesses:
         let Some(x) = node.layer.rows(at) else { bail!("layer `{}` has no input rows", node.name) };
         let rows = x.dim(0)?;
         let gram = at.arena.take(rows, rows)?;
-        kernel::gemm(&gram, 0.0, 1.0, x, false, x, true)?;
-        if node.parameters > 1 {
-            kernel::add_scalar(&gram, 1.0)?;
-        }
+        kernel::gram(&gram, x, if node.parameters > 1 { 1.0 } else { 0.0 })?;
         for k in 0..guesses {
             let (e, j) = (e.narrow(0, k * rows, rows)?, into.narrow(0, k * rows, rows)?);
             kernel::gemm(&j, 0.0, 1.0, &gram, false, &e, false)?;

@@ -19,6 +19,7 @@ mod draw;
 mod elementwise;
 mod gemm;
 mod general;
+mod gram;
 mod image;
 mod norm;
 mod optimizer;
@@ -47,6 +48,7 @@ pub use elementwise::{
 pub use gemm::{Activated, affine, descend, gemm};
 #[doc(hidden)]
 pub use general::with_candle;
+pub use gram::gram;
 pub use image::{
     Windows, average_pool, average_pool_adjoint, col2im, im2col, max_pool, max_pool_adjoint, max_pool_tangent,
 };

@@ -52,6 +52,31 @@ impl<T: Tiled> Finish<T> for Scaled<T> {
     }
 }
 
+/// `c ← sum + shift` in the tiles that reach the diagonal of a square result, or lie below it; the others are left as they are.
+pub(in crate::kernel) struct Lower<T> {
+    pub shift: T,
+}
+
+impl<T: Tiled> Finish<T> for Lower<T> {
+    #[inline(always)]
+    fn row(&self, at: Place, sums: &[T], c: &mut [T]) {
+        if at.first {
+            c.copy_from_slice(sums);
+        } else {
+            each(c, sums, |c, sum| c + sum);
+        }
+        if at.last {
+            let shift = self.shift;
+            each(c, sums, |c, _| c + shift);
+        }
+    }
+
+    #[inline(always)]
+    fn wanted(&self, rows: std::ops::Range<usize>, column: usize) -> bool {
+        column < rows.end
+    }
+}
+
 /// `c ← sum + bias` in the first matrix, `c ← sum` in the others.
 pub(in crate::kernel) struct Biased<'a, T> {
     pub bias: &'a [T],

@@ -15,7 +15,7 @@ mod scratch;
 mod tile;
 mod work;
 
-pub(super) use finish::{Activated, Biased, Descent, Scaled};
+pub(super) use finish::{Activated, Biased, Descent, Lower, Scaled};
 
 use super::real::Real;
 #[cfg(target_arch = "x86_64")]
@@ -92,6 +92,12 @@ pub(super) struct Place {
 pub(super) trait Finish<T>: Sync {
     /// Takes the sums of a part of a row into `c`. Called in order of the inner dimension.
     fn row(&self, at: Place, sums: &[T], c: &mut [T]);
+
+    /// Whether the tile of these rows that begins at `column` is computed at all.
+    #[inline(always)]
+    fn wanted(&self, _rows: std::ops::Range<usize>, _column: usize) -> bool {
+        true
+    }
 
     /// Called after the last row of a tile, `panel` and `strip` counted over the whole product, with all its sums in rows
     /// of `columns`. Those outside the result are zero.

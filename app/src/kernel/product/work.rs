@@ -250,6 +250,9 @@ impl<T: Tiled, F: Finish<T>> Product<'_, T, F> {
                 // Rows of C are written along the strips: its lines and pages follow each other.
                 for strip in group.clone() {
                     let column = strip * U::NR;
+                    if !self.finish.wanted(row..row + count, column) {
+                        continue;
+                    }
                     let width = U::NR.min(columns - column);
                     let packed = strips_packed.at(strip - strips.start);
                     // SAFETY: the tile lies within the result; the factors are packed for these places.
