@@ -118,9 +118,12 @@ impl Estimator {
         &self.scalars
     }
 
-    /// Scalars of one guess.
+    /// Scalars of one guess; 0 where none is taken.
     pub fn scalars_each(&self) -> u64 {
-        self.lengths.iter().sum::<usize>() as u64
+        match self.settings.source {
+            ScalarSource::None => 0,
+            _ => self.lengths.iter().sum::<usize>() as u64,
+        }
     }
 
     /// The coefficients c of the last estimate.

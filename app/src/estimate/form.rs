@@ -29,7 +29,7 @@ impl Estimator {
     /// # Errors
     /// As the kernels do.
     pub fn weigh(&mut self, point: Point, directions: Directions) -> Result<()> {
-        self.coefficients.clone_from(&self.scalars);
+        self.coefficients.copy_from(&self.scalars);
         if let Some(bound) = self.settings.clip {
             let factor = if self.settings.per_example() { point.tape.batch() as f64 } else { 1.0 };
             combine::clip(&mut self.coefficients, bound, factor);

@@ -55,6 +55,13 @@ impl Scalars {
         self.values.resize(other.values.len(), 0.0);
     }
 
+    /// Becomes a copy of `other`, in the memory it has.
+    pub fn copy_from(&mut self, other: &Self) {
+        self.guesses = other.guesses;
+        self.starts.clone_from(&other.starts);
+        self.values.clone_from(&other.values);
+    }
+
     /// Guesses, K.
     pub fn guesses(&self) -> usize {
         self.guesses

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::quantity::Key;
-use crate::workspace::{Difference, LaneSpec, Scope};
+use crate::workspace::{Difference, LaneSpec, ScalarSource, Scope};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -89,8 +89,11 @@ fn one() -> usize {
 
 impl LaneInfo {
     /// Directional derivatives of one training step: the scalars that multiply its guesses, K a group of those that share
-    /// one. None where the gradient, or the strategy's own estimate, needs no scalar.
+    /// one. None where the gradient, the strategy's own estimate, or a guess that is taken as it is needs no scalar.
     pub fn derivatives(&self) -> u64 {
+        if self.spec.source == Some(ScalarSource::None) {
+            return 0;
+        }
         let guesses = self.spec.guesses.unwrap_or(1) as u64;
         let (sites, examples) = match self.scope {
             None => return 0,

@@ -56,6 +56,7 @@ impl Spent {
 mod tests {
     use super::*;
     use crate::record::jsonl::tests::lane;
+    use crate::workspace::{LaneSpec, ScalarSource};
 
     /// 2 sites, example-layer scope: 2·8 derivatives a step.
     fn info() -> LaneInfo {
@@ -81,6 +82,11 @@ mod tests {
         (0..5).for_each(|_| spent.add(&info()));
         assert_eq!(spent, Spent::of(&info(), 5));
         // Nothing is guessed: no derivative is used, and none ends it.
+        let bare = info();
+        let bare = LaneInfo { spec: LaneSpec { source: Some(ScalarSource::None), ..bare.spec.clone() }, ..bare };
+        assert_eq!(Spent::step(&bare).derivatives, 0);
+        let copies = LaneInfo { scalars: 96, ..info() };
+        assert_eq!(Spent::step(&copies).derivatives, 96);
         let exact = LaneInfo { scope: None, ..info() };
         assert_eq!(Spent::default().left(&Budget { derivatives: Some(1), ..Budget::default() }, &exact), None);
     }

@@ -50,6 +50,7 @@ pub mod plugin;
 mod records;
 pub(crate) mod serve;
 pub mod shim;
+mod text;
 
 pub use host::*;
 pub use layout::GW_ABI_FINGERPRINT;
