@@ -137,6 +137,35 @@ pub fn fit(text: &str, width: usize) -> String {
     cut
 }
 
+/// The name of a layer in `width` characters: of the blocks it lies in their numbers, as much of the rest as there is room for, and its
+/// own number. `block0.token.fc1` in twelve is `0.token.fc1`, in four `0.t1`.
+pub fn layer(name: &str, width: usize) -> String {
+    if name.chars().count() <= width {
+        return name.to_owned();
+    }
+    let digits = |part: &str| part.chars().rev().take_while(char::is_ascii_digit).count();
+    let mut place = String::new();
+    let mut rest = name;
+    while let Some((block, inside)) = rest.split_once('.').filter(|(block, _)| digits(block) > 0) {
+        place.push_str(&block[block.len() - digits(block)..]);
+        place.push('.');
+        rest = inside;
+    }
+    let number = &rest[rest.len() - digits(rest)..];
+    let words = &rest[..rest.len() - number.len()];
+    let words = words.strip_suffix(".fc").unwrap_or(words);
+    let whole = [format!("{place}{rest}"), format!("{place}{words}{number}")];
+    if let Some(text) = whole.into_iter().find(|text| text.chars().count() <= width) {
+        return text;
+    }
+    let room = width.saturating_sub(place.len() + number.len());
+    if place.is_empty() || room == 0 {
+        return fit(name, width);
+    }
+    let some: String = words.chars().take(room).collect();
+    format!("{place}{}{number}", some.trim_end_matches('.'))
+}
+
 /// Lines of at most `width` characters, broken at spaces where there are any.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let width = width.max(1);
@@ -168,6 +197,18 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn layers_keep_their_place_where_there_is_little_room() {
+        let cut = |name: &str| [20, 12, 9, 4].map(|width| layer(name, width));
+        assert_eq!(cut("fc1"), ["fc1"; 4]);
+        assert_eq!(cut("block0.token.fc1"), ["block0.token.fc1", "0.token.fc1", "0.token1", "0.t1"]);
+        assert_eq!(cut("block12.channel.fc"), ["block12.channel.fc", "12.channel", "12.channe", "12.c"]);
+        assert_eq!(cut("block3.head"), ["block3.head", "block3.head", "3.head", "3.he"]);
+        assert_eq!(cut("stage0.block1.conv2"), ["stage0.block1.conv2", "0.1.conv2", "0.1.conv2", "sta…"]);
+        assert_eq!(cut("a.very.long.name.of.a.layer")[3], "a.v…");
+        assert_eq!(layer("block0.token.fc1", 0), "");
+    }
 
     #[test]
     fn numbers_read_well() {

@@ -261,7 +261,7 @@ fn names(context: &Context<'_>, group: &Group<'_>, inner: Rect, plot: Rect, rows
             inner,
             gutter.saturating_sub(1),
             y,
-            &format::fit(site, usize::from(gutter.saturating_sub(1))),
+            &format::layer(site, usize::from(gutter.saturating_sub(1))),
             style,
         );
         if let Some((value, _)) = context.value(group, Key::site(Quantity::Cosine, layer)) {

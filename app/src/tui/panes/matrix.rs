@@ -72,7 +72,7 @@ pub fn render(context: &Context<'_>, area: Rect, buffer: &mut Buffer) {
     let heads = sites.iter().map(|site| (site.as_str(), false)).chain([("all", true)]);
     for (index, (head, whole)) in heads.enumerate() {
         let x = left + index as u16 * cell;
-        let text = format::fit(head, usize::from(cell.saturating_sub(1)));
+        let text = format::layer(head, usize::from(cell.saturating_sub(1)));
         let chosen = context.state.layer == Some(index as u16) && !whole;
         let style = if chosen { theme.accent() } else { theme.dim() };
         let middle = x + cell.saturating_sub(width(&text)) / 2;

@@ -66,7 +66,7 @@ pub fn layer_curve<'a>(
     (!strands.is_empty()).then(|| Curve {
         label: sites[layer].clone(),
         marker: char::from_digit(layer as u32 + 1, 36).unwrap_or('+').to_string(),
-        tag: Some(format::fit(&sites[layer], 7)),
+        tag: Some(format::layer(&sites[layer], 7)),
         colour,
         faint,
         dashed,
