@@ -21,6 +21,7 @@ mod markdown;
 mod numbers;
 mod palette;
 mod series;
+mod shown;
 mod source;
 mod tables;
 mod unit;
