@@ -9,6 +9,7 @@
 
 pub mod assign;
 pub mod field;
+mod fill;
 pub mod lane;
 mod reader;
 pub mod reduce;
