@@ -178,13 +178,14 @@ impl Estimator {
                 let factors = self.coefficients.row(k, self.group(site));
                 let beta = if k == 0 { 0.0 } else { 1.0 };
                 let place = &self.graph.sites[site];
-                match (place.cells, self.graph.copies_of(place.part)) {
-                    (Some(cells), Some(copies)) if self.settings.per_example() => {
+                let cells = place.cells.filter(|_| self.settings.per_example());
+                match cells.and_then(|cells| Some((cells, self.graph.copies_of(place.part)?))) {
+                    Some((cells, copies)) => {
                         cells.reach(copies, factors, &mut self.reached);
                         let block = (rows / (point.tape.batch() * cells.rows), e.dim(1)? / cells.columns);
                         kernel::block_combine(into, beta, &e, &self.reached, block)?;
                     }
-                    _ => kernel::row_combine(into, beta, &e, factors, rows / factors.len())?,
+                    None => kernel::row_combine(into, beta, &e, factors, rows / factors.len())?,
                 }
             }
         }

@@ -15,13 +15,6 @@ pub struct Scalars {
 }
 
 impl Scalars {
-    /// All zero: `groups` of `examples` numbers for each guess.
-    pub fn zeros(guesses: usize, groups: usize, examples: usize) -> Self {
-        let mut zeros = Self::default();
-        zeros.reset(guesses, std::iter::repeat_n(examples, groups));
-        zeros
-    }
-
     /// One a guess.
     #[cfg(test)]
     pub(super) fn single(values: Vec<f64>) -> Self {

@@ -106,14 +106,12 @@ impl LearnedFeedback {
         let error = step.input(Role::OutputError, self.below)?;
         let seen = step.scratch(batch, error.columns())?;
         let mut moved = Vec::with_capacity(self.below + 1);
+        for site in 0..self.below {
+            let mask = step.input(Role::Derivative, site)?;
+            moved.push(Some(step.scratch(mask.rows(), mask.columns())?));
+        }
+        moved.push(None);
         for guess in step.guesses() {
-            if moved.is_empty() {
-                for site in 0..self.below {
-                    let mask = step.input(Role::Derivative, site)?;
-                    moved.push(Some(step.scratch(mask.rows(), mask.columns())?));
-                }
-                moved.push(None);
-            }
             for (site, movement) in moved.iter().enumerate() {
                 if let Some(movement) = *movement {
                     step.normal(movement, site, guess, 1, 1.0)?;

@@ -24,7 +24,7 @@ pub(in crate::strategy) static TABLE: gw_oracle = gw_oracle {
     logit_tangent: Some(logit_tangent),
 };
 
-/// Whether oracles answer now, and what `count` questions may cost together.
+/// What `count` questions cost together, where the budget of the step covers it.
 fn afford(state: &State<'_>, count: usize, cost: f64) -> Reply<f64> {
     let price = cost * count as f64;
     if price > state.oracle_left {
