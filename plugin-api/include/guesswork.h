@@ -614,7 +614,8 @@ typedef struct gw_outcome {
     uint64_t struct_size;
     // Training loss of the batch, before the update.
     double loss;
-    // The scalars d: `rows` of them per guess (1, L, B or L·B by scope), guess by guess.
+    // The scalars d, guess by guess: 1, L, B or L·B of them by scope; with local losses as many for each part of the
+    // model in place of 1, and for each copy of a loss.
     const double *scalars;
     // Number of scalars.
     uint64_t scalars_count;

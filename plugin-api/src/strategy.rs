@@ -15,7 +15,8 @@ use serde::de::DeserializeOwned;
 pub struct Outcome<'a> {
     /// Training loss of the batch, before the update.
     pub loss: f64,
-    /// The scalars d, guess by guess: 1, L, B or L·B of them by scope.
+    /// The scalars d, guess by guess: 1, L, B or L·B of them by scope; with local losses as many for each part of the
+    /// model in place of 1, and for each copy of a loss.
     pub scalars: &'a [f64],
     /// Euclidean norm ‖ĝ‖ of the estimate.
     pub estimate_norm: f64,

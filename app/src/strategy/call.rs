@@ -61,7 +61,8 @@ pub struct Call<'a> {
 pub struct Outcome<'a> {
     /// Training loss of the batch, before the update.
     pub loss: f64,
-    /// The scalars d, guess by guess: 1, L, B or L·B of them by scope.
+    /// The scalars d, guess by guess: 1, L, B or L·B of them by scope; with local losses as many for each part of the
+    /// model in place of 1, and for each copy of a loss.
     pub scalars: &'a [f64],
     /// ‖ĝ‖.
     pub estimate_norm: f64,

@@ -331,7 +331,8 @@ pub struct gw_outcome {
     pub struct_size: u64,
     /// Training loss of the batch, before the update.
     pub loss: f64,
-    /// The scalars d: `rows` of them per guess (1, L, B or L·B by scope), guess by guess.
+    /// The scalars d, guess by guess: 1, L, B or L·B of them by scope; with local losses as many for each part of the
+    /// model in place of 1, and for each copy of a loss.
     pub scalars: *const f64,
     /// Number of scalars.
     pub scalars_count: u64,
