@@ -90,7 +90,7 @@ extern "C" {
 typedef struct gw_context gw_context;
 
 // Fingerprint of the layout: the host compares it.
-#define GW_ABI_FINGERPRINT UINT64_C(0x026A6CAD2956CFFA)
+#define GW_ABI_FINGERPRINT UINT64_C(0x610EB1A3D79D3817)
 
 // Name of the one symbol a plugin exports: `const gw_entry *gw_plugin_entry_v1(void)`.
 #define GW_ENTRY_SYMBOL "gw_plugin_entry_v1"
@@ -606,6 +606,14 @@ typedef struct gw_step {
     double progress;
     // Forward equivalents left for oracles in this step.
     double oracle_budget;
+    // In `propose` of kind `signal` in mode `layer`: what `output` would give for `GW_OUT_SIGNAL` of each guess at the site.
+    // Null in other calls.
+    const gw_tensor *signals;
+    // In `propose` in mode `layer`: by role, what `input` would give for the site, or `GW_NO_TENSOR` where it is to be asked.
+    // Null in other calls.
+    const gw_tensor *inputs;
+    // Handles at `inputs`.
+    uint64_t inputs_count;
 } gw_step;
 
 // What came of a step. Valid during `observe`.

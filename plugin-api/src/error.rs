@@ -10,8 +10,13 @@ pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 
 /// Why a call failed: a `GW_*` status code and a text for people. The text should name the thing, the place, what was
 /// expected and the next step; across the boundary it is cut to 496 bytes at a character boundary.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Error {
+///
+/// As large as a pointer, so that results which are not errors pass in registers.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Error(Box<Content>);
+
+#[derive(Clone, PartialEq, Eq)]
+struct Content {
     code: i32,
     text: String,
 }
@@ -23,8 +28,9 @@ impl Error {
     }
 
     /// A failure with one of the `GW_*` codes. `GW_OK` becomes `GW_ERROR`: an error is never success.
+    #[cold]
     pub fn with_code(code: i32, text: impl Into<String>) -> Self {
-        Self { code: if code == abi::GW_OK { abi::GW_ERROR } else { code }, text: text.into() }
+        Self(Box::new(Content { code: if code == abi::GW_OK { abi::GW_ERROR } else { code }, text: text.into() }))
     }
 
     /// An argument out of range or of the wrong shape, `GW_INVALID_ARGUMENT`.
@@ -44,18 +50,24 @@ impl Error {
 
     /// The status code.
     pub fn code(&self) -> i32 {
-        self.code
+        self.0.code
     }
 
     /// The text.
     pub fn text(&self) -> &str {
-        &self.text
+        &self.0.text
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error").field("code", &self.code()).field("text", &self.text()).finish()
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(self.text())
     }
 }
 

@@ -15,6 +15,7 @@ impl<'s> Step<'s> {
     ///
     /// # Errors
     /// See the module.
+    #[inline]
     pub fn matmul(&mut self, dst: Matrix<'s>, a: impl Into<Operand<'s>>, b: impl Into<Operand<'s>>) -> Result {
         self.gemm(dst, 1.0, a, b, 0.0)
     }
@@ -23,6 +24,7 @@ impl<'s> Step<'s> {
     ///
     /// # Errors
     /// See the module.
+    #[inline]
     pub fn gemm(
         &mut self,
         dst: Matrix<'s>,
@@ -41,6 +43,7 @@ impl<'s> Step<'s> {
     ///
     /// # Errors
     /// See the module; in call mode `Layer` also when a mask on the way does not exist yet.
+    #[inline]
     pub fn pull_back(&mut self, site: usize, signals: &[Matrix<'s>], dst: Matrix<'s>) -> Result {
         let site = number(site)?;
         match signals {
@@ -56,6 +59,7 @@ impl<'s> Step<'s> {
     ///
     /// # Errors
     /// See the module.
+    #[inline]
     pub fn hadamard(&mut self, dst: Matrix<'s>, a: impl Into<Source<'s>>) -> Result {
         self.call.hadamard(dst.handle, a.into().handle)
     }
@@ -64,6 +68,7 @@ impl<'s> Step<'s> {
     ///
     /// # Errors
     /// See the module.
+    #[inline]
     pub fn keep_nonzero(&mut self, dst: Matrix<'s>, a: impl Into<Source<'s>>) -> Result {
         self.call.keep_nonzero(dst.handle, a.into().handle)
     }
@@ -104,6 +109,7 @@ impl<'s> Step<'s> {
     ///
     /// # Errors
     /// See the module.
+    #[inline]
     pub fn axpy(&mut self, dst: Matrix<'s>, alpha: f64, x: impl Into<Source<'s>>) -> Result {
         self.call.axpy(dst.handle, alpha, x.into().handle)
     }
@@ -112,6 +118,7 @@ impl<'s> Step<'s> {
     ///
     /// # Errors
     /// See the module.
+    #[inline]
     pub fn scale(&mut self, dst: Matrix<'s>, alpha: f64) -> Result {
         self.call.scale(dst.handle, alpha)
     }
@@ -152,6 +159,7 @@ impl<'s> Step<'s> {
     ///
     /// # Errors
     /// See the module.
+    #[inline]
     pub fn add_row(&mut self, dst: Matrix<'s>, alpha: f64, row: impl Into<Source<'s>>) -> Result {
         self.call.add_row(dst.handle, alpha, row.into().handle)
     }
@@ -160,6 +168,7 @@ impl<'s> Step<'s> {
     ///
     /// # Errors
     /// See the module.
+    #[inline]
     pub fn copy(&mut self, dst: Matrix<'s>, src: impl Into<Source<'s>>) -> Result {
         self.call.copy(dst.handle, src.into().handle)
     }
@@ -168,6 +177,7 @@ impl<'s> Step<'s> {
     ///
     /// # Errors
     /// See the module.
+    #[inline]
     pub fn fill(&mut self, dst: Matrix<'s>, value: f64) -> Result {
         self.call.fill(dst.handle, value)
     }
@@ -192,6 +202,7 @@ impl<'s> Step<'s> {
 /// Random draws. A draw is a function of the lane's seed and instance, the step, and (site, guess, draw): number the
 /// draws of one guess at one site from 0.
 impl<'s> Step<'s> {
+    #[inline]
     fn random(&mut self, dst: Matrix<'s>, kind: u32, key: [usize; 3], scale: f64) -> Result {
         let [site, guess, draw] = key;
         self.call.random_fill(dst.handle, kind, scale, (number(site)?, number(guess)?, number(draw)?))
@@ -201,6 +212,7 @@ impl<'s> Step<'s> {
     ///
     /// # Errors
     /// See the module.
+    #[inline]
     pub fn normal(&mut self, dst: Matrix<'s>, site: usize, guess: usize, draw: usize, scale: f64) -> Result {
         self.random(dst, abi::GW_DRAW_NORMAL, [site, guess, draw], scale)
     }
@@ -209,6 +221,7 @@ impl<'s> Step<'s> {
     ///
     /// # Errors
     /// See the module.
+    #[inline]
     pub fn uniform(&mut self, dst: Matrix<'s>, site: usize, guess: usize, draw: usize, scale: f64) -> Result {
         self.random(dst, abi::GW_DRAW_UNIFORM, [site, guess, draw], scale)
     }
@@ -217,6 +230,7 @@ impl<'s> Step<'s> {
     ///
     /// # Errors
     /// See the module.
+    #[inline]
     pub fn rademacher(&mut self, dst: Matrix<'s>, site: usize, guess: usize, draw: usize, scale: f64) -> Result {
         self.random(dst, abi::GW_DRAW_RADEMACHER, [site, guess, draw], scale)
     }

@@ -142,6 +142,22 @@ pub(crate) struct Facts {
     pub(crate) oracle_budget: f64,
 }
 
+/// Handles of the call's own site that came with it, so that the host need not be asked; empty in other calls.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Given<'s> {
+    /// By guess.
+    pub(crate) signals: &'s [gw_tensor],
+    /// By role; `GW_NO_TENSOR` where there is none.
+    pub(crate) inputs: &'s [gw_tensor],
+}
+
+impl Given<'_> {
+    #[inline]
+    fn handle(handles: &[gw_tensor], index: usize) -> Option<gw_tensor> {
+        handles.get(index).copied().filter(|&handle| handle != abi::GW_NO_TENSOR)
+    }
+}
+
 /// One call. Sites and guesses count from 0.
 ///
 /// Every method that asks the host for something returns its error with the host's text: an unknown or ungranted role,
@@ -150,33 +166,39 @@ pub struct Step<'s> {
     pub(crate) call: Call<'s>,
     model: &'s Model,
     facts: Facts,
+    given: Given<'s>,
 }
 
+#[inline]
 pub(crate) fn number(value: usize) -> Result<u32> {
     u32::try_from(value).map_err(|_| Error::invalid(format!("{value} is beyond any site, guess or draw")))
 }
 
 impl<'s> Step<'s> {
-    pub(crate) fn new(call: Call<'s>, model: &'s Model, facts: Facts) -> Self {
-        Self { call, model, facts }
+    pub(crate) fn new(call: Call<'s>, model: &'s Model, facts: Facts, given: Given<'s>) -> Self {
+        Self { call, model, facts, given }
     }
 
     /// The model as `prepare` saw it.
+    #[inline]
     pub fn model(&self) -> &'s Model {
         self.model
     }
 
     /// Step of the lane, from 0.
+    #[inline]
     pub fn step(&self) -> u64 {
         self.facts.step
     }
 
     /// The site of this call; `None` in call mode `Model`.
+    #[inline]
     pub fn site(&self) -> Option<usize> {
         (self.facts.site != abi::GW_ALL_SITES).then_some(self.facts.site as usize)
     }
 
     /// The sites whose outputs this call must write: one in call mode `Layer`, all in `Model`.
+    #[inline]
     pub fn sites(&self) -> Range<usize> {
         match self.site() {
             Some(site) => site..site + 1,
@@ -185,21 +207,25 @@ impl<'s> Step<'s> {
     }
 
     /// The guesses to write at each site.
+    #[inline]
     pub fn guesses(&self) -> Range<usize> {
         0..self.facts.guesses as usize
     }
 
     /// Examples in this batch, B.
+    #[inline]
     pub fn batch(&self) -> usize {
         self.facts.batch as usize
     }
 
     /// Rows of a signal at `site`, B·P; 0 where there is no such site.
+    #[inline]
     pub fn rows_at(&self, site: usize) -> usize {
         self.model.sites.get(site).map_or(0, |site| site.rows_per_example * self.batch())
     }
 
     /// Whether `site` is the last: its pre-activation is the logits.
+    #[inline]
     pub fn is_last(&self, site: usize) -> bool {
         site + 1 == self.model.sites.len()
     }
@@ -231,6 +257,7 @@ impl<'s> Step<'s> {
     }
 
     /// A matrix of the host's. The host is asked for its extents where the interface does not say them.
+    #[inline]
     fn matrix<H: Handle<'s>>(&self, handle: gw_tensor, extents: Option<[usize; 2]>) -> Result<H> {
         let extents = match extents {
             Some(extents) => extents,
@@ -240,6 +267,7 @@ impl<'s> Step<'s> {
     }
 
     /// Extents of what belongs to the output of `site`, (B·P) × n.
+    #[inline]
     fn signal_extents(&self, site: usize) -> Option<[usize; 2]> {
         Some([self.rows_at(site), self.model.sites.get(site)?.width])
     }
@@ -254,6 +282,7 @@ impl<'s> Step<'s> {
     ///
     /// # Errors
     /// When the role was not granted, or there is no such site.
+    #[inline]
     pub fn input(&self, role: Role, site: usize) -> Result<Input<'s>> {
         self.input_part(role, site, Part::Weight)
     }
@@ -262,8 +291,16 @@ impl<'s> Step<'s> {
     ///
     /// # Errors
     /// As [`Step::input`].
+    #[inline]
     pub fn input_part(&self, role: Role, site: usize, part: Part) -> Result<Input<'s>> {
-        let handle = self.call.input(role as u32, number(site)?, part as u32)?;
+        let given = match part {
+            Part::Weight if self.site() == Some(site) => Given::handle(self.given.inputs, role as usize),
+            _ => None,
+        };
+        let handle = match given {
+            Some(handle) => handle,
+            None => self.call.input(role as u32, number(site)?, part as u32)?,
+        };
         let extents = match role {
             Role::PreActivation | Role::Derivative | Role::Activation => self.signal_extents(site),
             Role::Weight => self.weight_extents(site),
@@ -280,8 +317,16 @@ impl<'s> Step<'s> {
         self.input(Role::Logits, self.model.sites.len().saturating_sub(1))
     }
 
+    #[inline]
     fn output(&self, output: u32, site: usize, guess: usize) -> Result<Matrix<'s>> {
-        let handle = self.call.output(output, number(site)?, number(guess)?)?;
+        let given = match output {
+            abi::GW_OUT_SIGNAL if self.site() == Some(site) => Given::handle(self.given.signals, guess),
+            _ => None,
+        };
+        let handle = match given {
+            Some(handle) => handle,
+            None => self.call.output(output, number(site)?, number(guess)?)?,
+        };
         let extents = match output {
             abi::GW_OUT_SIGNAL => self.signal_extents(site),
             abi::GW_OUT_WEIGHT | abi::GW_OUT_ESTIMATE_WEIGHT => self.weight_extents(site),
@@ -294,6 +339,7 @@ impl<'s> Step<'s> {
     ///
     /// # Errors
     /// When the kind of strategy or the call has no such output.
+    #[inline]
     pub fn signal(&self, site: usize, guess: usize) -> Result<Matrix<'s>> {
         self.output(abi::GW_OUT_SIGNAL, site, guess)
     }
@@ -302,6 +348,7 @@ impl<'s> Step<'s> {
     ///
     /// # Errors
     /// As [`Step::signal`].
+    #[inline]
     pub fn weight_out(&self, site: usize, guess: usize) -> Result<Matrix<'s>> {
         self.output(abi::GW_OUT_WEIGHT, site, guess)
     }
@@ -310,6 +357,7 @@ impl<'s> Step<'s> {
     ///
     /// # Errors
     /// As [`Step::signal`]; a layer without a bias has none.
+    #[inline]
     pub fn bias_out(&self, site: usize, guess: usize) -> Result<Matrix<'s>> {
         self.output(abi::GW_OUT_BIAS, site, guess)
     }
@@ -363,6 +411,7 @@ impl<'s> Step<'s> {
     ///
     /// # Errors
     /// When the host cannot allocate it.
+    #[inline]
     pub fn scratch(&self, rows: usize, columns: usize) -> Result<Matrix<'s>> {
         Ok(Matrix::from_parts(self.call.scratch(rows, columns)?, [rows, columns], Seal(())))
     }
@@ -371,6 +420,7 @@ impl<'s> Step<'s> {
     ///
     /// # Errors
     /// When the number of elements differs.
+    #[inline]
     pub fn reshape<H: Handle<'s>>(&self, matrix: H, rows: usize, columns: usize) -> Result<H> {
         if matrix.shape() == [rows, columns] {
             return Ok(matrix);

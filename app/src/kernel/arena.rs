@@ -82,6 +82,19 @@ impl Arena {
         };
         Ok(Scratch { view: piece.views.len() - 1, piece: Arc::new(piece), free })
     }
+
+    /// Lends the memory of `scratch` again, as `rows` × `columns` of undefined content, where it is of this store and was lent in
+    /// these extents before; whether it did.
+    pub fn again(&self, scratch: &mut Scratch, rows: usize, columns: usize) -> bool {
+        let piece = &scratch.piece;
+        match piece.seen_as((rows, columns)) {
+            Some(view) if Arc::ptr_eq(&self.free, &scratch.free) => {
+                scratch.view = view;
+                true
+            }
+            _ => false,
+        }
+    }
 }
 
 impl Pieces {

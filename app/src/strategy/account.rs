@@ -25,9 +25,10 @@ pub struct KernelTime {
 }
 
 impl Account {
-    /// Counts a product.
+    /// Counts a product. Calls of an instance come one at a time: no other count can come between.
+    #[inline]
     pub fn count(&self, flop: u64) {
-        self.flop.fetch_add(flop, Ordering::Relaxed);
+        self.flop.store(self.flop.load(Ordering::Relaxed) + flop, Ordering::Relaxed);
     }
 
     /// FLOP so far.
@@ -36,16 +37,21 @@ impl Account {
     }
 
     /// Runs a kernel, against the clock while timed.
+    #[inline]
     pub fn kernel<R>(&self, work: impl FnOnce() -> R) -> R {
-        if !self.timed.load(Ordering::Relaxed) {
-            return work();
-        }
-        let start = Instant::now();
+        let start = self.timed.load(Ordering::Relaxed).then(Instant::now);
         let result = work();
+        if let Some(start) = start {
+            self.ran(start);
+        }
+        result
+    }
+
+    #[cold]
+    fn ran(&self, start: Instant) {
         let nanoseconds = start.elapsed().as_nanos() as u64;
         self.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
         self.kernels.fetch_add(1, Ordering::Relaxed);
-        result
     }
 
     /// Times kernels from now on, or no longer.

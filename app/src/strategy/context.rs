@@ -12,9 +12,9 @@ use super::guarded::{Guarded, fingerprint};
 use super::handles::{Handles, Label};
 use super::outputs::Outputs;
 use super::plan::Plan;
+use super::scratch::Kept;
 use super::services::{Problem, Reply};
 use super::sites::SiteView;
-use crate::kernel::Scratch;
 use crate::model::{Graph, Tape};
 use candle_core::Tensor;
 use guesswork_plugin::abi::gw_context;
@@ -49,6 +49,16 @@ pub(super) enum Phase {
     Observe,
 }
 
+impl Phase {
+    /// The function.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Propose => "propose",
+            Self::Observe => "observe",
+        }
+    }
+}
+
 /// What an instance knows since `prepare`.
 #[derive(Debug)]
 pub(super) struct Prepared {
@@ -78,14 +88,12 @@ pub(super) struct State<'a> {
     pub site: Option<usize>,
     /// Last node of the graph whose values of this step exist; `None` when all do.
     pub ready: Option<usize>,
-    pub inputs: super::call::Inputs<'a>,
+    pub inputs: &'a super::call::Inputs<'a>,
     pub outputs: Option<&'a Outputs>,
     pub oracle: Option<&'a mut dyn Oracle>,
     pub oracle_left: f64,
     pub handles: Handles<'a>,
-    /// What was taken of scratch; given back when the call is over.
-    pub scratch: &'a mut Vec<Scratch>,
-    pub scratch_taken: usize,
+    pub scratch: &'a mut Kept,
     pub draws: Option<&'a Draws>,
     pub events: &'a Mutex<Events>,
     /// What was asked of the services.
@@ -108,7 +116,7 @@ impl<'a> State<'a> {
         phase: Phase,
         prepared: &'a Prepared,
         handles: Handles<'a>,
-        scratch: &'a mut Vec<Scratch>,
+        scratch: &'a mut Kept,
         context: &'a Context,
     ) -> Self {
         let ready = call.site.map(|site| ready(call.tape.graph(), site));
@@ -120,7 +128,7 @@ impl<'a> State<'a> {
             step: call.step,
             site: call.site,
             ready,
-            inputs: call.inputs,
+            inputs: &call.inputs,
             outputs: call.outputs.as_deref(),
             oracle: match &mut call.oracle {
                 Some(oracle) => Some(&mut **oracle),
@@ -129,7 +137,6 @@ impl<'a> State<'a> {
             oracle_left: prepared.plan.oracle_budget,
             handles,
             scratch,
-            scratch_taken: 0,
             draws: None,
             events: &context.events,
             account: &context.account,
@@ -139,13 +146,18 @@ impl<'a> State<'a> {
     }
 
     /// The first input whose memory is not what it was when its address was given out.
+    #[inline]
     pub fn changed_input(&self) -> Option<String> {
+        if self.watched.is_empty() {
+            return None;
+        }
         let changed = self.watched.iter().find(|(_, tensor, before)| fingerprint(tensor) != Some(*before));
         changed.map(|(label, ..)| self.handles.describe(*label))
     }
 }
 
 /// A number that tells threads apart.
+#[inline]
 fn this_thread() -> usize {
     thread_local! { static MARK: u8 = const { 0 } }
     MARK.with(|mark| ptr::from_ref(mark).addr())

@@ -114,7 +114,8 @@ impl Guarded {
     }
 
     /// Whether both redzones hold what they should; `None` where they cannot be read in place.
-    fn intact(&self) -> Option<bool> {
+    #[inline]
+    pub fn intact(&self) -> Option<bool> {
         let Zones { before, past, wide } = self.zones?;
         let whole = |zone: *const u8| {
             // SAFETY: a redzone of as many f32 or f64 (by `wide`) lies there, in a storage that outlives this; nobody writes it

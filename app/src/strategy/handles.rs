@@ -13,6 +13,7 @@ use super::services::{Problem, Reply};
 use super::sites::{SiteView, as_matrix, matrix_shape};
 use candle_core::{Tensor, TensorId};
 use guesswork_plugin::abi::gw_tensor;
+use std::cell::Cell;
 
 /// Most handles of one call.
 const MOST: usize = 1 << 20;
@@ -37,7 +38,9 @@ pub(super) struct Entry {
     /// Extents and strides as DLPack wants them, at an address that stays.
     pub strided: Option<Box<[i64; 4]>>,
     /// Whether the first address was given out: its content is watched where it is an input.
-    pub address_given: bool,
+    address_given: bool,
+    /// Whether it was the destination of something, or could have been.
+    touched: Cell<bool>,
 }
 
 /// A tensor, and what is seen of it.
@@ -97,11 +100,18 @@ impl Memory {
 }
 
 impl Entry {
+    /// Takes note that its address was given out; whether for the first time.
+    pub fn give_address(&mut self) -> bool {
+        self.touched.set(true);
+        !std::mem::replace(&mut self.address_given, true)
+    }
+
     fn new(tensor: Tensor, writable: bool, label: Label, shown: Shown) -> Self {
         let [rows, columns] = matrix_shape(tensor.dims());
         let memory = Memory::of(&tensor);
         let extents = (rows, columns);
-        Self { tensor, writable, label, shown, extents, memory, strided: None, address_given: false }
+        let touched = Cell::new(false);
+        Self { tensor, writable, label, shown, extents, memory, strided: None, address_given: false, touched }
     }
 
     /// How the memory of two entries lies.
@@ -152,10 +162,11 @@ impl<'a> Handles<'a> {
     }
 
     /// Adds a tensor, seen as a matrix.
+    #[inline]
     pub fn add(&mut self, tensor: &Tensor, writable: bool, label: Label) -> Reply<gw_tensor> {
         let shown = Shown { tensor: tensor.id(), view: View::Whole };
-        if !self.again(shown, writable, label)? {
-            self.put(Entry::new(as_matrix(tensor)?, writable, label, shown));
+        if !self.again(shown, writable, label) {
+            self.put(Entry::new(as_matrix(tensor)?, writable, label, shown))?;
         }
         Ok(self.last())
     }
@@ -178,39 +189,43 @@ impl<'a> Handles<'a> {
         make: impl FnOnce(&Tensor) -> candle_core::Result<Tensor>,
     ) -> Reply<gw_tensor> {
         let index = self.index(handle)?;
-        let Entry { ref tensor, writable, label, .. } = self.entries[index];
+        let Entry { ref tensor, writable, label, ref touched, .. } = self.entries[index];
+        touched.set(true);
         let shown = Shown { tensor: tensor.id(), view };
-        if !self.again(shown, writable, label)? {
+        if !self.again(shown, writable, label) {
             let tensor = make(&self.entries[index].tensor)?;
-            self.put(Entry::new(tensor, writable, label, shown));
+            self.put(Entry::new(tensor, writable, label, shown))?;
         }
         Ok(self.last())
     }
 
     /// Adds what an earlier call had at this place, where it is the same.
     #[inline]
-    fn again(&mut self, shown: Shown, writable: bool, label: Label) -> Reply<bool> {
+    fn again(&mut self, shown: Shown, writable: bool, label: Label) -> bool {
+        match self.entries.get_mut(self.count) {
+            Some(kept) if kept.shown == shown => {
+                (kept.writable, kept.label, kept.address_given) = (writable, label, false);
+                kept.touched.set(false);
+                self.count += 1;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    #[cold]
+    fn put(&mut self, entry: Entry) -> Reply<()> {
         if self.count >= MOST {
             return Err(Problem::failed(format!(
                 "more than {MOST} matrices were asked for in one call; keep the handles"
             )));
         }
         match self.entries.get_mut(self.count) {
-            Some(kept) if kept.shown == shown => {
-                (kept.writable, kept.label, kept.address_given) = (writable, label, false);
-                self.count += 1;
-                Ok(true)
-            }
-            _ => Ok(false),
-        }
-    }
-
-    fn put(&mut self, entry: Entry) {
-        match self.entries.get_mut(self.count) {
             Some(other) => *other = entry,
             None => self.entries.push(entry),
         }
         self.count += 1;
+        Ok(())
     }
 
     /// The handle that was added last.
@@ -225,13 +240,18 @@ impl<'a> Handles<'a> {
         if generation == self.generation && (1..=self.count).contains(&index) {
             return Ok(index - 1);
         }
-        Err(match handle {
+        Err(self.foreign(handle))
+    }
+
+    #[cold]
+    fn foreign(&self, handle: gw_tensor) -> Problem {
+        match handle {
             0 => Problem::invalid("the handle is GW_NO_TENSOR"),
-            _ if generation != self.generation => {
+            _ if (handle >> 32) as u32 != self.generation => {
                 Problem::state("the handle is of another call; ask for the matrix anew in every call")
             }
             _ => Problem::invalid(format!("{handle:#x} is no handle of this call")),
-        })
+        }
     }
 
     /// The matrix of a handle.
@@ -245,16 +265,25 @@ impl<'a> Handles<'a> {
         self.index(handle).map(|index| &mut self.entries[index])
     }
 
+    /// Whether the matrix of the call's handle number `index` was written, seen in another way, or its address given out.
+    #[inline]
+    pub fn touched(&self, index: usize) -> bool {
+        index < self.count && self.entries[index].touched.get()
+    }
+
     /// The matrix of a handle that is to be written.
     #[inline]
     pub fn writable(&self, handle: gw_tensor) -> Reply<&Entry> {
         let entry = self.get(handle)?;
         if !entry.writable {
-            return Err(Problem::invalid(format!(
-                "the destination, the {}, is an input and read-only",
-                self.describe(entry.label)
-            )));
+            return Err(self.read_only(entry));
         }
+        entry.touched.set(true);
         Ok(entry)
+    }
+
+    #[cold]
+    fn read_only(&self, entry: &Entry) -> Problem {
+        Problem::invalid(format!("the destination, the {}, is an input and read-only", self.describe(entry.label)))
     }
 }

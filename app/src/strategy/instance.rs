@@ -12,13 +12,14 @@ use super::draws::Draws;
 use super::events::{Events, Level};
 use super::failure::{Failure, Place, PluginError};
 use super::fpmode::FpMode;
+use super::given::Given;
 use super::handles::{Entry, Handles};
 use super::info::{Kind, StrategyInfo};
 use super::outputs::Outputs;
 use super::plan::{CallMode, Plan};
 use super::read::error_text;
+use super::scratch::Kept;
 use super::sites::SiteView;
-use crate::kernel::Scratch;
 use guesswork_plugin::abi::{self, gw_context, gw_error, gw_outcome, gw_step, gw_strategy};
 use std::ffi::c_void;
 use std::ptr;
@@ -39,8 +40,10 @@ pub struct Instance {
     pub(super) sites: Arc<[SiteView]>,
     /// What calls leave of their handles: those of each site, of `propose` for all sites, of `observe`.
     pub(super) handles: Vec<Vec<Entry>>,
-    /// The memory of a call's list of scratch.
-    pub(super) scratch: Vec<Scratch>,
+    /// Handles that come with a call.
+    pub(super) given: Given,
+    /// Scratch of the calls.
+    pub(super) scratch: Kept,
     /// What the plugin fills when it fails.
     pub(super) error_record: Box<gw_error>,
 }
@@ -80,21 +83,26 @@ impl Instance {
     /// The plugin's own failure, and what the guards find. See [`PluginError::fatal_for_run`].
     pub fn propose(&mut self, call: &mut Call<'_>) -> Result<(), PluginError> {
         let (site, step) = (call.site, call.step);
-        let failed = |this: &Self, failure| this.error("propose", site, Some(step), failure);
-        self.check_call(call, "propose")?;
+        let failed = |this: &Self, failure| Err(this.error("propose", site, Some(step), failure));
+        self.check_call(call, Phase::Propose)?;
         let scan = step < 3 || step.is_multiple_of(100);
         if let Some(outputs) = call.outputs.as_deref_mut() {
-            outputs.begin(site, scan).map_err(|error| failed(self, host_failure(&error)))?;
+            outputs.begin(site);
+            if scan && let Err(error) = outputs.forget(site) {
+                return failed(self, host_failure(&error));
+            }
         }
         self.run(call, Phase::Propose, None, scan)?;
         let Some(outputs) = call.outputs.as_deref() else { return Ok(()) };
-        if let Some(failure) = outputs.untouched(site) {
-            return Err(failed(self, failure));
+        let found = match outputs.untouched(site) {
+            None if scan => outputs.scan(site),
+            found => Ok(found),
+        };
+        match found {
+            Ok(None) => Ok(()),
+            Ok(Some(failure)) => failed(self, failure),
+            Err(error) => failed(self, host_failure(&error)),
         }
-        if scan && let Some(failure) = outputs.scan(site).map_err(|error| failed(self, host_failure(&error)))? {
-            return Err(failed(self, failure));
-        }
-        Ok(())
     }
 
     /// Tells the strategy what came of a step. Does nothing where it does not listen.
@@ -105,7 +113,7 @@ impl Instance {
         if self.info.callable.record.observe.is_none() {
             return Ok(());
         }
-        self.check_call(call, "observe")?;
+        self.check_call(call, Phase::Observe)?;
         let scan = call.step < 3 || call.step.is_multiple_of(100);
         self.run(call, Phase::Observe, Some(outcome), scan)
     }
@@ -139,28 +147,31 @@ impl Instance {
     }
 
     /// Whether a call fits what the instance was prepared for.
-    fn check_call(&self, call: &Call<'_>, function: &'static str) -> Result<(), PluginError> {
-        let failed = |failure| Err(self.error(function, call.site, Some(call.step), failure));
-        if let Some(reason) = &self.poisoned {
-            return failed(Failure::Poisoned(reason.clone()));
+    #[inline]
+    fn check_call(&self, call: &Call<'_>, phase: Phase) -> Result<(), PluginError> {
+        let fits = self.poisoned.is_none()
+            && self.prepared.as_ref().is_some_and(|prepared| misfit(prepared, call, phase).is_none());
+        match fits {
+            true => Ok(()),
+            false => Err(self.refused(call, phase)),
         }
-        let Some(prepared) = &self.prepared else { return failed(Failure::Unprepared) };
-        let (sites, parameters) = (call.tape.graph().sites.len(), call.tape.graph().parameter_count());
-        if call.tape.batch() != prepared.batch || sites != prepared.sites.len() || call.theta.len() != parameters {
-            let text = format!("it was prepared for a batch of {} and {} sites", prepared.batch, prepared.sites.len());
-            return failed(Failure::Host(text));
-        }
-        let fits = match (function, prepared.plan.call_mode) {
-            ("observe", _) | (_, CallMode::Model) => call.site.is_none(),
-            (_, CallMode::Layer) => call.site.is_some_and(|site| site < sites),
+    }
+
+    /// Why a call does not fit.
+    #[cold]
+    fn refused(&self, call: &Call<'_>, phase: Phase) -> PluginError {
+        let failure = match (&self.poisoned, &self.prepared) {
+            (Some(reason), _) => Failure::Poisoned(reason.clone()),
+            (None, None) => Failure::Unprepared,
+            (None, Some(prepared)) => Failure::Host(match misfit(prepared, call, phase) {
+                Some(Misfit::Site) => format!("site {:?} in call mode {:?}", call.site, prepared.plan.call_mode),
+                Some(Misfit::Outputs) => "the call has no outputs".into(),
+                _ => {
+                    format!("it was prepared for a batch of {} and {} sites", prepared.batch, prepared.sites.len())
+                }
+            }),
         };
-        if !fits {
-            return failed(Failure::Host(format!("site {:?} in call mode {:?}", call.site, prepared.plan.call_mode)));
-        }
-        if call.outputs.is_none() && function == "propose" && prepared.plan.kind != Kind::Search {
-            return failed(Failure::Host("the call has no outputs".into()));
-        }
-        Ok(())
+        self.error(phase.name(), call.site, Some(call.step), failure)
     }
 
     /// Runs `propose` or `observe` and looks for damage: the plugin's status, or what was damaged.
@@ -171,10 +182,10 @@ impl Instance {
         outcome: Option<&Outcome<'_>>,
         scan: bool,
     ) -> Result<(), PluginError> {
-        let function = if phase == Phase::Propose { "propose" } else { "observe" };
+        let function = phase.name();
         let (site, step_number) = (call.site, call.step);
-        let failed = |this: &Self, failure| this.error(function, site, Some(step_number), failure);
-        let Some(prepared) = &self.prepared else { return Err(failed(self, Failure::Unprepared)) };
+        let failed = |this: &Self, failure| Err(this.error(function, site, Some(step_number), failure));
+        let Some(prepared) = &self.prepared else { return failed(self, Failure::Unprepared) };
         self.generation = self.generation % (u32::MAX - 1) + 1;
         let outcome = outcome.map(|outcome| gw_outcome {
             struct_size: size_of::<gw_outcome>() as u64,
@@ -192,6 +203,9 @@ impl Instance {
             batch: prepared.batch as u64,
             progress: call.progress,
             oracle_budget: prepared.plan.oracle_budget,
+            signals: ptr::null(),
+            inputs: ptr::null(),
+            inputs_count: 0,
         };
         let (strategy, raw) = (&self.info.callable.record, self.raw);
         let (code, input) = {
@@ -200,6 +214,12 @@ impl Instance {
             let mut state = State::new(call, phase, prepared, handles, &mut self.scratch, &self.context);
             state.draws = self.draws.as_ref();
             state.scan = scan;
+            if phase == Phase::Propose
+                && site.is_some()
+                && let Err(problem) = self.given.hand_out(&mut state, &mut record)
+            {
+                return failed(self, Failure::Host(problem.into_text()));
+            }
             let code = self.context.during(&mut state, |ctx: *mut gw_context| {
                 record.ctx = ctx;
                 enter(&mut self.error_record, &self.context, function, |err| {
@@ -213,22 +233,39 @@ impl Instance {
                 })
             });
             let input = state.changed_input();
+            self.given.take_back(&state);
             state.handles.keep();
             (code, input)
         };
-        self.scratch.clear();
-        let found = damage(call.outputs.as_deref(), site, prepared);
-        let status = self.answer(function, site, Some(step_number), code);
-        // What damaged memory comes first: it stops the run whatever the plugin says.
-        let failure = match (found, input) {
-            (Ok(None), None) => return status,
+        self.scratch.end();
+        let whole = call.outputs.as_deref().is_none_or(|outputs| outputs.intact(site))
+            && prepared.persistent.iter().all(|(_, guarded)| guarded.intact() == Some(true));
+        match whole && input.is_none() {
+            true => self.answer(function, site, Some(step_number), code),
+            false => self.damaged(call, function, code, input),
+        }
+    }
+
+    /// What a call left that damaged memory, or may have: it comes first and stops the run, whatever the plugin's status says.
+    #[cold]
+    fn damaged(
+        &mut self,
+        call: &Call<'_>,
+        function: &'static str,
+        code: i32,
+        input: Option<String>,
+    ) -> Result<(), PluginError> {
+        let (site, step) = (call.site, Some(call.step));
+        let Some(prepared) = &self.prepared else { return Err(self.error(function, site, step, Failure::Unprepared)) };
+        let failure = match (damage(call.outputs.as_deref(), site, prepared), input) {
+            (Ok(None), None) => return self.answer(function, site, step, code),
             (Ok(Some(failure)), _) => failure,
             (Ok(None), Some(input)) => Failure::InputWritten { input },
-            (Err(error), _) => return Err(failed(self, host_failure(&error))),
+            (Err(error), _) => return Err(self.error(function, site, step, host_failure(&error))),
         };
         self.untrusted = true;
         self.poisoned = Some(failure.to_string());
-        Err(failed(self, failure))
+        Err(self.error(function, site, step, failure))
     }
 
     /// Calls a function of the plugin, with an error record and the floating-point mode looked after.
@@ -247,7 +284,8 @@ impl Instance {
         self.answer(function, site, step, code)
     }
 
-    /// What the plugin's status and its error record say. An instance that panicked is not called again.
+    /// What the plugin's status and its error record say.
+    #[inline]
     fn answer(
         &mut self,
         function: &'static str,
@@ -255,8 +293,19 @@ impl Instance {
         step: Option<u64>,
         code: i32,
     ) -> Result<(), PluginError> {
+        if code == abi::GW_OK { Ok(()) } else { self.failed(function, site, step, code) }
+    }
+
+    /// What a status other than `GW_OK` and the error record say. An instance that panicked is not called again.
+    #[cold]
+    fn failed(
+        &mut self,
+        function: &'static str,
+        site: Option<usize>,
+        step: Option<u64>,
+        code: i32,
+    ) -> Result<(), PluginError> {
         match code {
-            abi::GW_OK => Ok(()),
             abi::GW_PANIC => {
                 let text = error_text(&self.error_record);
                 self.poisoned = Some(text.clone());
@@ -290,6 +339,35 @@ impl Drop for Instance {
             unsafe { destroy(self.raw) };
         }
     }
+}
+
+/// What of a call is not as the instance was prepared for.
+enum Misfit {
+    Model,
+    Site,
+    Outputs,
+}
+
+#[inline]
+fn misfit(prepared: &Prepared, call: &Call<'_>, phase: Phase) -> Option<Misfit> {
+    let graph = call.tape.graph();
+    let sites = graph.sites.len();
+    if call.tape.batch() != prepared.batch
+        || sites != prepared.sites.len()
+        || call.theta.len() != graph.parameter_count()
+    {
+        return Some(Misfit::Model);
+    }
+    let proposes = phase == Phase::Propose;
+    let fits = match prepared.plan.call_mode {
+        CallMode::Layer if proposes => call.site.is_some_and(|site| site < sites),
+        _ => call.site.is_none(),
+    };
+    if !fits {
+        return Some(Misfit::Site);
+    }
+    let missing = call.outputs.is_none() && proposes && prepared.plan.kind != Kind::Search;
+    missing.then_some(Misfit::Outputs)
 }
 
 /// Runs a call into the plugin: a cleared error record for it, and the floating-point mode put back after it.

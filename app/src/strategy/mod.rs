@@ -20,6 +20,7 @@ mod events;
 mod failure;
 mod fit;
 mod fpmode;
+mod given;
 mod grants;
 mod guarded;
 mod handles;
@@ -37,6 +38,7 @@ pub mod probe;
 mod read;
 mod records;
 mod refusal;
+mod scratch;
 mod services;
 mod sites;
 #[cfg(test)]

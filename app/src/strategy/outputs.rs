@@ -234,6 +234,12 @@ impl Outputs {
         Some(&slot.matrix)
     }
 
+    /// Kind `signal`: E_l of every guess at `site`, and where to take note that it was written.
+    #[inline]
+    pub(super) fn signals_at(&self, site: usize) -> impl Iterator<Item = (&Tensor, &Cell<bool>)> {
+        self.slots[site].iter().map(|slot| (&slot.matrix, &slot.asked))
+    }
+
     /// Takes a seed; whether there is a place for it.
     pub(super) fn set_seed(&self, site: usize, guess: usize, seed: u64) -> bool {
         match self.seeds.get(guess).and_then(|seeds| seeds.get(site)) {
@@ -259,21 +265,29 @@ impl Outputs {
         }
     }
 
-    /// Before a call for `site` (all when `None`): nothing is asked for yet; with `scan` nothing is written.
-    pub(super) fn begin(&mut self, site: Option<usize>, scan: bool) -> Result<()> {
+    /// Before a call for `site` (all when `None`): nothing is asked for yet.
+    #[inline]
+    pub(super) fn begin(&mut self, site: Option<usize>) {
         for index in self.range(site) {
             self.slots[index].iter().for_each(|slot| slot.asked.set(false));
             self.seeds.iter().for_each(|seeds| seeds[index].set(None));
         }
-        if scan {
-            for buffer in self.buffers[self.range(site)].iter().flatten() {
-                buffer.guarded.forget()?;
-            }
-        }
-        Ok(())
     }
 
-    /// After a call for `site` (all when `None`): every redzone of what it could write whole.
+    /// Before a call for `site` (all when `None`) whose outputs are scanned: nothing is written.
+    #[cold]
+    pub(super) fn forget(&mut self, site: Option<usize>) -> Result<()> {
+        self.buffers[self.range(site)].iter().flatten().try_for_each(|buffer| buffer.guarded.forget())
+    }
+
+    /// After a call for `site` (all when `None`): whether every redzone of what it could write is seen to be whole.
+    #[inline]
+    pub(super) fn intact(&self, site: Option<usize>) -> bool {
+        self.buffers[self.range(site)].iter().flatten().all(|buffer| buffer.guarded.intact() == Some(true))
+    }
+
+    /// After a call for `site` (all when `None`): the first redzone of what it could write that is not whole.
+    #[cold]
     pub(super) fn redzones(&self, site: Option<usize>) -> Result<Option<Failure>> {
         for index in self.range(site) {
             for buffer in &self.buffers[index] {
@@ -288,7 +302,17 @@ impl Outputs {
     }
 
     /// After a call for `site`: every output was asked for and every seed set.
+    #[inline]
     pub(super) fn untouched(&self, site: Option<usize>) -> Option<Failure> {
+        let mut slots = self.slots[self.range(site)].iter().flatten();
+        match self.seeds.is_empty() && slots.all(|slot| slot.asked.get()) {
+            true => None,
+            false => self.unwritten(site),
+        }
+    }
+
+    #[cold]
+    fn unwritten(&self, site: Option<usize>) -> Option<Failure> {
         let unwritten = |output, site: usize, guess| {
             Some(Failure::Unwritten { output, site: self.sites[site].name.clone(), guess, at: None })
         };
@@ -329,6 +353,7 @@ impl Outputs {
         Ok(None)
     }
 
+    #[inline]
     fn range(&self, site: Option<usize>) -> std::ops::Range<usize> {
         match site {
             Some(site) => site..site + 1,

@@ -4,6 +4,7 @@
 use super::context::{Context, Prepared, ready};
 use super::failure::{Failure, PluginError};
 use super::fit::{sensible, target};
+use super::given::Given;
 use super::grants::Offer;
 use super::guarded::Guarded;
 use super::host;
@@ -13,6 +14,7 @@ use super::outputs::Outputs;
 use super::params::Params;
 use super::plan::{Plan, default_plan, read_plan};
 use super::records::{parameter, site_record};
+use super::scratch::Kept;
 use super::services::ops::unmade;
 use super::sites::{SiteView, sites};
 use crate::estimate::cost;
@@ -67,7 +69,8 @@ impl Instance {
             draws: None,
             sites: Arc::new([]),
             handles: Vec::new(),
-            scratch: Vec::new(),
+            given: Given::default(),
+            scratch: Kept::default(),
             error_record: Box::new(gw_error::empty()),
         };
         let mut raw = ptr::null_mut();
@@ -139,6 +142,8 @@ impl Instance {
         let ones = ones(&views, &plan, tape).map_err(broken)?;
         let clear = (0..views.len()).map(|site| unmade(tape, site, ready(graph, site)).is_none()).collect();
         self.context.set_cancelled(&run.cancelled);
+        self.given = Given::new(&plan, run.guesses);
+        self.scratch = Kept::default();
         self.sites = Arc::clone(&views);
         self.handles = std::iter::repeat_with(Vec::new).take(views.len() + 2).collect();
         self.prepared = Some(Prepared {

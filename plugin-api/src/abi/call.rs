@@ -159,15 +159,18 @@ impl<'s> Call<'s> {
     ///
     /// # Safety
     /// `ctx` is the context of a call that lasts at least as long as `'s`, or null where only `log` is used.
+    #[inline]
     pub(crate) unsafe fn new(tables: &'s Tables, ctx: *mut gw_context, error: &'s RefCell<gw_error>) -> Self {
         Self { tables, ctx, error, call: PhantomData }
     }
 
+    #[inline]
     pub(crate) fn input(&self, role: u32, site: u32, index: u32) -> Result<gw_tensor> {
         let mut out = GW_NO_TENSOR;
         tensors!(self, input(role, site, index, &mut out)).map(|()| out)
     }
 
+    #[inline]
     pub(crate) fn output(&self, output: u32, site: u32, guess: u32) -> Result<gw_tensor> {
         let mut out = GW_NO_TENSOR;
         tensors!(self, output(output, site, guess, &mut out)).map(|()| out)
@@ -187,6 +190,7 @@ impl<'s> Call<'s> {
         tensors!(self, shape(tensor, &mut rows, &mut columns)).map(|()| [rows as usize, columns as usize])
     }
 
+    #[inline]
     pub(crate) fn reshape(&self, tensor: gw_tensor, rows: usize, columns: usize) -> Result<gw_tensor> {
         let mut out = GW_NO_TENSOR;
         tensors!(self, reshape(tensor, rows as u64, columns as u64, &mut out)).map(|()| out)
@@ -226,6 +230,7 @@ impl<'s> Call<'s> {
         Ok((data, count))
     }
 
+    #[inline]
     pub(crate) fn matmul(
         &self,
         dst: gw_tensor,
@@ -237,10 +242,12 @@ impl<'s> Call<'s> {
         ops!(self, matmul(dst, alpha, a, a_transposed.into(), b, b_transposed.into(), beta))
     }
 
+    #[inline]
     pub(crate) fn pull_back(&self, site: u32, signals: &[gw_tensor], dst: gw_tensor) -> Result {
         ops!(self, pull_back(site, signals.as_ptr(), signals.len() as u64, dst))
     }
 
+    #[inline]
     pub(crate) fn hadamard(&self, dst: gw_tensor, a: gw_tensor) -> Result {
         ops!(self, hadamard(dst, a))
     }
@@ -306,6 +313,7 @@ impl<'s> Call<'s> {
         ops!(self, svd(a, u, s, v))
     }
 
+    #[inline]
     pub(crate) fn random_fill(&self, dst: gw_tensor, kind: u32, scale: f64, (site, guess, draw): Key) -> Result {
         call!(self, rng: gw_rng, GW_EXT_RNG, fill(dst, kind, scale, site, guess, draw))
     }
@@ -335,6 +343,7 @@ impl<'s> Call<'s> {
         call!(self, oracle: gw_oracle, GW_EXT_ORACLE, logit_tangent(moved.as_ptr(), moved.len() as u64, dst))
     }
 
+    #[inline]
     pub(crate) fn scratch(&self, rows: usize, columns: usize) -> Result<gw_tensor> {
         let mut out = GW_NO_TENSOR;
         call!(self, scratch: gw_scratch, GW_EXT_SCRATCH, matrix(rows as u64, columns as u64, &mut out)).map(|()| out)
@@ -399,6 +408,9 @@ mod tests {
             batch: 5,
             progress: 0.5,
             oracle_budget: 2.0,
+            signals: ptr::null(),
+            inputs: ptr::null(),
+            inputs_count: 0,
         };
         // SAFETY: a valid record.
         unsafe {

@@ -45,6 +45,14 @@ pub struct gw_step {
     pub progress: f64,
     /// Forward equivalents left for oracles in this step.
     pub oracle_budget: f64,
+    /// In `propose` of kind `signal` in mode `layer`: what `output` would give for `GW_OUT_SIGNAL` of each guess at the site.
+    /// Null in other calls.
+    pub signals: *const gw_tensor,
+    /// In `propose` in mode `layer`: by role, what `input` would give for the site, or `GW_NO_TENSOR` where it is to be asked.
+    /// Null in other calls.
+    pub inputs: *const gw_tensor,
+    /// Handles at `inputs`.
+    pub inputs_count: u64,
 }
 
 /// Id of [`gw_tensors`]: always granted.

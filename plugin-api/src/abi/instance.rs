@@ -164,6 +164,22 @@ pub(crate) struct StepFacts {
     pub(crate) oracle_budget: f64,
 }
 
+/// What comes with a call for one site: the handles of its signals and of its inputs.
+fn given(services: &dyn Serve, facts: StepFacts) -> [Vec<gw_tensor>; 2] {
+    if facts.site == GW_ALL_SITES {
+        return Default::default();
+    }
+    let signals: Result<_> =
+        (0..facts.guesses).map(|guess| services.output(GW_OUT_SIGNAL, facts.site, guess)).collect();
+    let input = |role| match role {
+        GW_ROLE_PRE_ACTIVATION | GW_ROLE_DERIVATIVE | GW_ROLE_ACTIVATION => {
+            services.input(role, facts.site, 0).unwrap_or(GW_NO_TENSOR)
+        }
+        _ => GW_NO_TENSOR,
+    };
+    [signals.unwrap_or_default(), (0..GW_ROLE_COUNT).map(input).collect()]
+}
+
 unsafe extern "C" fn append(ctx: *mut c_void, bytes: *const u8, len: u64) -> i32 {
     // SAFETY: `ctx` is the vector that `Instance::save` passed; the bytes live during the call.
     match unsafe { (ctx.cast::<Vec<u8>>().as_mut(), array(bytes, len)) } {
@@ -297,9 +313,12 @@ impl Instance {
     fn call(
         services: &dyn Serve,
         facts: StepFacts,
+        given: &[Vec<gw_tensor>; 2],
         function: impl FnOnce(*const gw_step, *mut gw_error) -> i32,
     ) -> Result {
         let context = Context(services);
+        let [signals, inputs] = given;
+        let first = |handles: &[gw_tensor]| if handles.is_empty() { ptr::null() } else { handles.as_ptr() };
         let step = gw_step {
             struct_size: size_of::<gw_step>() as u64,
             ctx: (&raw const context).cast_mut().cast(),
@@ -309,6 +328,9 @@ impl Instance {
             batch: facts.batch,
             progress: facts.progress,
             oracle_budget: facts.oracle_budget,
+            signals: first(signals),
+            inputs: first(inputs),
+            inputs_count: inputs.len() as u64,
         };
         let mut error = gw_error::empty();
         outcome(function(&step, &mut error), &error)
@@ -317,7 +339,9 @@ impl Instance {
     pub(crate) fn propose(&mut self, services: &dyn Serve, facts: StepFacts) -> Result {
         let propose = self.record.0.propose.ok_or_else(|| absent("propose"))?;
         // SAFETY: step and context live during the call.
-        Self::call(services, facts, |step, error| unsafe { propose(self.pointer, step, error) })
+        Self::call(services, facts, &given(services, facts), |step, error| unsafe {
+            propose(self.pointer, step, error)
+        })
     }
 
     pub(crate) fn observe(
@@ -337,7 +361,9 @@ impl Instance {
             estimate_norm,
         };
         // SAFETY: step, context and outcome live during the call.
-        Self::call(services, facts, |step, error| unsafe { observe(self.pointer, step, &outcome, error) })
+        Self::call(services, facts, &Default::default(), |step, error| unsafe {
+            observe(self.pointer, step, &outcome, error)
+        })
     }
 
     pub(crate) fn reset(&mut self) -> Result {

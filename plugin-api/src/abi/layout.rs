@@ -106,8 +106,9 @@ layout! {
     gw_outcome: 40 { struct_size: 0, loss: 8, scalars: 16, scalars_count: 24, estimate_norm: 32 }
     gw_writer: 24 { struct_size: 0, ctx: 8, write: 16 }
     gw_host: 48 { struct_size: 0, abi_major: 8, abi_minor: 12, name: 16, ctx: 32, get_extension: 40 }
-    gw_step: 56 {
-        struct_size: 0, ctx: 8, step: 16, site: 24, guesses: 28, batch: 32, progress: 40, oracle_budget: 48,
+    gw_step: 80 {
+        struct_size: 0, ctx: 8, step: 16, site: 24, guesses: 28, batch: 32, progress: 40, oracle_budget: 48, signals: 56,
+        inputs: 64, inputs_count: 72,
     }
     gw_tensors: 72 {
         struct_size: 0, input: 8, output: 16, set_seed: 24, persistent: 32, shape: 40, reshape: 48, rows: 56, data: 64,

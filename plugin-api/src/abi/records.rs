@@ -6,7 +6,7 @@ use super::call::{Call, Tables, covered};
 use super::*;
 use crate::error::{Error, Result};
 use crate::model::{CallMode, Direction, Model, Plan, SignalAt, Site};
-use crate::step::{Facts, Step};
+use crate::step::{Facts, Given, Step};
 use crate::values::Value;
 use std::cell::RefCell;
 use std::mem::offset_of;
@@ -175,7 +175,17 @@ pub(super) unsafe fn read_step<'s>(
         if facts.site != GW_ALL_SITES && facts.site as usize >= model.sites.len() {
             return Err(Error::invalid(format!("site {} of {}", facts.site, model.sites.len())));
         }
-        Ok(Step::new(Call::new(tables, (*step).ctx, error), model, facts))
+        let given = Given {
+            signals: match covered!(step, gw_step, signals) {
+                Some(signals) if !signals.is_null() => slice::from_raw_parts(signals, facts.guesses as usize),
+                _ => &[],
+            },
+            inputs: match (covered!(step, gw_step, inputs), covered!(step, gw_step, inputs_count)) {
+                (Some(inputs), Some(count)) if !inputs.is_null() => slice::from_raw_parts(inputs, count as usize),
+                _ => &[],
+            },
+        };
+        Ok(Step::new(Call::new(tables, (*step).ctx, error), model, facts, given))
     }
 }
 

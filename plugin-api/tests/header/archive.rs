@@ -62,7 +62,7 @@ fn appending_is_allowed_and_everything_else_is_seen() {
     assert_eq!(breaks(&old, &old), Vec::<String>::new());
 
     let appended = text
-        .replace("    double oracle_budget;\n} gw_step;", "    double oracle_budget;\n    uint64_t more;\n} gw_step;")
+        .replace("    uint64_t inputs_count;\n} gw_step;", "    uint64_t inputs_count;\n    uint64_t more;\n} gw_step;")
         .replace("#define GW_ABI_MINOR 0", "#define GW_ABI_MINOR 1\n#define GW_ROLE_NEW 12")
         .replace("#define GW_ROLE_COUNT 12", "#define GW_ROLE_COUNT 13");
     assert_ne!(parse(&appended), old);

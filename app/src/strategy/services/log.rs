@@ -37,7 +37,7 @@ unsafe extern "C" fn write(ctx: *mut gw_context, level: u32, text: gw_str) -> i3
     };
     match catch_unwind(AssertUnwindSafe(keep)) {
         Ok(Ok(())) => abi::GW_OK,
-        Ok(Err(problem)) => problem.code,
+        Ok(Err(problem)) => problem.code(),
         Err(_) => abi::GW_ERROR,
     }
 }

@@ -18,51 +18,68 @@ use super::grants::Services;
 use guesswork_plugin::abi::{self, gw_context, gw_error};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Why a service says no. To make one is off the usual way, and kept out of it.
+/// Why a service says no: status, what was wrong and what was expected. To make one is off the usual way, and kept out of it;
+/// an answer without one is no longer than a pointer.
 #[derive(Debug)]
-pub(super) struct Problem {
-    /// Status.
-    pub code: i32,
-    /// What was wrong and what was expected.
-    pub text: String,
-}
+pub(super) struct Problem(Box<(i32, String)>);
 
 /// What a service answers.
 pub(super) type Reply<T> = Result<T, Problem>;
 
 impl Problem {
+    fn new(code: i32, text: String) -> Self {
+        Self(Box::new((code, text)))
+    }
+
+    /// Status.
+    pub fn code(&self) -> i32 {
+        self.0.0
+    }
+
+    /// What was wrong and what was expected.
+    pub fn into_text(self) -> String {
+        self.0.1
+    }
+
+    /// The host cannot do that here.
+    #[cold]
+    pub fn unsupported(text: impl Into<String>) -> Self {
+        Self::new(abi::GW_UNSUPPORTED, text.into())
+    }
+
     /// An argument is null, out of range or of the wrong shape.
     #[cold]
     pub fn invalid(text: impl Into<String>) -> Self {
-        Self { code: abi::GW_INVALID_ARGUMENT, text: text.into() }
+        Self::new(abi::GW_INVALID_ARGUMENT, text.into())
     }
 
     /// Something was not granted.
     #[cold]
     pub fn not_granted(text: impl Into<String>) -> Self {
-        Self { code: abi::GW_NOT_GRANTED, text: text.into() }
+        Self::new(abi::GW_NOT_GRANTED, text.into())
     }
 
     /// The call is not allowed now.
     #[cold]
     pub fn state(text: impl Into<String>) -> Self {
-        Self { code: abi::GW_WRONG_STATE, text: text.into() }
+        Self::new(abi::GW_WRONG_STATE, text.into())
     }
 
     /// The budget is used up.
     #[cold]
     pub fn budget(text: impl Into<String>) -> Self {
-        Self { code: abi::GW_BUDGET, text: text.into() }
+        Self::new(abi::GW_BUDGET, text.into())
     }
 
     /// It did not work.
     #[cold]
     pub fn failed(text: impl Into<String>) -> Self {
-        Self { code: abi::GW_ERROR, text: text.into() }
+        Self::new(abi::GW_ERROR, text.into())
     }
 }
 
 impl From<candle_core::Error> for Problem {
+    #[cold]
     fn from(error: candle_core::Error) -> Self {
         Self::failed(first_line(&error.to_string()))
     }
@@ -108,7 +125,7 @@ pub(super) unsafe fn serve(
 /// Tells the caller of a problem; returns its status.
 #[cold]
 unsafe fn refuse(err: *mut gw_error, name: &str, problem: Problem) -> i32 {
-    let Problem { code, text } = problem;
+    let (code, text) = *problem.0;
     let text = if text.starts_with(name) { text } else { format!("{name}: {text}") };
     // SAFETY: the caller's promise.
     unsafe { report(err, code, &text) };
@@ -119,12 +136,15 @@ unsafe fn refuse(err: *mut gw_error, name: &str, problem: Problem) -> i32 {
 #[inline]
 pub(super) fn granted(state: &State<'_>, needed: Needed) -> Reply<()> {
     match needed {
-        Some(service) if !state.prepared.plan.services.has(service) => {
-            let name = Services::name(service);
-            Err(Problem::not_granted(format!("gw.{name}/1 was not granted; name it among the strategy's services")))
-        }
+        Some(service) if !state.prepared.plan.services.has(service) => Err(ungranted(service)),
         _ => Ok(()),
     }
+}
+
+#[cold]
+fn ungranted(service: u32) -> Problem {
+    let name = Services::name(service);
+    Problem::not_granted(format!("gw.{name}/1 was not granted; name it among the strategy's services"))
 }
 
 /// Fills the caller's error record, as far as the caller knows it.

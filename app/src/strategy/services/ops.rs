@@ -172,13 +172,13 @@ unsafe extern "C" fn pull_back(
         let to = state.handles.writable(dst)?;
         let (rows, width) = to.extents;
         let block = state.tape.batch() * view.rows_per_example;
-        if width != view.width || rows == 0 || rows % block != 0 {
+        if width != view.width || rows == 0 || (rows != block && rows % block != 0) {
             let (name, n) = (&view.name, view.width);
             let text =
                 format!("the destination is {rows}×{width}, expected {block}×{n} of site `{name}`, or blocks of that");
             return Err(Problem::invalid(text));
         }
-        let stack = rows / block;
+        let stack = if rows == block { 1 } else { rows / block };
         let signal = |handle: gw_tensor, next: u32| {
             let signal = source(state, to, handle)?;
             let next = &sites[next as usize];

@@ -4,7 +4,7 @@
 use super::{Problem, Reply, serve};
 use crate::kernel::{self, Draw, DrawKey};
 use crate::strategy::context::State;
-use crate::strategy::draws::{DrawKind, DrawPlace};
+use crate::strategy::draws::{DrawKind, DrawPlace, Draws};
 use candle_core::{DType, Tensor};
 use guesswork_plugin::abi::{self, gw_context, gw_error, gw_rng, gw_tensor};
 
@@ -27,18 +27,24 @@ fn kind_of(kind: u32) -> Reply<(Draw, DrawKind)> {
 }
 
 /// The key of a draw of this step.
+#[inline]
 fn key(state: &State<'_>, site: u32, guess: u32, draw: u32) -> Reply<DrawKey> {
     let number = if site == abi::GW_ALL_SITES { ALL_SITES } else { site };
-    if number > ALL_SITES || (number == ALL_SITES && site != abi::GW_ALL_SITES) {
-        return Err(Problem::invalid(format!("site is {site}, expected less than {ALL_SITES} or GW_ALL_SITES")));
-    }
-    for (name, value) in [("guess", guess), ("draw", draw)] {
-        if value > 0xffff {
-            return Err(Problem::invalid(format!("{name} is {value}, expected less than 65536")));
-        }
+    if number > ALL_SITES || (number == ALL_SITES && site != abi::GW_ALL_SITES) || guess.max(draw) > 0xffff {
+        return Err(beyond(site, guess, draw));
     }
     let (seed, instance, step) = (state.prepared.seed, state.prepared.instance, state.step);
     Ok(DrawKey { seed, instance, step, site: number, guess, draw })
+}
+
+/// Which number of a draw's place is beyond any key.
+#[cold]
+fn beyond(site: u32, guess: u32, draw: u32) -> Problem {
+    let (name, value) = if guess > 0xffff { ("guess", guess) } else { ("draw", draw) };
+    Problem::invalid(match value > 0xffff {
+        true => format!("{name} is {value}, expected less than 65536"),
+        false => format!("site is {site}, expected less than {ALL_SITES} or GW_ALL_SITES"),
+    })
 }
 
 /// The key of a categorical draw.
@@ -47,6 +53,7 @@ pub(super) fn categorical_key(state: &State<'_>, site: u32, guess: u32, draw: u3
 }
 
 /// The matrix that a test put in place of a draw; `None` when draws are not replaced.
+#[inline]
 pub(super) fn replaced<'a>(
     state: &State<'a>,
     kind: DrawKind,
@@ -54,8 +61,16 @@ pub(super) fn replaced<'a>(
     guess: u32,
     draw: u32,
 ) -> Reply<Option<&'a Tensor>> {
-    let Some(draws) = state.draws else { return Ok(None) };
-    match draws.get(&DrawPlace { kind, site, guess, draw }) {
+    match state.draws {
+        None => Ok(None),
+        Some(draws) => given(draws, DrawPlace { kind, site, guess, draw }),
+    }
+}
+
+#[cold]
+fn given(draws: &Draws, place: DrawPlace) -> Reply<Option<&Tensor>> {
+    let DrawPlace { kind, site, guess, draw } = place;
+    match draws.get(&place) {
         Some(tensor) => Ok(Some(tensor)),
         None => Err(Problem::failed(format!(
             "draws are replaced, but not {kind:?} of site {site}, guess {guess}, draw {draw}"

@@ -27,13 +27,11 @@ unsafe extern "C" fn matrix(
                 "a scratch matrix of {rows}×{columns}; expected 1 to {LARGEST} elements"
             )));
         };
-        let scratch = state.tape.arena().take(rows as usize, columns as usize)?;
-        out.put(state.handles.add(&scratch, true, Label::Scratch)?);
-        state.scratch.push(scratch);
-        let (before, planned) = (state.scratch_taken, state.prepared.plan.scratch);
-        state.scratch_taken += count as usize;
-        if planned > 0 && before <= planned && state.scratch_taken > planned {
-            let taken = state.scratch_taken;
+        let (before, planned) = (state.scratch.elements(), state.prepared.plan.scratch);
+        let scratch = state.scratch.take(state.tape.arena(), rows as usize, columns as usize)?;
+        out.put(state.handles.add(scratch, true, Label::Scratch)?);
+        let taken = before + count as usize;
+        if planned > 0 && before <= planned && taken > planned {
             let text = format!("{taken} elements of scratch were taken, the plan has {planned}");
             with_events(state.events, |events| events.message(Level::Debug, text));
         }

@@ -287,7 +287,7 @@ unsafe extern "C" fn data(ctx: *mut gw_context, tensor: gw_tensor, out: *mut DLT
                 Device::Metal(_) => "a Metal device",
             };
             let text = format!("the matrix lives on {device}, whose addresses are not given out; use gw.ops");
-            return Err(Problem { code: abi::GW_UNSUPPORTED, text });
+            return Err(Problem::unsupported(text));
         };
         let extents = entry.strided.get_or_insert_with(|| {
             let (rows, columns) = (rows as i64, columns as i64);
@@ -303,8 +303,7 @@ unsafe extern "C" fn data(ctx: *mut gw_context, tensor: gw_tensor, out: *mut DLT
             strides: extents[2..].as_ptr(),
             byte_offset: 0,
         });
-        if scan && !entry.writable && !entry.address_given {
-            entry.address_given = true;
+        if entry.give_address() && scan && !entry.writable {
             let watched = fingerprint(&entry.tensor).map(|hash| (entry.label, entry.tensor.clone(), hash));
             state.watched.extend(watched);
         }

@@ -171,3 +171,91 @@ fn destinations_may_be_neither_inputs_nor_overlap_but_may_be_neighbours() {
     assert_eq!(first, second);
     assert!(first.iter().flatten().any(|&value| value != 0.0));
 }
+
+/// A prepared probe in call mode `layer` and its call for `site`, with what `action` does in it.
+fn at_site(
+    guesses: usize,
+    site: usize,
+    mut action: impl FnMut(&Services, &gw_step) + 'static,
+) -> Result<(), PluginError> {
+    let model = Model::new(DType::F64);
+    let (mut instance, mut outputs) = probe_with(&model, guesses, |_| {});
+    let ran = Rc::new(Cell::new(0));
+    let count = Rc::clone(&ran);
+    probe::on_propose(move |step, _| {
+        action(&services(), step);
+        count.set(count.get() + 1);
+        abi::GW_OK
+    });
+    // Twice: the second call finds what the first left.
+    let result =
+        [0, 4].into_iter().try_for_each(|step| instance.propose(&mut call(&model, step, Some(site), &mut outputs)));
+    assert!(ran.get() == 2 || result.is_err());
+    result
+}
+
+/// The handles that come with a call.
+fn given(step: &gw_step) -> (&[gw_tensor], &[gw_tensor]) {
+    // SAFETY: the host's arrays, one signal a guess.
+    unsafe {
+        (
+            std::slice::from_raw_parts(step.signals, step.guesses as usize),
+            std::slice::from_raw_parts(step.inputs, step.inputs_count as usize),
+        )
+    }
+}
+
+#[test]
+fn what_comes_with_a_call_is_what_would_be_given_when_asked_for() {
+    for site in [0, 1] {
+        at_site(2, site, move |services, step| {
+            let (signals, inputs) = given(step);
+            assert_eq!(inputs.len(), abi::GW_ROLE_COUNT as usize);
+            let address = |handle| services.data(step.ctx, handle).unwrap().data.addr();
+            for (guess, &signal) in signals.iter().enumerate() {
+                let asked = services.output(step.ctx, site as u32, guess as u32).unwrap();
+                assert_eq!(address(signal), address(asked));
+                services.fill(step.ctx, signal, 0.5).unwrap();
+            }
+            for (role, &input) in inputs.iter().enumerate() {
+                // The probe needs these and the weight, which must be asked for.
+                let comes = [abi::GW_ROLE_PRE_ACTIVATION, abi::GW_ROLE_DERIVATIVE].contains(&(role as u32));
+                assert_eq!(input != GW_NO_TENSOR, comes, "role {role}");
+                if comes {
+                    assert_eq!(address(input), address(services.input(step.ctx, role as u32, site as u32).unwrap()));
+                    assert_eq!(services.fill(step.ctx, input, 0.5).unwrap_err().0, abi::GW_INVALID_ARGUMENT);
+                }
+            }
+        })
+        .unwrap();
+    }
+    during_propose(|_, step| assert!(step.signals.is_null() && step.inputs.is_null() && step.inputs_count == 0))
+        .unwrap();
+}
+
+#[test]
+fn a_signal_that_came_with_the_call_counts_as_written_when_something_could_have_written_it() {
+    let failure = |action: fn(&Services, &gw_step, gw_tensor)| {
+        let result = at_site(2, 0, move |services, step| {
+            let (signals, _) = given(step);
+            services.fill(step.ctx, signals[0], 0.0).unwrap();
+            action(services, step, signals[1]);
+        });
+        result.err().map(|error| error.failure)
+    };
+    let unwritten = Some(Failure::Unwritten { output: "signal", site: "fc1".into(), guess: 1, at: None });
+    assert_eq!(failure(|_, _, _| ()), unwritten);
+    assert_eq!(failure(|services, step, signal| drop(services.shape(step.ctx, signal))), unwritten);
+    assert_eq!(failure(|services, step, signal| services.fill(step.ctx, signal, 1.0).unwrap()), None);
+    let through_rows = |services: &Services, step: &gw_step, signal| {
+        let rows = services.rows(step.ctx, signal, 0, BATCH as u64).unwrap();
+        services.fill(step.ctx, rows, 1.0).unwrap();
+    };
+    assert_eq!(failure(through_rows), None);
+    let through_memory = |services: &Services, step: &gw_step, signal| {
+        let data = services.data(step.ctx, signal).unwrap().data.cast::<f64>();
+        // SAFETY: the signal of site 0, B × 4 numbers.
+        (0..BATCH * 4).for_each(|index| unsafe { data.add(index).write(2.0) });
+    };
+    assert_eq!(failure(through_memory), None);
+}
