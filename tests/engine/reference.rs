@@ -136,6 +136,17 @@ pub fn image_rows(images: &Tensor) -> Tensor {
 }
 
 impl Golden {
+    /// The tape once more, with S_l of every site kept.
+    pub fn kept(&self) -> Tape {
+        let tape = &self.tape;
+        let kept = Tape::new(Arc::clone(tape.graph()), tape.batch(), tape.dtype(), tape.device()).unwrap();
+        kept.keep_pre_activations().unwrap();
+        let data = self.reference.get("x");
+        kept.forward(self.network.theta(), &data, None, |_| Ok::<_, candle_core::Error>(())).unwrap();
+        assert!((0..kept.graph().sites.len()).all(|site| kept.keeps_pre_activation(site)));
+        kept
+    }
+
     /// The perceptron of `mlp_NAME.safetensors`.
     pub fn mlp(name: &str, activation: ActivationSpec) -> Self {
         let reference = Reference::open(&format!("mlp_{name}"));

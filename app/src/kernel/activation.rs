@@ -75,15 +75,50 @@ wide! {
     }
 }
 
-/// `x ← φ(s)`, `m ← φ'(s)`.
+wide! {
+    fn overwrite_pass<T: Real>(kind: Activation, x: &mut [T], m: &mut [T]) {
+        overwrite(kind, x, m);
+    }
+}
+
+/// `x ← φ(x)`, `m ← φ'(x)`, a group at a time: each is read before it is written.
+#[inline(always)]
+pub(super) fn overwrite<T: Real>(kind: Activation, x: &mut [T], m: &mut [T]) {
+    let (x, m) = overwrite_groups::<16, T>(kind, x, m);
+    let (x, m) = overwrite_groups::<8, T>(kind, x, m);
+    overwrite_groups::<1, T>(kind, x, m);
+}
+
+/// [`overwrite`] for the groups of `N`; returns what is left.
+#[inline(always)]
+fn overwrite_groups<'a, const N: usize, T: Real>(
+    kind: Activation,
+    x: &'a mut [T],
+    m: &'a mut [T],
+) -> (&'a mut [T], &'a mut [T]) {
+    let ((xs, x), (ms, m)) = (x.as_chunks_mut::<N>(), m.as_chunks_mut::<N>());
+    for (x, m) in xs.iter_mut().zip(ms) {
+        let (mut made, mut slope) = ([T::ZERO; N], [T::ZERO; N]);
+        activate(kind, &*x, &mut made, &mut slope);
+        (*x, *m) = (made, slope);
+    }
+    (x, m)
+}
+
+/// `x ← φ(s)`, `m ← φ'(s)`; `x` may be `s` itself.
 ///
 /// # Errors
-/// When the extents or types differ, or two operands share a storage.
+/// When the extents or types differ, or two operands share a storage otherwise.
 pub fn activation(kind: Activation, s: &Tensor, x: &Tensor, m: &Tensor) -> Result<()> {
     same_shape("activation", x, s)?;
     same_shape("activation", m, s)?;
     if general::takes(x) {
         return general::activation(kind, s, x, m);
+    }
+    if x.id() == s.id() {
+        return on_real!(x, T => update::<T, _, 2, 0>("activation", [x, m], [], |[x, m], []| {
+            pairs(x, m, |_, x, m| overwrite_pass(kind, x, m));
+        }));
     }
     on_real!(x, T => update::<T, _, 2, 1>("activation", [x, m], [s], |[x, m], [s]| {
         pairs(x, m, |start, x, m| activation_pass(kind, &s[start..start + x.len()], x, m));

@@ -153,7 +153,7 @@ pub struct Activated<'a> {
     pub m: &'a Tensor,
 }
 
-/// `y ← x·Wᵀ + 1·biasᵀ` in one pass over y, with the activation of y, and against the same packed W `dy ← dx·Wᵀ` where
+/// `y ← x·Wᵀ + 1·biasᵀ` in one pass over y, with the activation of y, which may overwrite y, and against the same packed W `dy ← dx·Wᵀ` where
 /// `tangent` is `(dy, dx)`.
 ///
 /// # Errors
@@ -194,7 +194,7 @@ pub fn affine(
             // SAFETY: as above.
             unsafe { product::product(rows, columns(weight), &Biased { bias }) };
         };
-        let made = |rows: &[Rows<T>], weight: &[T], bias: &[T], kind: Activation, [x, m]: [&mut [T]; 2]| {
+        let made = |rows: &[Rows<T>], weight: &[T], bias: &[T], kind: Activation, x: Option<&mut [T]>, m: &mut [T]| {
             // SAFETY: as above; the activation's results are as large as y.
             unsafe { product::product(rows, columns(weight), &product::Activated::new(kind, bias, x, m)) };
         };
@@ -207,15 +207,26 @@ pub fn affine(
                     biased(&[block(y, x), block(dy, dx)], weight, bias);
                 })
             }
+            (Some(Activated { kind, x: to, m }), None) if to.id() == y.id() => {
+                update::<T, _, 2, 3>("affine", [y, m], [x, weight, bias], |[y, m], [x, weight, bias]| {
+                    made(&[block(y, x)], weight, bias, kind, None, m);
+                })
+            }
             (Some(Activated { kind, x: to, m }), None) => {
                 update::<T, _, 3, 3>("affine", [y, to, m], [x, weight, bias], |[y, to, m], [x, weight, bias]| {
-                    made(&[block(y, x)], weight, bias, kind, [to, m]);
+                    made(&[block(y, x)], weight, bias, kind, Some(to), m);
+                })
+            }
+            (Some(Activated { kind, x: to, m }), Some((dy, dx))) if to.id() == y.id() => {
+                let (dsts, srcs) = ([y, m, dy], [x, dx, weight, bias]);
+                update::<T, _, 3, 4>("affine", dsts, srcs, |[y, m, dy], [x, dx, weight, bias]| {
+                    made(&[block(y, x), block(dy, dx)], weight, bias, kind, None, m);
                 })
             }
             (Some(Activated { kind, x: to, m }), Some((dy, dx))) => {
                 let (dsts, srcs) = ([y, to, m, dy], [x, dx, weight, bias]);
                 update::<T, _, 4, 4>("affine", dsts, srcs, |[y, to, m, dy], [x, dx, weight, bias]| {
-                    made(&[block(y, x), block(dy, dx)], weight, bias, kind, [to, m]);
+                    made(&[block(y, x), block(dy, dx)], weight, bias, kind, Some(to), m);
                 })
             }
         }

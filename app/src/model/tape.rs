@@ -2,11 +2,14 @@
 //!
 //! A tape is planned once for an architecture and a batch size; a pass writes into its buffers and allocates nothing
 //! that is kept. Parameters are passed to every call, so the same tape serves θ and its perturbations.
+//!
+//! S_l is overwritten by X_l where nothing but the activation reads it, unless it is asked to be kept: a step then writes, and
+//! holds, two matrices a layer instead of three.
 
 use super::graph::{Graph, Source};
 use super::layer::At;
 use super::tangent::Tangents;
-use crate::kernel::{self, Activated, Arena};
+use crate::kernel::{self, Activated, Activation, Arena};
 use candle_core::{DType, Device, Result, Tensor, bail};
 use std::cell::{OnceCell, RefCell};
 use std::sync::Arc;
@@ -22,7 +25,10 @@ pub struct Tape {
     pub(super) dtype: DType,
     pub(super) device: Device,
     data: RefCell<Option<Tensor>>,
+    /// Of each node; that of a site that its activation overwrites is the activation's own.
     pub(super) values: Vec<Tensor>,
+    /// Memory of their own for the overwritten values, by node, once they are to be kept.
+    kept: OnceCell<Vec<Option<Tensor>>>,
     pub(super) saved: Vec<Vec<Tensor>>,
     pub(super) signals: OnceCell<Vec<Tensor>>,
     pub(super) tangents: RefCell<Tangents>,
@@ -36,12 +42,17 @@ impl Tape {
     /// When the device cannot allocate.
     pub fn new(graph: Arc<Graph>, batch: usize, dtype: DType, device: &Device) -> Result<Self> {
         let (mut values, mut saved) = (Vec::new(), Vec::new());
-        for node in &graph.nodes {
+        for (index, node) in graph.nodes.iter().enumerate().rev() {
             let inputs: Vec<_> = node.inputs.iter().map(|&source| extent(&graph, source)).collect();
-            values.push(Tensor::zeros((batch * node.extent.rows, node.extent.width), dtype, device)?);
+            values.push(match values.last() {
+                Some(next) if overwritten(&graph, index) => Tensor::clone(next),
+                _ => Tensor::zeros((batch * node.extent.rows, node.extent.width), dtype, device)?,
+            });
             let buffers = node.layer.saved(batch, &inputs);
             saved.push(buffers.iter().map(|shape| Tensor::zeros(shape, dtype, device)).collect::<Result<_>>()?);
         }
+        values.reverse();
+        saved.reverse();
         Ok(Self {
             graph,
             batch,
@@ -49,6 +60,7 @@ impl Tape {
             device: device.clone(),
             data: RefCell::new(None),
             values,
+            kept: OnceCell::new(),
             saved,
             signals: OnceCell::new(),
             tangents: RefCell::default(),
@@ -81,15 +93,33 @@ impl Tape {
         &self.arena
     }
 
+    /// From the next forward pass on every S_l is kept, in memory of its own.
+    ///
+    /// # Errors
+    /// When the device cannot allocate.
+    pub fn keep_pre_activations(&self) -> Result<()> {
+        if self.kept.get().is_none() {
+            let own = |node: usize| match overwritten(&self.graph, node) {
+                true => self.values[node].zeros_like().map(Some),
+                false => Ok(None),
+            };
+            let kept = (0..self.values.len()).map(own).collect::<Result<_>>()?;
+            self.kept.get_or_init(|| kept);
+        }
+        Ok(())
+    }
+
     /// Bytes that the forward pass keeps for tangents and adjoints.
     pub fn bytes(&self) -> usize {
-        let kept = self.values.iter().chain(self.saved.iter().flatten());
+        let own = (0..self.values.len()).filter(|&node| !overwritten(&self.graph, node)).map(|node| &self.values[node]);
+        let kept = own.chain(self.kept.get().into_iter().flatten().flatten()).chain(self.saved.iter().flatten());
         kept.map(Tensor::elem_count).sum::<usize>() * self.dtype.size_in_bytes()
     }
 
-    /// Output of `node`, (B·P) × n.
+    /// Output of `node`, (B·P) × n; of an S_l that is not kept only the extents hold.
     pub fn value(&self, node: usize) -> &Tensor {
-        &self.values[node]
+        let kept = self.kept.get().and_then(|kept| kept[node].as_ref());
+        kept.unwrap_or(&self.values[node])
     }
 
     /// What `node` saved in the forward pass.
@@ -107,9 +137,14 @@ impl Tape {
         self.graph.outputs.iter().map(|&node| &self.values[node]).collect()
     }
 
-    /// Pre-activation S_l of a site.
+    /// Pre-activation S_l of a site; see [`Tape::value`].
     pub fn pre_activation(&self, site: usize) -> &Tensor {
-        &self.values[self.graph.sites[site].node]
+        self.value(self.graph.sites[site].node)
+    }
+
+    /// Whether S_l of a site is there after a forward pass, and not overwritten by X_l.
+    pub fn keeps_pre_activation(&self, site: usize) -> bool {
+        self.kept.get().is_some() || !overwritten(&self.graph, self.graph.sites[site].node)
     }
 
     /// Activation X_l of a site: S_l where no activation follows.
@@ -133,7 +168,7 @@ impl Tape {
         let place = &self.graph.nodes[node];
         let value = |source: &Source| match *source {
             Source::Data => data,
-            Source::Node(earlier) => &self.values[earlier],
+            Source::Node(earlier) => self.value(earlier),
         };
         let (one, two);
         let x: &[&Tensor] = match place.inputs.as_slice() {
@@ -150,7 +185,7 @@ impl Tape {
         f(At {
             theta: &theta[place.first_parameter..place.first_parameter + place.parameters],
             x,
-            y: &self.values[node],
+            y: self.value(node),
             saved: &self.saved[node],
             batch: self.batch,
             arena: &self.arena,
@@ -187,7 +222,7 @@ impl Tape {
                 made = at_once.then_some(index + 1);
             }
             if let Some((matrix, scale)) = injected {
-                kernel::axpy(&self.values[index], scale, matrix)?;
+                kernel::axpy(self.value(index), scale, matrix)?;
             }
             if let Some(site) = node.site {
                 match self.graph.sites[site].activation {
@@ -209,6 +244,19 @@ impl Tape {
         let kind = self.graph.nodes[next].layer.activation()?;
         Some(Activated { kind, x: &self.values[next], m: self.saved[next].first()? })
     }
+}
+
+/// Whether the value of `node` is of no use once its activation, the next node, is made: nothing else reads it. What bends reads
+/// S_l for its second derivative, unless X_l tells it.
+fn overwritten(graph: &Graph, node: usize) -> bool {
+    let Some(next) = graph.nodes[node].site.and_then(|site| graph.sites[site].activation) else { return false };
+    let told = matches!(
+        graph.nodes[next].layer.activation(),
+        Some(Activation::Relu | Activation::LeakyRelu | Activation::Tanh)
+    );
+    let reads =
+        |reader: &super::graph::Node| reader.inputs.iter().filter(|&&source| source == Source::Node(node)).count();
+    told && next == node + 1 && !graph.outputs.contains(&node) && graph.nodes.iter().map(reads).sum::<usize>() == 1
 }
 
 fn extent(graph: &Graph, source: Source) -> super::layer::Extent {

@@ -41,7 +41,7 @@ impl Given {
         for &role in &self.roles {
             let tape = state.tape;
             let tensor = match role {
-                abi::GW_ROLE_PRE_ACTIVATION => Some(tape.pre_activation(site)),
+                abi::GW_ROLE_PRE_ACTIVATION => tape.keeps_pre_activation(site).then(|| tape.pre_activation(site)),
                 abi::GW_ROLE_ACTIVATION => Some(tape.activation(site)),
                 _ => tape.derivative(site).or(state.prepared.ones[site].as_ref()),
             };

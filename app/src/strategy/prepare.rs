@@ -140,6 +140,9 @@ impl Instance {
         let broken = |error: candle_core::Error| self.error("prepare", None, None, host_failure(&error));
         let persistent = self.persistent(&plan, tape).map_err(broken)?;
         let ones = ones(&views, &plan, tape).map_err(broken)?;
+        if granted.has(abi::GW_ROLE_PRE_ACTIVATION) {
+            tape.keep_pre_activations().map_err(broken)?;
+        }
         let clear = (0..views.len()).map(|site| unmade(tape, site, ready(graph, site)).is_none()).collect();
         self.context.set_cancelled(&run.cancelled);
         self.given = Given::new(&plan, run.guesses);

@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use super::{Finish, Place, Tiled, tile_extent};
-use crate::kernel::activation::{Activation, activate};
+use crate::kernel::activation::{Activation, overwrite};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -96,12 +96,13 @@ impl<T: Tiled> Finish<T> for Biased<'_, T> {
     }
 }
 
-/// As [`Biased`], and once the sums of the first matrix are complete X = φ(S) and M = φ'(S) beside them.
+/// As [`Biased`], and once the sums of the first matrix are complete X = φ(S) and M = φ'(S) beside them, or X in place of them.
 pub(in crate::kernel) struct Activated<'a, T> {
     bias: Biased<'a, T>,
     kind: Activation,
-    /// X and M, laid out as the first matrix.
-    results: [*mut T; 2],
+    /// X, where it has a place of its own, and M, laid out as the first matrix.
+    x: Option<*mut T>,
+    m: *mut T,
     columns: usize,
 }
 
@@ -110,9 +111,11 @@ unsafe impl<T: Tiled> Sync for Activated<'_, T> {}
 
 impl<'a, T: Tiled> Activated<'a, T> {
     /// # Safety
-    /// `x` and `m` must be as large as the first matrix of the product, apart from it, and unused until it is done.
-    pub(in crate::kernel) unsafe fn new(kind: Activation, bias: &'a [T], x: &mut [T], m: &mut [T]) -> Self {
-        Self { bias: Biased { bias }, kind, results: [x.as_mut_ptr(), m.as_mut_ptr()], columns: bias.len() }
+    /// `x`, where it is not the first matrix itself, and `m` must be as large as the first matrix of the product, apart from it,
+    /// and unused until it is done.
+    pub(in crate::kernel) unsafe fn new(kind: Activation, bias: &'a [T], x: Option<&mut [T]>, m: &mut [T]) -> Self {
+        let (x, m) = (x.map(|x| x.as_mut_ptr()), m.as_mut_ptr());
+        Self { bias: Biased { bias }, kind, x, m, columns: bias.len() }
     }
 }
 
@@ -123,29 +126,17 @@ impl<T: Tiled> Finish<T> for Activated<'_, T> {
         if at.last && at.block == 0 {
             let start = at.row * self.columns + at.column;
             // SAFETY: the row lies within the first matrix, which X and M are as large as; no other row is written here.
-            let [x, m] = self.results.map(|all| unsafe { std::slice::from_raw_parts_mut(all.add(start), c.len()) });
-            let (s, x, m) = activate_of::<16, T>(self.kind, c, x, m);
-            let (s, x, m) = activate_of::<8, T>(self.kind, s, x, m);
-            activate(self.kind, s, x, m);
+            let part = |all: *mut T| unsafe { std::slice::from_raw_parts_mut(all.add(start), c.len()) };
+            let (x, m) = (self.x.map(part), part(self.m));
+            match x {
+                Some(x) => {
+                    x.copy_from_slice(c);
+                    overwrite(self.kind, x, m);
+                }
+                None => overwrite(self.kind, c, m),
+            }
         }
     }
-}
-
-/// [`activate`] for the groups of `N`, each read before it is written; returns what is left.
-#[inline(always)]
-fn activate_of<'a, const N: usize, T: Tiled>(
-    kind: Activation,
-    s: &'a [T],
-    x: &'a mut [T],
-    m: &'a mut [T],
-) -> (&'a [T], &'a mut [T], &'a mut [T]) {
-    let ((groups, s), (xs, x), (ms, m)) = (s.as_chunks::<N>(), x.as_chunks_mut::<N>(), m.as_chunks_mut::<N>());
-    for ((s, x), m) in groups.iter().zip(xs).zip(ms) {
-        let (s, mut made, mut slope) = (*s, [T::ZERO; N], [T::ZERO; N]);
-        activate(kind, &s, &mut made, &mut slope);
-        (*x, *m) = (made, slope);
-    }
-    (s, x, m)
 }
 
 /// Columns of a tile whose squares are summed side by side; every tile has a multiple of them.

@@ -112,6 +112,7 @@ fn find<'a>(state: &State<'a>, role: u32, site: u32, index: u32) -> Reply<(Cow<'
                     let rows = tape.at(state.theta, node, |at| Ok(layer.rows(at).cloned()))?;
                     Cow::Owned(rows.ok_or_else(absent)?)
                 }
+                abi::GW_ROLE_PRE_ACTIVATION if !tape.keeps_pre_activation(number) => return Err(absent()),
                 abi::GW_ROLE_PRE_ACTIVATION => Cow::Borrowed(tape.pre_activation(number)),
                 abi::GW_ROLE_ACTIVATION => Cow::Borrowed(tape.activation(number)),
                 _ => match (tape.derivative(number), &prepared.ones[number]) {

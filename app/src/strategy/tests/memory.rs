@@ -1,6 +1,9 @@
 //! Handles, addresses and contexts: what a plugin may reach and what it may not.
 
 use super::*;
+use crate::model::{Extent, Network, Tape, build};
+use crate::workspace::{ActivationSpec, InitSpec, MlpSpec, ModelSpec};
+use candle_core::Device;
 
 #[test]
 fn the_pointer_a_plugin_sees_is_the_storage_s_own() {
@@ -258,4 +261,57 @@ fn a_signal_that_came_with_the_call_counts_as_written_when_something_could_have_
         (0..BATCH * 4).for_each(|index| unsafe { data.add(index).write(2.0) });
     };
     assert_eq!(failure(through_memory), None);
+}
+
+#[test]
+fn a_pre_activation_is_kept_for_whom_it_was_granted_and_else_not_given() {
+    let (dtype, device) = (DType::F64, Device::Cpu);
+    let spec =
+        MlpSpec { hidden: vec![4], activation: ActivationSpec::Relu, init: InitSpec::He, norm: false, residual: false };
+    let graph = Arc::new(build::build(&ModelSpec::Mlp(spec), Extent::dense(5), 3).unwrap());
+    let data = Tensor::ones((BATCH, 5), dtype, &device).unwrap();
+    let made = |prepared: bool| {
+        let tape = Tape::new(Arc::clone(&graph), BATCH, dtype, &device).unwrap();
+        let network = Network::new(Arc::clone(&graph), dtype, &device, 7).unwrap();
+        let model = Model { graph: Arc::clone(&graph), network, tape };
+        assert!(!model.tape.keeps_pre_activation(0) && model.tape.keeps_pre_activation(1));
+        let lean = model.tape.bytes();
+        let (instance, outputs) = probe_with(&model, 1, |_| {});
+        // S of the hidden layer in memory of its own.
+        assert_eq!(model.tape.bytes(), lean + BATCH * 4 * 8);
+        let model = if prepared {
+            model
+        } else {
+            Model { tape: Tape::new(Arc::clone(&graph), BATCH, dtype, &device).unwrap(), ..model }
+        };
+        let pass = |_| Ok::<_, candle_core::Error>(());
+        model.tape.forward(model.network.theta(), &data, None, pass).unwrap();
+        (model, instance, outputs)
+    };
+    for prepared in [true, false] {
+        let (model, mut instance, mut outputs) = made(prepared);
+        let weight = &model.network.theta()[0];
+        let expected = data.matmul(&weight.t().unwrap()).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap();
+        assert!(expected.iter().any(|&s| s < 0.0), "without a negative S this test shows nothing");
+        probe::on_propose(move |step, _| {
+            let services = services();
+            let (signals, inputs) = given(step);
+            services.fill(step.ctx, signals[0], 0.0).unwrap();
+            let handle = inputs[abi::GW_ROLE_PRE_ACTIVATION as usize];
+            assert_eq!(handle != GW_NO_TENSOR, prepared);
+            match services.input(step.ctx, abi::GW_ROLE_PRE_ACTIVATION, 0) {
+                Ok(asked) => {
+                    let data = |handle| services.data(step.ctx, handle).unwrap().data.cast::<f64>();
+                    assert_eq!(data(asked), data(handle));
+                    for (index, expected) in expected.iter().enumerate() {
+                        // SAFETY: S of the hidden layer, B × 4 numbers.
+                        assert!((unsafe { data(asked).add(index).read() } - expected).abs() < 1e-12);
+                    }
+                }
+                Err((code, text)) => assert!(!prepared && code == abi::GW_WRONG_STATE, "{text}"),
+            }
+            abi::GW_OK
+        });
+        instance.propose(&mut call(&model, 0, Some(0), &mut outputs)).unwrap();
+    }
 }

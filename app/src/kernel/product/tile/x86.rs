@@ -139,13 +139,30 @@ unit!(
 /// [`Unit::transpose`] of 16 × 16 f32 in registers: pairs of numbers, then of pairs, then of quarters of a vector.
 #[target_feature(enable = "avx512f")]
 fn transpose_wide(src: *const f32, stride: usize, rows: usize, dst: *mut f32, step: usize) {
-    let (pd, ps) = (|x| _mm512_castps_pd(x), |x| _mm512_castpd_ps(x));
     let zero = _mm512_setzero_ps();
-    let mut row = [zero; 16];
-    for (i, row) in row.iter_mut().enumerate().take(rows) {
-        // SAFETY: the caller promises `rows` rows of 16 numbers.
-        *row = unsafe { _mm512_loadu_ps(src.add(i * stride)) };
+    // Blocks and panels of whole height are loaded row by row into registers; another count goes through memory.
+    macro_rules! rows {
+        ($($i:literal)*) => {
+            // SAFETY: the caller promises `rows` rows of 16 numbers.
+            unsafe { [$(_mm512_loadu_ps(src.add($i * stride))),*] }
+        };
     }
+    let row: [__m512; 16] = match rows {
+        16 => rows!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15),
+        12 => {
+            let [a, b, c, d, e, f, g, h, i, j, k, l] = rows!(0 1 2 3 4 5 6 7 8 9 10 11);
+            [a, b, c, d, e, f, g, h, i, j, k, l, zero, zero, zero, zero]
+        }
+        _ => {
+            let mut row = [zero; 16];
+            for (i, row) in row.iter_mut().enumerate().take(rows) {
+                // SAFETY: as above.
+                *row = unsafe { _mm512_loadu_ps(src.add(i * stride)) };
+            }
+            row
+        }
+    };
+    let (pd, ps) = (|x| _mm512_castps_pd(x), |x| _mm512_castpd_ps(x));
     let mut pair = [zero; 16];
     for i in 0..8 {
         pair[2 * i] = _mm512_unpacklo_ps(row[2 * i], row[2 * i + 1]);
