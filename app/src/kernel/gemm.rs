@@ -153,8 +153,8 @@ pub struct Activated<'a> {
     pub m: &'a Tensor,
 }
 
-/// `y ← x·Wᵀ + 1·biasᵀ` in one pass over y, with the activation of y, which may overwrite y, and against the same packed W `dy ← dx·Wᵀ` where
-/// `tangent` is `(dy, dx)`.
+/// `y ← x·Wᵀ + 1·biasᵀ` in one pass over y, with the activation of y, which may overwrite y, and against the same packed W
+/// `dy ← dx·Wᵀ` where `tangent` is `(dy, dx)`.
 ///
 /// # Errors
 /// When the extents do not fit, or a destination shares its storage with another operand.
