@@ -25,53 +25,71 @@ pub enum Activation {
     Identity,
 }
 
-/// `x ← φ(s)`, `m ← φ'(s)`: compiled into the loop around it.
-#[inline(always)]
-pub(super) fn activate<T: Real>(kind: Activation, s: &[T], x: &mut [T], m: &mut [T]) {
-    let places = s.iter().zip(x).zip(m);
-    match kind {
-        Activation::Relu => {
-            for ((s, x), m) in places {
-                let positive = *s > T::ZERO;
-                // A NaN goes through, so that it is seen.
-                *x = if *s <= T::ZERO { T::ZERO } else { *s };
-                *m = if positive { T::ONE } else { T::ZERO };
+impl Activation {
+    /// Calls `run` with the function of one number that gives φ(s) and φ'(s): which it is, is asked once for a whole pass.
+    #[inline(always)]
+    fn dispatch<T: Real>(self, run: impl Pass<T>) {
+        match self {
+            // A NaN goes through, so that it is seen.
+            Self::Relu => {
+                run.with(|s| (if s <= T::ZERO { T::ZERO } else { s }, if s > T::ZERO { T::ONE } else { T::ZERO }))
             }
-        }
-        Activation::LeakyRelu => {
-            let leak = T::of(LEAK);
-            for ((s, x), m) in places {
-                let slope = if *s > T::ZERO { T::ONE } else { leak };
-                *x = slope * *s;
-                *m = slope;
-            }
-        }
-        Activation::Tanh => {
-            for ((s, x), m) in places {
-                let tanh = Real::tanh(*s);
-                *x = tanh;
-                *m = T::ONE - tanh * tanh;
-            }
-        }
-        Activation::Gelu => {
-            for ((s, x), m) in places {
+            Self::LeakyRelu => run.with(|s| {
+                let slope = if s > T::ZERO { T::ONE } else { T::of(LEAK) };
+                (slope * s, slope)
+            }),
+            Self::Tanh => run.with(|s| {
+                let tanh = Real::tanh(s);
+                (tanh, T::ONE - tanh * tanh)
+            }),
+            Self::Gelu => run.with(|s| {
                 let (cumulative, density) = s.normal_distribution();
-                *x = *s * cumulative;
-                *m = cumulative + *s * density;
-            }
+                (s * cumulative, cumulative + s * density)
+            }),
+            Self::Identity => run.with(|s| (s, T::ONE)),
         }
-        Activation::Identity => {
-            for ((s, x), m) in places {
-                *x = *s;
-                *m = T::ONE;
-            }
+    }
+}
+
+/// A pass over numbers, for a function that is known when it is compiled.
+trait Pass<T> {
+    fn with(self, f: impl Fn(T) -> (T, T));
+}
+
+/// `x ← φ(s)`, `m ← φ'(s)`.
+struct Apart<'a, T> {
+    s: &'a [T],
+    x: &'a mut [T],
+    m: &'a mut [T],
+}
+
+impl<T: Real> Pass<T> for Apart<'_, T> {
+    #[inline(always)]
+    fn with(self, f: impl Fn(T) -> (T, T)) {
+        for ((s, x), m) in self.s.iter().zip(self.x).zip(self.m) {
+            (*x, *m) = f(*s);
+        }
+    }
+}
+
+/// `x ← φ(x)`, `m ← φ'(x)`.
+struct InPlace<'a, T> {
+    x: &'a mut [T],
+    m: &'a mut [T],
+}
+
+impl<T: Real> Pass<T> for InPlace<'_, T> {
+    #[inline(always)]
+    fn with(self, f: impl Fn(T) -> (T, T)) {
+        for (x, m) in self.x.iter_mut().zip(self.m) {
+            (*x, *m) = f(*x);
         }
     }
 }
 
 wide! {
     fn activation_pass<T: Real>(kind: Activation, s: &[T], x: &mut [T], m: &mut [T]) {
-        activate(kind, s, x, m);
+        kind.dispatch(Apart { s, x, m });
     }
 }
 
@@ -81,28 +99,10 @@ wide! {
     }
 }
 
-/// `x ← φ(x)`, `m ← φ'(x)`, a group at a time: each is read before it is written.
+/// `x ← φ(x)`, `m ← φ'(x)`: compiled into the loop around it.
 #[inline(always)]
 pub(super) fn overwrite<T: Real>(kind: Activation, x: &mut [T], m: &mut [T]) {
-    let (x, m) = overwrite_groups::<16, T>(kind, x, m);
-    let (x, m) = overwrite_groups::<8, T>(kind, x, m);
-    overwrite_groups::<1, T>(kind, x, m);
-}
-
-/// [`overwrite`] for the groups of `N`; returns what is left.
-#[inline(always)]
-fn overwrite_groups<'a, const N: usize, T: Real>(
-    kind: Activation,
-    x: &'a mut [T],
-    m: &'a mut [T],
-) -> (&'a mut [T], &'a mut [T]) {
-    let ((xs, x), (ms, m)) = (x.as_chunks_mut::<N>(), m.as_chunks_mut::<N>());
-    for (x, m) in xs.iter_mut().zip(ms) {
-        let (mut made, mut slope) = ([T::ZERO; N], [T::ZERO; N]);
-        activate(kind, &*x, &mut made, &mut slope);
-        (*x, *m) = (made, slope);
-    }
-    (x, m)
+    kind.dispatch(InPlace { x, m });
 }
 
 /// `x ← φ(s)`, `m ← φ'(s)`; `x` may be `s` itself.

@@ -6,7 +6,7 @@
 use super::access::update;
 use super::general;
 use super::parallel::grains;
-use super::philox::{LANES, Words, philox, splitmix64};
+use super::philox::{self, LANES, philox, splitmix64};
 use super::real::{Real, on_real};
 use super::wide::wide;
 use candle_core::{Result, Tensor};
@@ -52,25 +52,35 @@ impl DrawKey {
     }
 }
 
-/// Numbers that one group of Philox blocks gives.
-const GROUP: usize = 4 * LANES;
+/// Words of two rows of Philox blocks, which become numbers side by side: neither waits for the other.
+pub(super) type Words = [philox::Words; 2];
+/// Numbers that they give.
+pub(super) const GROUP: usize = 2 * 4 * LANES;
+/// Groups whose words are computed before their numbers.
+const BATCH: usize = 4;
 /// Numbers that one thread draws at a time.
-const GRAIN: usize = 64 * GROUP;
+const GRAIN: usize = 32 * GROUP;
 
 wide! {
     /// Elements `start..` of the matrix, `start` a multiple of 4.
     fn draw_pass<T: Real>(kind: Draw, scale: f64, key: [u32; 2], counter: [u32; 3], start: u64, out: &mut [T]) {
+        // Words first, numbers then: each of the two loops is a row of rounds that do not wait for each other.
+        let mut words = [[[[0; LANES]; 4]; 2]; BATCH];
         let mut block = (start / 4) as u32;
-        let mut groups = out.chunks_exact_mut(GROUP);
-        for group in &mut groups {
-            T::draw_blocks(kind, scale, &philox(block, counter, key), group);
-            block = block.wrapping_add(LANES as u32);
-        }
-        let rest = groups.into_remainder();
-        if !rest.is_empty() {
-            let mut group = [T::ZERO; GROUP];
-            T::draw_blocks(kind, scale, &philox(block, counter, key), &mut group);
-            rest.copy_from_slice(&group[..rest.len()]);
+        for batch in out.chunks_mut(BATCH * GROUP) {
+            for words in words[..batch.len().div_ceil(GROUP)].as_flattened_mut() {
+                *words = philox(block, counter, key);
+                block = block.wrapping_add(LANES as u32);
+            }
+            let (groups, rest) = batch.as_chunks_mut::<GROUP>();
+            for (words, group) in words.iter().zip(&mut *groups) {
+                T::draw_blocks(kind, scale, words, group);
+            }
+            if !rest.is_empty() {
+                let mut group = [T::ZERO; GROUP];
+                T::draw_blocks(kind, scale, &words[groups.len()], &mut group);
+                rest.copy_from_slice(&group[..rest.len()]);
+            }
         }
     }
 }
@@ -115,85 +125,68 @@ pub fn draws(kind: Draw, key: DrawKey, start: u64, out: &mut [f64]) {
     draw_into(kind, 1.0, key, start, out);
 }
 
-/// Lane-wise numbers of `words` to their places: number j of a block is number j of each group of four.
+/// `f` of the four words of each block, block by block: with all four numbers of a block in one round the compiler
+/// interleaves them in registers.
 #[inline(always)]
-fn interleave<T: Copy>(numbers: &[[T; LANES]; 4], out: &mut [T]) {
-    for (lane, four) in out.chunks_exact_mut(4).enumerate().take(LANES) {
-        for (number, lanes) in four.iter_mut().zip(numbers) {
-            *number = lanes[lane];
-        }
+fn each_block<T: Copy>(words: &Words, out: &mut [T; GROUP], f: impl Fn([u32; 4]) -> [T; 4]) {
+    for lane in 0..LANES {
+        let four = |[a, b, c, d]: &philox::Words| f([a[lane], b[lane], c[lane], d[lane]]);
+        let (first, second) = (four(&words[0]), four(&words[1]));
+        let mut put = |place: usize, [a, b, c, d]: [T; 4]| {
+            (out[place], out[place + 1], out[place + 2], out[place + 3]) = (a, b, c, d);
+        };
+        put(4 * lane, first);
+        put(4 * (LANES + lane), second);
     }
 }
 
 /// [`Real::draw_blocks`] in double precision.
 #[inline(always)]
-pub(super) fn blocks_f64(kind: Draw, scale: f64, words: &Words, out: &mut [f64]) {
+pub(super) fn blocks_f64(kind: Draw, scale: f64, words: &Words, out: &mut [f64; GROUP]) {
     let uniform = |word: u32| (f64::from(word) + 0.5) * 2f64.powi(-32);
-    let mut numbers = [[0.0; LANES]; 4];
+    let normal = |[first, second]: [u32; 2]| {
+        let radius = (-2.0 * uniform(first).ln()).sqrt();
+        let (sin, cos) = (TAU * uniform(second)).sin_cos();
+        [scale * (radius * cos), scale * (radius * sin)]
+    };
     match kind {
-        Draw::Normal => {
-            for pair in [0, 2] {
-                for lane in 0..LANES {
-                    let radius = (-2.0 * uniform(words[pair][lane]).ln()).sqrt();
-                    let (sin, cos) = (TAU * uniform(words[pair + 1][lane])).sin_cos();
-                    numbers[pair][lane] = scale * (radius * cos);
-                    numbers[pair + 1][lane] = scale * (radius * sin);
-                }
-            }
-        }
-        Draw::Uniform => {
-            for (numbers, words) in numbers.iter_mut().zip(words) {
-                for (number, word) in numbers.iter_mut().zip(words) {
-                    *number = scale * uniform(*word);
-                }
-            }
-        }
+        Draw::Normal => each_block(words, out, |[a, b, c, d]| {
+            let ([a, b], [c, d]) = (normal([a, b]), normal([c, d]));
+            [a, b, c, d]
+        }),
+        Draw::Uniform => each_block(words, out, |words| words.map(|word| scale * uniform(word))),
         Draw::Rademacher => {
-            for (numbers, words) in numbers.iter_mut().zip(words) {
-                for (number, word) in numbers.iter_mut().zip(words) {
-                    *number = if word >> 31 == 0 { scale } else { -scale };
-                }
-            }
+            each_block(words, out, |words| words.map(|word| if word >> 31 == 0 { scale } else { -scale }));
         }
     }
-    interleave(&numbers, out);
 }
 
 /// [`Real::draw_blocks`] in single precision: every step is arithmetic on lanes.
 #[inline(always)]
-pub(super) fn blocks_f32(kind: Draw, scale: f64, words: &Words, out: &mut [f32]) {
+pub(super) fn blocks_f32(kind: Draw, scale: f64, words: &Words, out: &mut [f32; GROUP]) {
     let scale = scale as f32;
-    let mut numbers = [[0f32; LANES]; 4];
+    let normal = |[first, second]: [u32; 2]| {
+        let radius = (-2.0 * ln_uniform(first)).sqrt();
+        let (sin, cos) = sin_cos_turns(second);
+        [scale * (radius * cos), scale * (radius * sin)]
+    };
     match kind {
-        Draw::Normal => {
-            for pair in [0, 2] {
-                for lane in 0..LANES {
-                    let radius = (-2.0 * ln_uniform(words[pair][lane])).sqrt();
-                    let (sin, cos) = sin_cos_turns(words[pair + 1][lane]);
-                    numbers[pair][lane] = scale * (radius * cos);
-                    numbers[pair + 1][lane] = scale * (radius * sin);
-                }
-            }
-        }
-        Draw::Uniform => {
-            for lane in 0..LANES {
-                for (numbers, words) in numbers.iter_mut().zip(words) {
-                    // Rounding must not reach 1.
-                    let uniform = (words[lane] as f32 + 0.5) * 2f32.powi(-32);
-                    numbers[lane] = scale * if uniform < 1.0 { uniform } else { 1.0 - f32::EPSILON / 2.0 };
-                }
-            }
-        }
+        Draw::Normal => each_block(words, out, |[a, b, c, d]| {
+            let ([a, b], [c, d]) = (normal([a, b]), normal([c, d]));
+            [a, b, c, d]
+        }),
+        Draw::Uniform => each_block(words, out, |words| {
+            words.map(|word| {
+                // Rounding must not reach 1.
+                let uniform = (word as f32 + 0.5) * 2f32.powi(-32);
+                scale * if uniform < 1.0 { uniform } else { 1.0 - f32::EPSILON / 2.0 }
+            })
+        }),
+        // The word's highest bit is the sign.
         Draw::Rademacher => {
-            for lane in 0..LANES {
-                for (numbers, words) in numbers.iter_mut().zip(words) {
-                    // The word's highest bit is the sign.
-                    numbers[lane] = f32::from_bits(scale.to_bits() ^ (words[lane] & 0x8000_0000));
-                }
-            }
+            each_block(words, out, |words| words.map(|word| f32::from_bits(scale.to_bits() ^ (word & 0x8000_0000))))
         }
     }
-    interleave(&numbers, out);
 }
 
 /// ln((word + ½)·2⁻³²) with a relative error of about 1e-7, near 1 too: there the distance from 1 is taken from the

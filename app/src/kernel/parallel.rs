@@ -5,7 +5,8 @@
 
 use rayon::prelude::*;
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// Numbers that one piece of a pass holds.
@@ -16,6 +17,12 @@ const WORTHWHILE: usize = 2 * GRAIN;
 
 /// How long a thread of the pool looks for work in vain before it goes to sleep after all.
 const PATIENCE: Duration = Duration::from_micros(200);
+
+/// How long it looks without giving its processor to others meanwhile.
+const EAGERNESS: Duration = Duration::from_micros(20);
+
+/// Hints that a thread waits, between two looks.
+const SPINS: usize = 8;
 
 /// Runs `work` while the pool's other threads stay awake: a step is a long row of short passes, with less between two of
 /// them than it takes to wake a thread. Changes no result. Outside a pool, and in one of one thread, just `work`.
@@ -61,11 +68,50 @@ fn attend(caller: usize, over: &AtomicBool) {
             idle = Instant::now();
             continue;
         }
-        if idle.elapsed() > PATIENCE {
+        let waited = idle.elapsed();
+        if waited > PATIENCE {
             return;
         }
-        std::thread::yield_now();
+        if waited < EAGERNESS {
+            (0..SPINS).for_each(|_| std::hint::spin_loop());
+        } else {
+            std::thread::yield_now();
+        }
     }
+}
+
+/// Runs `work` with 0 to `count` − 1, on as many threads as have nothing else to do. Those that are through wait awake for the others
+/// that have begun, up to [`PATIENCE`]: parts of one product end almost together, sooner than a thread wakes.
+pub(super) fn together(count: usize, work: impl Fn(usize) + Sync) {
+    fn halves(tasks: Range<usize>, work: &(impl Fn(usize) + Sync)) {
+        match tasks.len() {
+            0 => {}
+            1 => work(tasks.start),
+            count => {
+                let middle = tasks.start + count / 2;
+                rayon::join(|| halves(tasks.start..middle, work), || halves(middle..tasks.end, work));
+            }
+        }
+    }
+    if count <= 1 {
+        return halves(0..count, &work);
+    }
+    let (begun, through) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    halves(0..count, &|task| {
+        begun.fetch_add(1, Ordering::Relaxed);
+        work(task);
+        through.fetch_add(1, Ordering::Relaxed);
+        let mut since = None;
+        // Nobody is waited for who has not begun: that may be this thread itself.
+        while through.load(Ordering::Relaxed) < begun.load(Ordering::Relaxed) {
+            for _ in 0..SPINS {
+                std::hint::spin_loop();
+            }
+            if since.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
+                break;
+            }
+        }
+    });
 }
 
 /// Calls `f(start, piece)` for the pieces of `dst`, none of which crosses a multiple of `period`.
@@ -197,6 +243,28 @@ mod tests {
         let middle = from.midpoint(to);
         let (left, right) = rayon::join(|| shared_sum(from, middle), || shared_sum(middle, to));
         left + right
+    }
+
+    #[test]
+    fn tasks_that_run_together_run_once_each_with_their_panics() {
+        for threads in [1, 2, 5] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                for count in (0..=9).cycle().take(300) {
+                    let ran: Vec<AtomicUsize> = (0..count).map(|_| AtomicUsize::new(0)).collect();
+                    together(count, |task| {
+                        assert_eq!(shared_sum(0, 100 * task), (0..100 * task).sum::<usize>());
+                        ran[task].fetch_add(1, Ordering::Relaxed);
+                    });
+                    assert!(ran.iter().all(|times| times.load(Ordering::Relaxed) == 1), "{count} on {threads}");
+                }
+                for which in 0..4 {
+                    let work = || together(4, |task| assert!(task != which, "task {task}"));
+                    let panicked = catch_unwind(AssertUnwindSafe(work)).unwrap_err();
+                    assert_eq!(panicked.downcast_ref(), Some(&format!("task {which}")));
+                }
+            });
+        }
     }
 
     #[test]

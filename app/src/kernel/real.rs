@@ -33,7 +33,7 @@ pub(super) trait Real: WithDType + Default + Debug + Neg<Output = Self> + Sum + 
     /// The numbers of a storage, writable.
     fn slice_mut(storage: &mut CpuStorage) -> Result<&mut [Self]>;
     /// Standard normal, uniform or Rademacher numbers of whole Philox blocks: see [`super::draw`].
-    fn draw_blocks(kind: super::Draw, scale: f64, words: &super::philox::Words, out: &mut [Self]);
+    fn draw_blocks(kind: super::Draw, scale: f64, words: &super::draw::Words, out: &mut [Self; super::draw::GROUP]);
 }
 
 macro_rules! real {
@@ -97,7 +97,12 @@ macro_rules! real {
             }
 
             #[inline(always)]
-            fn draw_blocks(kind: super::Draw, scale: f64, words: &super::philox::Words, out: &mut [Self]) {
+            fn draw_blocks(
+                kind: super::Draw,
+                scale: f64,
+                words: &super::draw::Words,
+                out: &mut [Self; super::draw::GROUP],
+            ) {
                 $draw(kind, scale, words, out)
             }
         }

@@ -32,6 +32,26 @@ fn each_of<'a, const N: usize, T: Tiled>(
     (c, sums)
 }
 
+/// `c ← a + b`, in the same way.
+#[inline(always)]
+fn add<T: Tiled>(c: &mut [T], a: &[T], b: &[T]) {
+    let (c, a, b) = add_of::<16, T>(c, a, b);
+    let (c, a, b) = add_of::<8, T>(c, a, b);
+    for ((c, a), b) in c.iter_mut().zip(a).zip(b) {
+        *c = *a + *b;
+    }
+}
+
+/// [`add`] for the groups of `N`; returns what is left.
+#[inline(always)]
+fn add_of<'a, const N: usize, T: Tiled>(c: &'a mut [T], a: &'a [T], b: &'a [T]) -> (&'a mut [T], &'a [T], &'a [T]) {
+    let ((groups, c), (group_a, a), (group_b, b)) = (c.as_chunks_mut::<N>(), a.as_chunks::<N>(), b.as_chunks::<N>());
+    for ((group, a), b) in groups.iter_mut().zip(group_a).zip(group_b) {
+        *group = std::array::from_fn(|i| a[i] + b[i]);
+    }
+    (c, a, b)
+}
+
 /// `c ← beta·c + alpha·sum`; with `beta` = 0 `c` is not read.
 pub(in crate::kernel) struct Scaled<T> {
     pub beta: T,
@@ -87,11 +107,10 @@ impl<T: Tiled> Finish<T> for Biased<'_, T> {
     fn row(&self, at: Place, sums: &[T], c: &mut [T]) {
         if !at.first {
             each(c, sums, |c, sum| c + sum);
+        } else if at.block == 0 {
+            add(c, sums, &self.bias[at.column..at.column + sums.len()]);
         } else {
             c.copy_from_slice(sums);
-            if at.block == 0 {
-                each(c, &self.bias[at.column..at.column + sums.len()], |sum, bias| sum + bias);
-            }
         }
     }
 }

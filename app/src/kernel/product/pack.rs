@@ -19,7 +19,7 @@ impl<T: Tiled> Factor<T> {
     ///
     /// # Safety
     /// It must have as many.
-    unsafe fn from(self, row: usize, place: usize) -> *const T {
+    pub unsafe fn from(self, row: usize, place: usize) -> *const T {
         let (line, offset) = if self.inner_first { (row, place) } else { (place, row) };
         // SAFETY: as the caller promises.
         unsafe { self.data.add(line * self.stride + offset) }
@@ -49,19 +49,23 @@ pub(super) unsafe fn panels<U: Unit>(
             }
             return;
         }
-        let src = factor.from(row, place);
-        for k in 0..inner {
-            let line = src.add(k * factor.stride);
-            // The lines lie far apart: nothing else sees which is next.
-            U::prefetch(line.wrapping_add(AHEAD * factor.stride), rows);
-            for first in (0..rows).step_by(width) {
-                let (from, to) = (line.add(first), dst.add(first * inner + k * width));
-                if rows - first >= width {
-                    copy::<U>(from, to, width);
-                } else {
-                    let rows = rows - first;
-                    for i in 0..width {
-                        *to.add(i) = if i < rows { *from.add(i) } else { <U::T as crate::kernel::real::Real>::ZERO };
+        for group in (0..rows).step_by(SIDE_BY_SIDE * width) {
+            let src = factor.from(row + group, place);
+            let rows = (rows - group).min(SIDE_BY_SIDE * width);
+            for k in 0..inner {
+                let line = src.add(k * factor.stride);
+                // The lines lie far apart: nothing else sees which is next.
+                U::prefetch(line.wrapping_add(LINES_AHEAD * factor.stride), rows);
+                for first in (0..rows).step_by(width) {
+                    let (from, to) = (line.add(first), dst.add((group + first) * inner + k * width));
+                    if rows - first >= width {
+                        copy::<U>(from, to, width);
+                    } else {
+                        let rows = rows - first;
+                        for i in 0..width {
+                            *to.add(i) =
+                                if i < rows { *from.add(i) } else { <U::T as crate::kernel::real::Real>::ZERO };
+                        }
                     }
                 }
             }
@@ -69,8 +73,13 @@ pub(super) unsafe fn panels<U: Unit>(
     }
 }
 
+/// Panels that are written side by side. Often they begin a multiple of a page apart, and a cache holds only so many lines
+/// that do.
+const SIDE_BY_SIDE: usize = 8;
 /// Lines of a factor that are asked for before they are copied.
-const AHEAD: usize = 8;
+const LINES_AHEAD: usize = 4;
+/// Blocks of a factor that are asked for before they are transposed.
+const BLOCKS_AHEAD: usize = 8;
 
 /// One panel of [`panels`], of lines along the inner dimension.
 ///
@@ -92,9 +101,9 @@ unsafe fn transposed<U: Unit>(
             let lines = rows.saturating_sub(first).min(U::SIDE);
             let src = src.add(first.min(rows) * factor.stride);
             for k in (0..whole).step_by(U::SIDE) {
-                // Lines far apart: nothing else sees that the block after the next is needed soon.
+                // Lines far apart: nothing else sees that the blocks after the next are needed soon.
                 for line in 0..lines {
-                    U::prefetch(src.wrapping_add(line * factor.stride + k + 2 * U::SIDE), U::SIDE);
+                    U::prefetch(src.wrapping_add(line * factor.stride + k + BLOCKS_AHEAD * U::SIDE), U::SIDE);
                 }
                 // A block wider than the panel runs over into the next place, which is written after it.
                 U::transpose(src.add(k), factor.stride, lines, dst.add(k * width + first), width);

@@ -4,6 +4,8 @@
 //! side. Every number of the tile is one chain of fused multiply-adds in the order of the inner dimension, so it does not
 //! depend on where the tile lies.
 #![allow(unsafe_code)]
+// Only the tiles of x86-64 ask for memory ahead.
+#![cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -34,6 +36,45 @@ impl<T> Soon<T> {
     }
 }
 
+/// Lines of a factor that are packed next: they are asked for, a cache line after the other, while tiles are computed, so
+/// that packing does not wait for memory.
+pub(in crate::kernel) struct Ahead {
+    line: *const u8,
+    /// Bytes of the line that have been asked for, those of a line, and from one line to the next.
+    asked: usize,
+    length: usize,
+    stride: usize,
+    /// Cache lines that are left.
+    left: usize,
+}
+
+impl Ahead {
+    /// None.
+    pub const NONE: Self = Self { line: std::ptr::null(), asked: 0, length: 0, stride: 0, left: 0 };
+
+    /// `lines` lines of `length` numbers from `start` on, `stride` numbers apart.
+    pub fn new<T>(start: *const T, lines: usize, length: usize, stride: usize) -> Self {
+        let length = length * size_of::<T>();
+        let left = lines * length.div_ceil(Self::STEP);
+        Self { line: start.cast(), asked: 0, length, stride: stride * size_of::<T>(), left }
+    }
+
+    /// Bytes that are asked for at once.
+    const STEP: usize = 64;
+
+    /// Asks for the next.
+    #[inline(always)]
+    fn advance(&mut self) {
+        prefetch_far(self.line.wrapping_add(self.asked));
+        self.asked += Self::STEP;
+        if self.asked >= self.length {
+            self.asked = 0;
+            self.line = self.line.wrapping_add(self.stride);
+        }
+        self.left -= 1;
+    }
+}
+
 /// One element type on one vector width.
 pub(in crate::kernel) trait Unit: 'static {
     /// The element type.
@@ -43,13 +84,20 @@ pub(in crate::kernel) trait Unit: 'static {
     /// Columns of a tile: two vectors.
     const NR: usize;
 
-    /// `out ← Σ_k a_k b_kᵀ`, MR × NR row-major, from `inner` places of packed factors. The rows of `soon` are asked for
-    /// meanwhile.
+    /// `out ← Σ_k a_k b_kᵀ`, MR × NR row-major, from `inner` places of packed factors. The rows of `soon`, and then
+    /// some of what lies `ahead`, are asked for meanwhile.
     ///
     /// # Safety
     /// The processor must have the width; `a` holds `inner`·MR, `b` `inner`·NR and `out` MR·NR numbers, `b` and `out`
     /// aligned to a vector.
-    unsafe fn tile(inner: usize, a: *const Self::T, b: *const Self::T, out: *mut Self::T, soon: Soon<Self::T>);
+    unsafe fn tile(
+        inner: usize,
+        a: *const Self::T,
+        b: *const Self::T,
+        out: *mut Self::T,
+        soon: Soon<Self::T>,
+        ahead: &mut Ahead,
+    );
 
     /// The same for the first NR/2 columns: `b` still steps by NR, and `out` keeps rows of NR, the other columns zero.
     ///
@@ -86,6 +134,19 @@ fn prefetch(start: *const u8, bytes: usize) {
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = (start, bytes);
+}
+
+/// Asks for a cache line for the second-level cache.
+#[inline(always)]
+fn prefetch_far(line: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use core::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // SAFETY: a hint, which may name any address.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(line.cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = line;
 }
 
 /// [`Unit::transpose`] of 16 × 16 numbers through memory.

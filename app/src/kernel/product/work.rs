@@ -5,8 +5,9 @@
 use super::pack::{self, Factor};
 use super::plan::{Plan, Side};
 use super::scratch::{with_scratch, with_shared};
-use super::tile::{Soon, Unit};
+use super::tile::{Ahead, Soon, Unit};
 use super::{Columns, Finish, Place, Rows, Tiled, is_wide};
+use crate::kernel::parallel::together;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -57,18 +58,6 @@ pub(super) struct Product<'a, T, F> {
 // SAFETY: pieces write disjoint parts of the results and only read the factors, all of which outlive the product.
 unsafe impl<T: Tiled, F: Finish<T>> Sync for Product<'_, T, F> {}
 
-/// Runs `work` with 0 to `threads` − 1, on as many threads as have nothing else to do.
-fn together(threads: Range<usize>, work: &(impl Fn(usize) + Sync)) {
-    match threads.len() {
-        0 => {}
-        1 => work(threads.start),
-        count => {
-            let middle = threads.start + count / 2;
-            rayon::join(|| together(threads.start..middle, work), || together(middle..threads.end, work));
-        }
-    }
-}
-
 /// A pointer that threads share, each for its own part of what it leads to.
 #[derive(Clone, Copy)]
 struct Apart<T>(*mut T);
@@ -101,14 +90,14 @@ impl<T: Tiled, F: Finish<T>> Product<'_, T, F> {
                 for place in (0..self.columns.inner).step_by(length) {
                     let places = (place, length.min(self.columns.inner - place));
                     let size = side * places.1;
-                    together(0..runs, &|index| {
+                    together(runs, |index| {
                         let from = (start + index * run).min(other.end);
                         let range = from..(from + run).min(other.end);
                         // SAFETY: runs of the scratch do not overlap; the range lies within the product.
                         unsafe { self.perform(places, Task::Pack { range, to: { pack }.0.add(index * stride) }) };
                     });
                     let next = AtomicUsize::new(0);
-                    together(0..threads, &|_| {
+                    together(threads, |_| {
                         let packed = Packed { data: { pack }.0.cast_const(), run, size, stride };
                         let task = Task::Compute { other: other.clone(), packed, next: &next };
                         // SAFETY: packed as just said; a piece is taken once.
@@ -164,26 +153,66 @@ impl<T: Tiled, F: Finish<T>> Product<'_, T, F> {
                         Side::Panels => (self.counts.0, U::MR),
                         Side::Strips => (self.counts.1, U::NR),
                     };
-                    loop {
-                        let first = next.fetch_add(1, Ordering::Relaxed) * self.plan.piece;
-                        if first >= count {
-                            return;
-                        }
-                        let piece = first..(first + self.plan.piece).min(count);
+                    let take = || {
+                        let first = (next.fetch_add(1, Ordering::Relaxed) * self.plan.piece).min(count);
+                        first..(first + self.plan.piece).min(count)
+                    };
+                    // One piece is taken before the one before it is computed, which has its lines brought near.
+                    let mut following = take();
+                    while !following.is_empty() {
+                        let piece = std::mem::replace(&mut following, take());
+                        let mut ahead = self.ahead::<U>(following.clone(), places);
                         let size = side * places.1;
                         let own_packed = Packed { data: own.as_ptr(), run: usize::MAX, size, stride: 0 };
                         let to = own.as_mut_ptr();
                         if taken == Side::Panels {
                             self.pack_panels::<U>(piece.clone(), places, to);
-                            self.tiles::<U>((piece, own_packed), (other.clone(), packed), places, sums);
+                            self.tiles::<U>((piece, own_packed), (other.clone(), packed), places, sums, &mut ahead);
                         } else {
                             self.pack_strips::<U>(piece.clone(), places, to);
-                            self.tiles::<U>((other.clone(), packed), (piece, own_packed), places, sums);
+                            self.tiles::<U>((other.clone(), packed), (piece, own_packed), places, sums, &mut ahead);
                         }
                     }
                 }
             }
         }
+    }
+
+    /// The lines in memory that packing this piece will read.
+    #[inline(always)]
+    fn ahead<U: Unit<T = T>>(&self, piece: Range<usize>, places: (usize, usize)) -> Ahead {
+        if piece.is_empty() {
+            return Ahead::NONE;
+        }
+        let (factor, row, count) = match self.plan.taken {
+            Side::Strips => {
+                let row = piece.start * U::NR;
+                (self.strip_factor(), row, (piece.len() * U::NR).min(self.columns.columns - row))
+            }
+            // Of those that belong to another matrix nothing is asked for.
+            Side::Panels => {
+                let (block, row) = self.panel(piece.start);
+                (self.panel_factor(block), row, (piece.len() * U::MR).min(self.rows[block].rows - row))
+            }
+        };
+        let (lines, length) = if factor.inner_first { (count, places.1) } else { (places.1, count) };
+        // SAFETY: the piece lies within the product.
+        Ahead::new(unsafe { factor.from(row, places.0) }, lines, length, factor.stride)
+    }
+
+    /// op(A) of a block.
+    #[inline(always)]
+    fn panel_factor(&self, block: usize) -> Factor<T> {
+        let rows = &self.rows[block];
+        let stride = if rows.transposed { rows.rows } else { self.columns.inner };
+        Factor { data: rows.a, stride, inner_first: !rows.transposed }
+    }
+
+    /// op(B)ᵀ.
+    #[inline(always)]
+    fn strip_factor(&self) -> Factor<T> {
+        let Columns { columns, inner, b, transposed } = self.columns;
+        Factor { data: b, stride: if transposed { inner } else { columns }, inner_first: transposed }
     }
 
     /// Packs panels of A.
@@ -198,11 +227,7 @@ impl<T: Tiled, F: Finish<T>> Product<'_, T, F> {
             let (block, row) = self.panel(next);
             let rows = &self.rows[block];
             let count = (rows.rows - row).min((panels.end - next) * U::MR);
-            let factor = Factor {
-                data: rows.a,
-                stride: if rows.transposed { rows.rows } else { self.columns.inner },
-                inner_first: !rows.transposed,
-            };
+            let factor = self.panel_factor(block);
             // SAFETY: as the caller promises.
             unsafe {
                 let to = to.add((next - panels.start) * U::MR * places.1);
@@ -218,8 +243,7 @@ impl<T: Tiled, F: Finish<T>> Product<'_, T, F> {
     /// As [`Product::pack_panels`].
     #[inline(always)]
     unsafe fn pack_strips<U: Unit<T = T>>(&self, strips: Range<usize>, places: (usize, usize), to: *mut T) {
-        let Columns { columns, inner, b, transposed } = self.columns;
-        let factor = Factor { data: b, stride: if transposed { inner } else { columns }, inner_first: transposed };
+        let (factor, columns) = (self.strip_factor(), self.columns.columns);
         let column = (strips.start * U::NR).min(columns);
         let count = (strips.len() * U::NR).min(columns - column);
         // SAFETY: as the caller promises.
@@ -237,6 +261,7 @@ impl<T: Tiled, F: Finish<T>> Product<'_, T, F> {
         (strips, strips_packed): (Range<usize>, Packed<T>),
         places: (usize, usize),
         sums: &mut [T],
+        ahead: &mut Ahead,
     ) {
         let Columns { columns, inner, .. } = self.columns;
         let (first, last) = (places.0 == 0, places.0 + places.1 == inner);
@@ -260,7 +285,7 @@ impl<T: Tiled, F: Finish<T>> Product<'_, T, F> {
                         let c = rows.c.add(row * columns + column);
                         let soon = Soon { start: c.cast_const(), stride: columns };
                         if width > U::NR / 2 {
-                            U::tile(places.1, from, packed, sums.as_mut_ptr(), soon);
+                            U::tile(places.1, from, packed, sums.as_mut_ptr(), soon, ahead);
                         } else {
                             U::half(places.1, from, packed, sums.as_mut_ptr(), soon);
                         }

@@ -1,7 +1,7 @@
 //! Tiles without intrinsics, for processors whose baseline has fused multiply-adds: the compiler makes the vectors.
 #![allow(unsafe_code)]
 
-use super::{Soon, Unit, transpose_block};
+use super::{Ahead, Soon, Unit, transpose_block};
 
 const MR: usize = 8;
 const NR: usize = 8;
@@ -17,7 +17,7 @@ macro_rules! unit {
             const NR: usize = NR;
             const SIDE: usize = 16;
 
-            unsafe fn tile(inner: usize, a: *const $t, b: *const $t, out: *mut $t, _: Soon<$t>) {
+            unsafe fn tile(inner: usize, a: *const $t, b: *const $t, out: *mut $t, _: Soon<$t>, _: &mut Ahead) {
                 let mut sums = [[0.0; NR]; MR];
                 for k in 0..inner {
                     // SAFETY: the callers pass `inner` places of packed factors.
@@ -34,7 +34,7 @@ macro_rules! unit {
 
             unsafe fn half(inner: usize, a: *const $t, b: *const $t, out: *mut $t, soon: Soon<$t>) {
                 // SAFETY: as the caller promises.
-                unsafe { Self::tile(inner, a, b, out, soon) }
+                unsafe { Self::tile(inner, a, b, out, soon, &mut Ahead::NONE) }
             }
 
             unsafe fn transpose(src: *const $t, stride: usize, rows: usize, dst: *mut $t, step: usize) {

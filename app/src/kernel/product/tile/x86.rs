@@ -1,7 +1,7 @@
 //! Tiles on the vectors of x86-64: AVX-512, or AVX2 with FMA.
 #![allow(unsafe_code)]
 
-use super::{Soon, Unit, prefetch, transpose_block};
+use super::{Ahead, Soon, Unit, prefetch, transpose_block};
 use core::arch::x86_64::*;
 
 // The rows are written out, not looped over: sums stay in registers at any level of optimisation.
@@ -18,8 +18,18 @@ macro_rules! unit {
             /// Cache lines that a row of the tile takes.
             const LINES: usize = (2 * $lanes as usize).div_ceil(Self::LINE);
 
+            /// Steps to each cache line that is asked for ahead.
+            const UNHURRIED: usize = 4;
+
             #[target_feature(enable = $features)]
-            fn both(inner: usize, mut a: *const $t, mut b: *const $t, out: *mut $t, soon: Soon<$t>) {
+            fn both(
+                inner: usize,
+                mut a: *const $t,
+                mut b: *const $t,
+                out: *mut $t,
+                soon: Soon<$t>,
+                ahead: &mut Ahead,
+            ) {
                 $(let (mut $left, mut $right) = ($zero(), $zero());)*
                 let asked = inner.min($mr * Self::LINES);
                 for step in 0..asked {
@@ -38,7 +48,24 @@ macro_rules! unit {
                         b = b.add(2 * $lanes);
                     }
                 }
-                for _ in asked..inner {
+                let turns = ((inner - asked) / Self::UNHURRIED).min(ahead.left);
+                for _ in 0..turns {
+                    ahead.advance();
+                    for _ in 0..Self::UNHURRIED {
+                        // SAFETY: as above.
+                        unsafe {
+                            let (left, right) = ($load(b), $load(b.add($lanes)));
+                            $(
+                                let factor = $splat(*a.add($row));
+                                $left = $fma(factor, left, $left);
+                                $right = $fma(factor, right, $right);
+                            )*
+                            a = a.add($mr);
+                            b = b.add(2 * $lanes);
+                        }
+                    }
+                }
+                for _ in asked + turns * Self::UNHURRIED..inner {
                     // SAFETY: as above.
                     unsafe {
                         let (left, right) = ($load(b), $load(b.add($lanes)));
@@ -91,9 +118,16 @@ macro_rules! unit {
             const NR: usize = 2 * $lanes;
             const SIDE: usize = $side;
 
-            unsafe fn tile(inner: usize, a: *const $t, b: *const $t, out: *mut $t, soon: Soon<$t>) {
+            unsafe fn tile(
+                inner: usize,
+                a: *const $t,
+                b: *const $t,
+                out: *mut $t,
+                soon: Soon<$t>,
+                ahead: &mut Ahead,
+            ) {
                 // SAFETY: as the caller promises.
-                unsafe { Self::both(inner, a, b, out, soon) }
+                unsafe { Self::both(inner, a, b, out, soon, ahead) }
             }
 
             unsafe fn half(inner: usize, a: *const $t, b: *const $t, out: *mut $t, soon: Soon<$t>) {
