@@ -17,8 +17,9 @@
 
 use crate::dense;
 use crate::error::{Error, Result};
+use crate::matrix::Matrix;
 use crate::model::{Device, Model, Scope};
-use crate::step::{Matrix, Step};
+use crate::step::Step;
 
 /// Most numbers that are kept of one site: 512 MiB.
 const LARGEST: usize = 1 << 26;

@@ -7,7 +7,8 @@
 
 use crate::abi;
 use crate::error::Result;
-use crate::step::{Matrix, Operand, Source, Step, number};
+use crate::matrix::{Matrix, Operand, Source};
+use crate::step::{Step, number};
 
 /// Matrix operations.
 impl<'s> Step<'s> {

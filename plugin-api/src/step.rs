@@ -1,5 +1,6 @@
 //! One call of `propose` or `observe`, as a strategy sees it: inputs, outputs, scratch, and everything around them.
-//! Matrix operations and random draws are in `ops.rs`, direct access to memory in `abi/memory.rs`.
+//! The matrices themselves are in `matrix.rs`, their operations and random draws in `ops.rs`, direct access to memory in
+//! `abi/memory.rs`.
 
 #![forbid(unsafe_code)]
 
@@ -7,106 +8,9 @@ use crate::abi::call::Call;
 use crate::abi::{self, gw_tensor};
 use crate::error::{Error, Result};
 use crate::info::Role;
+use crate::matrix::{Handle, Input, Matrix, Seal};
 use crate::model::Model;
-use core::marker::PhantomData;
 use core::ops::Range;
-
-/// A matrix to read: rows × columns, row-major. Lives as long as the call.
-#[derive(Clone, Copy, Debug)]
-pub struct Input<'s> {
-    pub(crate) handle: gw_tensor,
-    rows: usize,
-    columns: usize,
-    call: PhantomData<&'s ()>,
-}
-
-/// A matrix to write (and read): an output, a persistent matrix or scratch. Lives as long as the call.
-#[derive(Clone, Copy, Debug)]
-pub struct Matrix<'s> {
-    pub(crate) handle: gw_tensor,
-    rows: usize,
-    columns: usize,
-    call: PhantomData<&'s ()>,
-}
-
-/// The source of an operation: any matrix.
-#[derive(Clone, Copy, Debug)]
-pub struct Source<'s> {
-    pub(crate) handle: gw_tensor,
-    call: PhantomData<&'s ()>,
-}
-
-/// A factor of a matrix product: any matrix, or its transpose.
-#[derive(Clone, Copy, Debug)]
-pub struct Operand<'s> {
-    pub(crate) handle: gw_tensor,
-    pub(crate) transposed: bool,
-    call: PhantomData<&'s ()>,
-}
-
-/// [`Input`] or [`Matrix`].
-pub trait Handle<'s>: Copy {
-    #[doc(hidden)]
-    fn from_parts(handle: gw_tensor, shape: [usize; 2], seal: Seal) -> Self;
-    #[doc(hidden)]
-    fn handle(self) -> gw_tensor;
-    #[doc(hidden)]
-    fn shape(self) -> [usize; 2];
-}
-
-/// Only this crate makes one: nobody else can make a matrix out of a number, which keeps slices sound.
-#[doc(hidden)]
-pub struct Seal(());
-
-macro_rules! handle {
-    ($name:ident) => {
-        impl<'s> Handle<'s> for $name<'s> {
-            fn from_parts(handle: gw_tensor, [rows, columns]: [usize; 2], _: Seal) -> Self {
-                Self { handle, rows, columns, call: PhantomData }
-            }
-
-            fn handle(self) -> gw_tensor {
-                self.handle
-            }
-
-            fn shape(self) -> [usize; 2] {
-                [self.rows, self.columns]
-            }
-        }
-
-        impl<'s> $name<'s> {
-            /// Number of rows.
-            pub fn rows(self) -> usize {
-                self.rows
-            }
-
-            /// Number of columns.
-            pub fn columns(self) -> usize {
-                self.columns
-            }
-
-            /// The transpose, as a factor of a product.
-            pub fn t(self) -> Operand<'s> {
-                Operand { handle: self.handle, transposed: true, call: PhantomData }
-            }
-        }
-
-        impl<'s> From<$name<'s>> for Source<'s> {
-            fn from(matrix: $name<'s>) -> Self {
-                Self { handle: matrix.handle, call: PhantomData }
-            }
-        }
-
-        impl<'s> From<$name<'s>> for Operand<'s> {
-            fn from(matrix: $name<'s>) -> Self {
-                Self { handle: matrix.handle, transposed: false, call: PhantomData }
-            }
-        }
-    };
-}
-
-handle!(Input);
-handle!(Matrix);
 
 /// Weight or bias.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -263,7 +167,7 @@ impl<'s> Step<'s> {
             Some(extents) => extents,
             None => self.call.shape(handle)?,
         };
-        Ok(H::from_parts(handle, extents, Seal(())))
+        Ok(H::from_parts(handle, extents, Seal::new()))
     }
 
     /// Extents of what belongs to the output of `site`, (B·P) × n.
@@ -413,7 +317,7 @@ impl<'s> Step<'s> {
     /// When the host cannot allocate it.
     #[inline]
     pub fn scratch(&self, rows: usize, columns: usize) -> Result<Matrix<'s>> {
-        Ok(Matrix::from_parts(self.call.scratch(rows, columns)?, [rows, columns], Seal(())))
+        Ok(Matrix::from_parts(self.call.scratch(rows, columns)?, [rows, columns], Seal::new()))
     }
 
     /// The same memory seen as `rows` × `columns`.
@@ -425,7 +329,7 @@ impl<'s> Step<'s> {
         if matrix.shape() == [rows, columns] {
             return Ok(matrix);
         }
-        Ok(H::from_parts(self.call.reshape(matrix.handle(), rows, columns)?, [rows, columns], Seal(())))
+        Ok(H::from_parts(self.call.reshape(matrix.handle(), rows, columns)?, [rows, columns], Seal::new()))
     }
 
     /// Rows `start` to `start + count − 1`, the same memory.
@@ -434,7 +338,7 @@ impl<'s> Step<'s> {
     /// When they reach past the end.
     pub fn rows<H: Handle<'s>>(&self, matrix: H, start: usize, count: usize) -> Result<H> {
         let [_, columns] = matrix.shape();
-        Ok(H::from_parts(self.call.rows(matrix.handle(), start, count)?, [count, columns], Seal(())))
+        Ok(H::from_parts(self.call.rows(matrix.handle(), start, count)?, [count, columns], Seal::new()))
     }
 
     /// `out[i] ← L(θ + t[i]·V_{guess[i]})`, a forward equivalent each.

@@ -3,8 +3,9 @@
 #![allow(unsafe_code)]
 
 use crate::error::{Error, Result};
+use crate::matrix::{Handle, Input, Matrix};
 use crate::model::DType;
-use crate::step::{Handle, Input, Matrix, Step};
+use crate::step::Step;
 use core::slice;
 
 /// Element types that tensors can be read as: `f32` and `f64`.
