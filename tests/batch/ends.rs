@@ -68,6 +68,27 @@ fn tuning_picks_on_the_validation_split_and_says_what() {
 }
 
 #[test]
+fn tuning_passes_over_lanes_that_have_no_such_setting() {
+    let lanes = r#"(strategy: "backprop"), (strategy: "weight-transpose"), (strategy: "mixture", scope: example_layer,
+        of: [(strategy: "weight-transpose"), (strategy: "activation-mixing")])"#;
+    let tune = "tune: (over: \"of[1].weight\", values: [0.5, 2.0], steps: 3), steps: 4";
+    let workspace = format!(
+        "(problem: Network(data: (name: \"digits\", validation: 0.2), model: mlp(hidden: [12])), lanes: [{lanes}], {tune})"
+    );
+    let records = Place::new(&workspace).batch(&[]).expect(0).records();
+    let lanes = kind(&records, "lane");
+    let trials = lanes.iter().filter(|lane| lane["trial"] == true).map(|lane| lane["name"].as_str().unwrap());
+    assert_eq!(trials.collect::<Vec<_>>(), ["mixture", "mixture"]);
+    let summary = records.last().unwrap();
+    let chosen: Vec<usize> =
+        summary["lanes"].as_array().unwrap().iter().map(|lane| lane["chosen"].as_object().unwrap().len()).collect();
+    assert_eq!(chosen, [0, 0, 1], "{summary}");
+    let said = kind(&records, "message");
+    let told = said.iter().filter(|said| said["text"].as_str().unwrap().contains("of[1].weight"));
+    assert_eq!(told.count(), 1, "only of the lane that has it: {said:?}");
+}
+
+#[test]
 fn a_sweep_crosses_its_values_with_the_lanes() {
     let lanes = r#"(strategy: "backprop"), (strategy: "activity-perturbation", optimizer: sgd(lr: 0.001))"#;
     let rest = r#"sweep: [(path: "scope", values: [layer, example, example_layer])], steps: 4"#;

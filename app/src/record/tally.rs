@@ -218,7 +218,13 @@ fn field(spec: &LaneSpec, path: &str) -> Option<String> {
         return Some(spec.optimizer?.lr().to_string());
     }
     let whole = serde_json::to_value(spec).ok()?;
-    let found = path.split('.').try_fold(&whole, |value, key| value.get(key))?;
+    let mut keys = path.split(['.', '[']).map(|key| key.trim_end_matches(']')).filter(|key| !key.is_empty());
+    let found = keys.try_fold(&whole, |value, key| match key.parse::<usize>() {
+        Ok(place) if value.is_array() => value.get(place),
+        // The same was set at every place.
+        _ if key == "*" => value.get(0),
+        _ => value.get(key),
+    })?;
     match found {
         serde_json::Value::Null => None,
         serde_json::Value::String(text) => Some(text.clone()),
@@ -297,5 +303,11 @@ mod tests {
         assert_eq!(field(&spec, "params.depth").as_deref(), Some("2"));
         assert_eq!(field(&spec, "scope").as_deref(), Some("example_layer"));
         assert_eq!(field(&spec, "params.width"), None);
+        let mut mixed = spec;
+        mixed.of = ron::from_str(r#"[(strategy: "a"), (strategy: "b", weight: 0.5, params: {"depth": 3})]"#).unwrap();
+        assert_eq!(field(&mixed, "of[1].weight").as_deref(), Some("0.5"));
+        assert_eq!(field(&mixed, "of[*].strategy").as_deref(), Some("a"));
+        assert_eq!(field(&mixed, "of[1].params.depth").as_deref(), Some("3"));
+        assert_eq!(field(&mixed, "of[2].weight"), None);
     }
 }

@@ -1,13 +1,13 @@
 //! Choosing a value per lane on the validation split before the real runs (`tune` of a workspace).
 //!
-//! Every lane of the grid runs once for each candidate, with the tuning seed; the best by the metric at the end of its
+//! Every lane of the grid that has the setting runs once for each candidate, with the tuning seed; the best by the metric at the end of its
 //! trial is taken for all of the lane's seeds. A trial that diverged or failed loses to any that did not.
 #![forbid(unsafe_code)]
 
 use super::SessionError;
 use super::plan::{LanePlan, axes, place, problems};
 use crate::record::{EndReason, LaneId};
-use crate::workspace::{LaneRun, Problem, TuneMetric, Workspace, apply_axis};
+use crate::workspace::{LaneRun, Problem, Tune, TuneMetric, Workspace, apply_axis};
 
 /// Loss and accuracy on the validation split.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,14 +38,15 @@ impl Tuning {
     pub(super) fn plan(workspace: &Workspace) -> Result<(Vec<LanePlan>, Option<Self>), SessionError> {
         let runs = workspace.grid()?;
         let problems = problems(&runs);
-        let Some(tune) = &workspace.tune else {
+        let concerned = |tune: &&Tune| runs.iter().any(|run| tune.concerns(&run.spec));
+        let Some(tune) = workspace.tune.as_ref().filter(concerned) else {
             let real = |(lane, run)| LanePlan::real(lane, run, &problems, workspace.steps);
             return Ok((runs.into_iter().enumerate().map(real).collect(), None));
         };
         let mut names: Vec<&str> = Vec::new();
         let (mut plans, mut trials) = (Vec::new(), Vec::new());
         for run in &runs {
-            if names.contains(&run.name.as_str()) {
+            if names.contains(&run.name.as_str()) || !tune.concerns(&run.spec) {
                 continue;
             }
             names.push(&run.name);
@@ -101,6 +102,10 @@ impl Tuning {
         let (mut plans, mut words): (Vec<LanePlan>, Vec<String>) = (Vec::new(), Vec::new());
         let mut told: Vec<String> = Vec::new();
         for (offset, mut run) in self.runs.into_iter().enumerate() {
+            if !tune.concerns(&run.spec) {
+                plans.push(LanePlan::real(first + offset, run, &self.problems, workspace.steps));
+                continue;
+            }
             let mine = self.trials.iter().filter(|trial| trial.name == run.name);
             let best = mine
                 .filter_map(|trial| trial.score.map(|score| (score, trial.value)))

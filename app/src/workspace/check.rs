@@ -3,6 +3,7 @@
 
 use super::diagnostic::{Place, nearest};
 use super::facts::exclusion;
+use super::grid::of_member;
 use super::outline::Node;
 use super::rules::check_lane;
 use super::{
@@ -21,6 +22,9 @@ pub(super) fn check(document: &Document) -> Vec<Diagnostic> {
 
 /// The largest size of a model: that of two in a product, in an example's rows and in bytes still is a number of 64 bits.
 const LARGEST: usize = 1 << 24;
+
+/// Of a path into `of` that leads nowhere.
+const NO_MEMBER: &str = "no lane is a mixture that has this in `of`";
 
 struct Check<'a> {
     document: &'a Document,
@@ -227,8 +231,8 @@ impl Check<'_> {
                 }
             }
             let concerned = workspace.lanes.iter().filter(|lane| axis.concerns(lane)).collect::<Vec<_>>();
-            let fine = !concerned.is_empty() || axis.of_member().is_none();
-            self.need(fine, &format!("{at}.path"), "no lane is a mixture that has this in `of`");
+            let fine = !concerned.is_empty() || of_member(&axis.path).is_none();
+            self.need(fine, &format!("{at}.path"), NO_MEMBER);
             for (index, value) in axis.values.iter().enumerate() {
                 self.value(&at, &axis.path, "path", index, value, &concerned);
             }
@@ -305,9 +309,12 @@ impl Check<'_> {
         }
         self.need(!tune.values.is_empty(), "tune.values", "tuning needs at least one candidate");
         self.need(tune.steps != Some(0), "tune.steps", "expected at least 1 step");
-        let lanes: Vec<&LaneSpec> = document.workspace.lanes.iter().collect();
+        let lanes = &document.workspace.lanes;
+        let concerned: Vec<&LaneSpec> = lanes.iter().filter(|lane| tune.concerns(lane)).collect();
+        let missing = if of_member(&tune.over).is_some() { NO_MEMBER } else { "no lane has this to choose" };
+        self.need(!concerned.is_empty() || lanes.is_empty(), "tune.over", missing);
         for (index, value) in tune.values.iter().enumerate() {
-            self.value("tune", &tune.over, "over", index, value, &lanes);
+            self.value("tune", &tune.over, "over", index, value, &concerned);
         }
     }
 

@@ -286,6 +286,8 @@ mod tests {
             &refused("steps: 10", "tune: (over: \"lr\", values: [1])"),
             "x.ron:11:11: tuning needs a validation split",
         );
+        let nobody = refused("steps: 10", "tune: (over: \"of[0].weight\", values: [1])");
+        assert!(nobody.contains("x.ron:11:18: no lane is a mixture that has this in `of`"), "{nobody}");
         let many = (0..400).map(|value| value.to_string()).collect::<Vec<_>>().join(",");
         let axis = format!("(path: \"lr\", values: [{many}])");
         assert!(refused("steps: 10", &format!("sweep: [{axis}, {axis}]")).contains("at most 100000 runs"));

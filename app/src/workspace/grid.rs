@@ -156,31 +156,40 @@ impl super::Axis {
         self.path.starts_with("problem.")
     }
 
-    /// Where it changes what a mixture is made of: how many members a lane needs to have the one it names.
-    pub(super) fn of_member(&self) -> Option<usize> {
-        match path::parse(&self.path).ok()?.as_slice() {
-            [Segment::Key(of), rest @ ..] if of == "of" => Some(match rest.first() {
-                Some(Segment::Index(place)) => place.saturating_add(1),
-                _ => 0,
-            }),
-            _ => None,
-        }
-    }
-
     /// Whether this axis multiplies that lane.
     pub fn concerns(&self, spec: &LaneSpec) -> bool {
         if !self.only.is_empty() {
             return self.only.contains(&spec.strategy);
         }
-        if let Some(needed) = self.of_member() {
-            return spec.strategy == MIXTURE && spec.of.len() >= needed;
-        }
-        if self.of_problem() {
-            return true;
-        }
-        let field = self.path.split('.').next().unwrap_or("");
-        spec.strategy != BACKPROP || ["lr", "losses", "optimizer", "schedule", "seeds"].contains(&field)
+        self.of_problem() || concerns(&self.path, spec)
     }
+}
+
+impl super::Tune {
+    /// Whether it chooses a value for that lane.
+    pub fn concerns(&self, spec: &LaneSpec) -> bool {
+        concerns(&self.over, spec)
+    }
+}
+
+/// Where a path leads to what a mixture is made of: how many members a lane needs to have the one it names.
+pub(super) fn of_member(path: &str) -> Option<usize> {
+    match path::parse(path).ok()?.as_slice() {
+        [Segment::Key(of), rest @ ..] if of == "of" => Some(match rest.first() {
+            Some(Segment::Index(place)) => place.saturating_add(1),
+            _ => 0,
+        }),
+        _ => None,
+    }
+}
+
+/// Whether a lane has what a path of its settings leads to, and is another with another value there.
+fn concerns(path: &str, spec: &LaneSpec) -> bool {
+    if let Some(needed) = of_member(path) {
+        return spec.strategy == MIXTURE && spec.of.len() >= needed;
+    }
+    let field = path.split('.').next().unwrap_or("");
+    spec.strategy != BACKPROP || ["lr", "losses", "optimizer", "schedule", "seeds"].contains(&field)
 }
 
 /// The given name, or the strategy, and whatever differs among those of the same name.

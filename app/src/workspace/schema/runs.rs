@@ -53,7 +53,7 @@ pub struct Quick {
     pub set: Vec<String>,
 }
 
-/// Choose a value per lane on the validation split before the real runs.
+/// Choose a value per lane on the validation split before the real runs. Lanes that have no such setting run as written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tune {
