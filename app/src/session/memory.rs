@@ -1,7 +1,8 @@
 //! Whether a model can be on this machine at all. An allocation that fails ends the program without a word that helps, so
 //! what cannot be is told before.
 //!
-//! A lower bound: the parameters, one estimate of their size, and the activations of a batch. Knows no lane's buffers.
+//! A lower bound: the parameters, one estimate of their size, and what every node makes of a batch. Where an activation
+//! overwrites its input the derivative beside it takes that place. Knows no lane's buffers.
 #![forbid(unsafe_code)]
 
 use crate::model::Graph;
@@ -78,7 +79,7 @@ mod tests {
 
     #[test]
     fn the_bound_counts_parameters_twice_and_activations_once() {
-        // 784·5 + 5 and 5·10 + 10 parameters; 5 pre-activations, 5 activations and 10 logits an example.
+        // 784·5 + 5 and 5·10 + 10 parameters; 5 activations, their derivatives and 10 logits an example.
         let expected = 4 * (2 * (784 * 5 + 5 + 5 * 10 + 10) + 3 * (5 + 5 + 10));
         assert_eq!(needed(&graph("5"), 3, DType::F32), expected);
         assert_eq!(needed(&graph("5"), 3, DType::F64), 2 * expected);
