@@ -157,7 +157,7 @@ impl<T: Tiled, F: Finish<T>> Product<'_, T, F> {
                         let first = (next.fetch_add(1, Ordering::Relaxed) * self.plan.piece).min(count);
                         first..(first + self.plan.piece).min(count)
                     };
-                    // One piece is taken before the one before it is computed, which has its lines brought near.
+                    // The next piece is taken before this one is computed: its lines are brought near meanwhile.
                     let mut following = take();
                     while !following.is_empty() {
                         let piece = std::mem::replace(&mut following, take());
