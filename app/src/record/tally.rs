@@ -6,7 +6,7 @@ use super::number::Number;
 use super::summary::{EMA, Figure, LaneSummary, LaneTime, Summary, groups};
 use super::{Key, LaneChange, LaneEnd, LaneId, LaneInfo, Observer, Quantity, StageSeconds, StepReport};
 use crate::filter::Filter;
-use crate::workspace::{BACKPROP, LaneSpec};
+use crate::workspace::{BACKPROP, field};
 use std::collections::BTreeMap;
 
 /// Collects a [`Summary`] while the run goes on.
@@ -212,26 +212,6 @@ impl LaneTally {
     }
 }
 
-/// A lane's field by its path, `lr` or as the workspace file nests it, as text.
-fn field(spec: &LaneSpec, path: &str) -> Option<String> {
-    if path == "lr" {
-        return Some(spec.optimizer?.lr().to_string());
-    }
-    let whole = serde_json::to_value(spec).ok()?;
-    let mut keys = path.split(['.', '[']).map(|key| key.trim_end_matches(']')).filter(|key| !key.is_empty());
-    let found = keys.try_fold(&whole, |value, key| match key.parse::<usize>() {
-        Ok(place) if value.is_array() => value.get(place),
-        // The same was set at every place.
-        _ if key == "*" => value.get(0),
-        _ => value.get(key),
-    })?;
-    match found {
-        serde_json::Value::Null => None,
-        serde_json::Value::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -294,20 +274,5 @@ mod tests {
         let summary = tally.summary(false);
         assert_eq!(summary.lanes[0].steps, 1);
         assert_eq!(summary.lanes[0].figures[&Figure::BestTestAccuracy], Number(0.1));
-    }
-
-    #[test]
-    fn fields_by_path() {
-        let spec = lane(0, "x", 0).spec;
-        assert_eq!(field(&spec, "lr").as_deref(), Some("0.25"));
-        assert_eq!(field(&spec, "params.depth").as_deref(), Some("2"));
-        assert_eq!(field(&spec, "scope").as_deref(), Some("example_layer"));
-        assert_eq!(field(&spec, "params.width"), None);
-        let mut mixed = spec;
-        mixed.of = ron::from_str(r#"[(strategy: "a"), (strategy: "b", weight: 0.5, params: {"depth": 3})]"#).unwrap();
-        assert_eq!(field(&mixed, "of[1].weight").as_deref(), Some("0.5"));
-        assert_eq!(field(&mixed, "of[*].strategy").as_deref(), Some("a"));
-        assert_eq!(field(&mixed, "of[1].params.depth").as_deref(), Some("3"));
-        assert_eq!(field(&mixed, "of[2].weight"), None);
     }
 }

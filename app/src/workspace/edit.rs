@@ -68,6 +68,25 @@ pub(super) fn apply_problem(problem: &Problem, path: &str, value: &AxisValue) ->
     edit().map_err(|refusal| refusal.of(path, value.text()))
 }
 
+/// The field of a lane that [`apply_axis`] sets, as text; that of the first place where `*` stands for all. `None` where there is no
+/// such field or nothing in it.
+pub fn field(spec: &LaneSpec, path: &str) -> Option<String> {
+    let whole = serde_json::to_value(spec).ok()?;
+    let found = match path {
+        "lr" => return Some(spec.optimizer?.lr().to_string()),
+        path => path::parse(path).ok()?.iter().try_fold(&whole, |value, segment| match segment {
+            Segment::Key(key) => value.get(key),
+            Segment::Index(place) => value.get(place),
+            Segment::Every => value.get(0),
+        })?,
+    };
+    match found {
+        serde_json::Value::Null => None,
+        serde_json::Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    }
+}
+
 /// The workspace with the value at `path` set, and the paths that were changed, every `*` written out.
 pub(super) fn set(workspace: &Workspace, path: &str, value: &str) -> Result<(Workspace, Vec<String>), EditError> {
     let long = SHORT.iter().find(|(short, _)| *short == path).map_or(path, |(_, long)| long);
@@ -274,5 +293,21 @@ mod tests {
         assert!(
             refused("problem.model.hidden[3]", "1").contains("there is no place 3 in `problem.model.hidden`: it has 1")
         );
+    }
+
+    #[test]
+    fn a_field_is_read_where_it_is_set() {
+        let lanes = r#"(strategy: "mixture", optimizer: Some(sgd(lr: 0.25)), scope: Some(example_layer), params: {"depth": 2},
+            of: [(strategy: "a"), (strategy: "b", weight: 0.5, params: {"depth": 3})])"#;
+        let spec: LaneSpec = ron::from_str(lanes).unwrap();
+        let read = |path: &str| field(&spec, path);
+        assert_eq!(read("lr").as_deref(), Some("0.25"));
+        assert_eq!(read("params.depth").as_deref(), Some("2"));
+        assert_eq!(read("scope").as_deref(), Some("example_layer"));
+        assert_eq!(read("of[1].weight").as_deref(), Some("0.5"));
+        assert_eq!(read("of.1.weight").as_deref(), Some("0.5"));
+        assert_eq!(read("of[*].strategy").as_deref(), Some("a"));
+        assert_eq!(read("of[1].params.depth").as_deref(), Some("3"));
+        assert_eq!(["params.width", "of[2].weight", "of[", "clip"].map(read), [None, None, None, None]);
     }
 }

@@ -28,7 +28,7 @@ mod short;
 pub use axis::AxisValue;
 pub use diagnostic::{Diagnostic, Place, WorkspaceError};
 pub use document::Document;
-pub use edit::{EditError, apply_axis};
+pub use edit::{EditError, apply_axis, field};
 pub use embedded::{EMBEDDED, Embedded};
 pub use facts::Settings;
 pub use grid::{BACKPROP, LaneRun, MIXTURE, MOST_RUNS};

@@ -7,49 +7,31 @@ use crate::kernel::activation::{Activation, overwrite};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// `c ← f(c, sum)`, whole vectors at a time: all of one are read before the first is written, so that the compiler need
-/// not know what else `c` may share memory with.
+/// `c ← f(c, sources)` number by number, whole vectors at a time: all of one are read before the first is written, so that
+/// the compiler need not know what else `c` may share memory with. The sources are as long as `c`.
 #[inline(always)]
-fn each<T: Tiled>(c: &mut [T], sums: &[T], f: impl Fn(T, T) -> T) {
-    let (c, sums) = each_of::<16, T>(c, sums, &f);
-    let (c, sums) = each_of::<8, T>(c, sums, &f);
-    for (c, sum) in c.iter_mut().zip(sums) {
-        *c = f(*c, *sum);
+fn each<const S: usize, T: Tiled>(c: &mut [T], sources: [&[T]; S], f: impl Fn(T, [T; S]) -> T) {
+    let (c, sources) = each_of::<16, S, T>(c, sources, &f);
+    let (c, sources) = each_of::<8, S, T>(c, sources, &f);
+    for (i, c) in c.iter_mut().enumerate() {
+        *c = f(*c, sources.map(|source| source[i]));
     }
 }
 
 /// [`each`] for the groups of `N`; returns what is left.
 #[inline(always)]
-fn each_of<'a, const N: usize, T: Tiled>(
+fn each_of<'a, const N: usize, const S: usize, T: Tiled>(
     c: &'a mut [T],
-    sums: &'a [T],
-    f: &impl Fn(T, T) -> T,
-) -> (&'a mut [T], &'a [T]) {
-    let ((groups, c), (group_sums, sums)) = (c.as_chunks_mut::<N>(), sums.as_chunks::<N>());
-    for (group, sums) in groups.iter_mut().zip(group_sums) {
-        *group = std::array::from_fn(|i| f(group[i], sums[i]));
+    sources: [&'a [T]; S],
+    f: &impl Fn(T, [T; S]) -> T,
+) -> (&'a mut [T], [&'a [T]; S]) {
+    let (groups, rest) = c.as_chunks_mut::<N>();
+    let chunks = sources.map(<[T]>::as_chunks::<N>);
+    for (k, group) in groups.iter_mut().enumerate() {
+        let read = chunks.map(|(whole, _)| &whole[k]);
+        *group = std::array::from_fn(|i| f(group[i], read.map(|numbers| numbers[i])));
     }
-    (c, sums)
-}
-
-/// `c ← a + b`, in the same way.
-#[inline(always)]
-fn add<T: Tiled>(c: &mut [T], a: &[T], b: &[T]) {
-    let (c, a, b) = add_of::<16, T>(c, a, b);
-    let (c, a, b) = add_of::<8, T>(c, a, b);
-    for ((c, a), b) in c.iter_mut().zip(a).zip(b) {
-        *c = *a + *b;
-    }
-}
-
-/// [`add`] for the groups of `N`; returns what is left.
-#[inline(always)]
-fn add_of<'a, const N: usize, T: Tiled>(c: &'a mut [T], a: &'a [T], b: &'a [T]) -> (&'a mut [T], &'a [T], &'a [T]) {
-    let ((groups, c), (group_a, a), (group_b, b)) = (c.as_chunks_mut::<N>(), a.as_chunks::<N>(), b.as_chunks::<N>());
-    for ((group, a), b) in groups.iter_mut().zip(group_a).zip(group_b) {
-        *group = std::array::from_fn(|i| a[i] + b[i]);
-    }
-    (c, a, b)
+    (rest, chunks.map(|(_, rest)| rest))
 }
 
 /// `c ← beta·c + alpha·sum`; with `beta` = 0 `c` is not read.
@@ -63,11 +45,11 @@ impl<T: Tiled> Finish<T> for Scaled<T> {
     fn row(&self, at: Place, sums: &[T], c: &mut [T]) {
         let (beta, alpha) = (if at.first { self.beta } else { T::ONE }, self.alpha);
         if beta == T::ZERO {
-            each(c, sums, |_, sum| alpha * sum);
+            each(c, [sums], |_, [sum]| alpha * sum);
         } else if beta == T::ONE {
-            each(c, sums, |c, sum| c + alpha * sum);
+            each(c, [sums], |c, [sum]| c + alpha * sum);
         } else {
-            each(c, sums, |c, sum| beta * c + alpha * sum);
+            each(c, [sums], |c, [sum]| beta * c + alpha * sum);
         }
     }
 }
@@ -83,11 +65,11 @@ impl<T: Tiled> Finish<T> for Lower<T> {
         if at.first {
             c.copy_from_slice(sums);
         } else {
-            each(c, sums, |c, sum| c + sum);
+            each(c, [sums], |c, [sum]| c + sum);
         }
         if at.last {
             let shift = self.shift;
-            each(c, sums, |c, _| c + shift);
+            each(c, [sums], |c, [_]| c + shift);
         }
     }
 
@@ -106,9 +88,9 @@ impl<T: Tiled> Finish<T> for Biased<'_, T> {
     #[inline(always)]
     fn row(&self, at: Place, sums: &[T], c: &mut [T]) {
         if !at.first {
-            each(c, sums, |c, sum| c + sum);
+            each(c, [sums], |c, [sum]| c + sum);
         } else if at.block == 0 {
-            add(c, sums, &self.bias[at.column..at.column + sums.len()]);
+            each(c, [sums, &self.bias[at.column..at.column + sums.len()]], |_, [sum, bias]| sum + bias);
         } else {
             c.copy_from_slice(sums);
         }
@@ -202,7 +184,7 @@ impl<T: Tiled> Finish<T> for Descent<T> {
     #[inline(always)]
     fn row(&self, _: Place, sums: &[T], c: &mut [T]) {
         let (rate, decay) = (self.rate, self.decay);
-        each(c, sums, |c, sum| c - rate * (sum + decay * c));
+        each(c, [sums], |c, [sum]| c - rate * (sum + decay * c));
     }
 
     #[inline(always)]

@@ -1,7 +1,8 @@
 //! Tiles on the vectors of x86-64: AVX-512, or AVX2 with FMA.
 #![allow(unsafe_code)]
 
-use super::{Ahead, Soon, Unit, prefetch, transpose_block};
+use super::hint::{self, Ahead, Soon};
+use super::{Unit, transpose_block};
 use core::arch::x86_64::*;
 
 // The rows are written out, not looped over: sums stay in registers at any level of optimisation.
@@ -18,9 +19,6 @@ macro_rules! unit {
             /// Cache lines that a row of the tile takes.
             const LINES: usize = (2 * $lanes as usize).div_ceil(Self::LINE);
 
-            /// Steps to each cache line that is asked for ahead.
-            const UNHURRIED: usize = 4;
-
             #[target_feature(enable = $features)]
             fn both(
                 inner: usize,
@@ -31,28 +29,9 @@ macro_rules! unit {
                 ahead: &mut Ahead,
             ) {
                 $(let (mut $left, mut $right) = ($zero(), $zero());)*
-                let asked = inner.min($mr * Self::LINES);
-                for step in 0..asked {
-                    let row = step / Self::LINES;
-                    let line = step - row * Self::LINES;
-                    prefetch(soon.row(row).wrapping_add(line * Self::LINE).cast(), 1);
-                    // SAFETY: the callers pass `inner` places of packed factors; `b` is aligned and steps by two vectors.
-                    unsafe {
-                        let (left, right) = ($load(b), $load(b.add($lanes)));
-                        $(
-                            let factor = $splat(*a.add($row));
-                            $left = $fma(factor, left, $left);
-                            $right = $fma(factor, right, $right);
-                        )*
-                        a = a.add($mr);
-                        b = b.add(2 * $lanes);
-                    }
-                }
-                let turns = ((inner - asked) / Self::UNHURRIED).min(ahead.left);
-                for _ in 0..turns {
-                    ahead.advance();
-                    for _ in 0..Self::UNHURRIED {
-                        // SAFETY: as above.
+                macro_rules! place {
+                    () => {
+                        // SAFETY: the callers pass `inner` places of packed factors; `b` is aligned and steps by two vectors.
                         unsafe {
                             let (left, right) = ($load(b), $load(b.add($lanes)));
                             $(
@@ -63,20 +42,24 @@ macro_rules! unit {
                             a = a.add($mr);
                             b = b.add(2 * $lanes);
                         }
+                    };
+                }
+                let asked = inner.min($mr * Self::LINES);
+                for step in 0..asked {
+                    let row = step / Self::LINES;
+                    let line = step - row * Self::LINES;
+                    hint::near(soon.row(row).wrapping_add(line * Self::LINE).cast(), 1);
+                    place!();
+                }
+                let turns = ((inner - asked) / Ahead::UNHURRIED).min(ahead.left);
+                for _ in 0..turns {
+                    ahead.advance();
+                    for _ in 0..Ahead::UNHURRIED {
+                        place!();
                     }
                 }
-                for _ in asked + turns * Self::UNHURRIED..inner {
-                    // SAFETY: as above.
-                    unsafe {
-                        let (left, right) = ($load(b), $load(b.add($lanes)));
-                        $(
-                            let factor = $splat(*a.add($row));
-                            $left = $fma(factor, left, $left);
-                            $right = $fma(factor, right, $right);
-                        )*
-                        a = a.add($mr);
-                        b = b.add(2 * $lanes);
-                    }
+                for _ in asked + turns * Ahead::UNHURRIED..inner {
+                    place!();
                 }
                 // SAFETY: `out` holds MR × NR numbers, aligned.
                 unsafe {
@@ -91,7 +74,7 @@ macro_rules! unit {
             fn left(inner: usize, mut a: *const $t, mut b: *const $t, out: *mut $t, soon: Soon<$t>) {
                 $(let mut $left = $zero();)*
                 for row in 0..$mr {
-                    prefetch(soon.row(row).cast(), $lanes * size_of::<$t>());
+                    hint::near(soon.row(row).cast(), $lanes * size_of::<$t>());
                 }
                 for _ in 0..inner {
                     // SAFETY: the callers pass `inner` places of packed factors; `b` is aligned and steps by two vectors.
