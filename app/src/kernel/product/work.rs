@@ -182,7 +182,7 @@ impl<T: Tiled, F: Finish<T>> Product<'_, T, F> {
     #[inline(always)]
     fn ahead<U: Unit<T = T>>(&self, piece: Range<usize>, places: (usize, usize)) -> Ahead {
         if piece.is_empty() {
-            return Ahead::NONE;
+            return Ahead::none();
         }
         let (factor, row, count) = match self.plan.taken {
             Side::Strips => {

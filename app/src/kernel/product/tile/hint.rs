@@ -32,8 +32,10 @@ pub(in crate::kernel) struct Ahead {
 }
 
 impl Ahead {
-    /// None.
-    pub const NONE: Self = Self { line: std::ptr::null(), asked: 0, length: 0, stride: 0, left: 0 };
+    /// Nothing.
+    pub const fn none() -> Self {
+        Self { line: std::ptr::null(), asked: 0, length: 0, stride: 0, left: 0 }
+    }
 
     /// `lines` lines of `length` numbers from `start` on, `stride` numbers apart.
     pub fn new<T>(start: *const T, lines: usize, length: usize, stride: usize) -> Self {
