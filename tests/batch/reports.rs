@@ -122,6 +122,7 @@ quick! {
     mixture: "mixture" shows ["loss", "test-accuracy", "cosine"],
     cnn: "cnn" shows ["loss", "cosine", "alignment"],
     neighbours: "neighbours" shows ["loss", "cosine", "test-accuracy"],
+    fixed_feedback: "fixed-feedback" shows ["loss", "test-accuracy", "activation-rank-fc2", "sharpness"],
     resnet: "resnet" shows ["loss-conv-4-4-8-8-16", "cosine-conv-4-4-8-8-16", "loss-resnet-1x8-1x16", "cosine-resnet-1x8-1x16"],
     standin_cifar10: "standin-cifar10" shows ["train-accuracy", "test-accuracy", "gap"],
 }

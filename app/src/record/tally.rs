@@ -4,7 +4,7 @@
 use super::facts::LaneFacts;
 use super::number::Number;
 use super::summary::{EMA, Figure, LaneSummary, LaneTime, Summary, groups};
-use super::{Key, LaneChange, LaneEnd, LaneId, LaneInfo, Observer, Quantity, StageSeconds, StepReport};
+use super::{EndReason, Key, LaneChange, LaneEnd, LaneId, LaneInfo, Observer, Quantity, StageSeconds, StepReport};
 use crate::filter::Filter;
 use crate::workspace::{BACKPROP, field};
 use std::collections::BTreeMap;
@@ -102,6 +102,13 @@ impl Tally {
         Summary { groups: groups(&summary.lanes), ..summary }
     }
 
+    /// Whether every trial of the lanes of that name has ended badly, so that nothing was chosen and they run as written.
+    fn in_vain(&self, name: &str) -> bool {
+        let mut trials = self.lanes.values().filter(|lane| lane.trial && lane.summary.name == name).peekable();
+        let badly = |lane: &LaneTally| matches!(&lane.summary.reason, Some(reason) if *reason != EndReason::Done);
+        trials.peek().is_some() && trials.all(badly)
+    }
+
     /// Whether a lane meets `filter`; trials and lanes that never started do not.
     pub fn meets(&self, lane: LaneId, filter: &Filter) -> bool {
         self.lanes.get(&lane).filter(|lane| !lane.trial).is_some_and(|lane| {
@@ -114,7 +121,8 @@ impl Tally {
 
 impl Observer for Tally {
     fn lane_started(&mut self, info: &LaneInfo) {
-        let chosen = self.tuned.iter().filter_map(|path| Some((path.clone(), field(&info.spec, path)?))).collect();
+        let tuned = self.tuned.iter().filter(|_| !self.in_vain(&info.name));
+        let chosen = tuned.filter_map(|path| Some((path.clone(), field(&info.spec, path)?))).collect();
         let summary = LaneSummary {
             lane: info.lane,
             name: info.name.clone(),
@@ -215,7 +223,6 @@ impl LaneTally {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::EndReason;
     use crate::record::jsonl::tests::{lane, report};
 
     #[test]
@@ -264,6 +271,23 @@ mod tests {
         assert_eq!(group.chosen["lr"], "0.25");
         let text = serde_json::to_string(&summary).expect("JSON");
         assert_eq!(serde_json::from_str::<Summary>(&text).expect("read"), summary);
+    }
+
+    #[test]
+    fn nothing_was_chosen_where_every_trial_ended_badly() {
+        let chosen = |reasons: [EndReason; 2]| {
+            let mut tally = Tally::new("tiny", Some("lr"));
+            for (id, reason) in reasons.into_iter().enumerate() {
+                let trial = LaneInfo { trial: true, ..lane(id, "weight-transpose", 0) };
+                tally.lane_started(&trial);
+                tally.lane_ended(&LaneEnd { lane: id, steps: 1, reason, seconds: StageSeconds::default() });
+            }
+            run(&mut tally, 2, 0, &[0.5]);
+            tally.summary(false).groups[0].chosen.get("lr").cloned()
+        };
+        let diverged = || EndReason::Diverged("loss is not a number".into());
+        assert_eq!(chosen([diverged(), EndReason::Done]).as_deref(), Some("0.25"));
+        assert_eq!(chosen([diverged(), diverged()]), None);
     }
 
     #[test]

@@ -154,7 +154,8 @@ pub(super) fn words(text: &str, error: &SpannedError) -> (String, Option<String>
             "the file is empty".into(),
             Some("a workspace begins with `(`; `guesswork schema` lists its fields".into()),
         ),
-        Error::ExpectedNamedStructLike(_) | Error::ExpectedStructLike => ("expected `(`".into(), None),
+        Error::ExpectedNamedStructLike(name) => ("expected `(`".into(), super::reference::form(name)),
+        Error::ExpectedStructLike => ("expected `(`".into(), None),
         Error::TrailingCharacters => ("nothing may follow here".into(), None),
         Error::Eof => ("the text ends too early: a bracket is not closed".into(), None),
         other => {

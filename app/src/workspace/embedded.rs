@@ -18,7 +18,7 @@ macro_rules! shipped {
 }
 
 /// The shipped workspaces; the first is what the program opens when nothing is named.
-pub const EMBEDDED: [Embedded; 22] = shipped![
+pub const EMBEDDED: [Embedded; 23] = shipped![
     "quickstart",
     "conv",
     "mixer",
@@ -40,6 +40,7 @@ pub const EMBEDDED: [Embedded; 22] = shipped![
     "cnn",
     "resnet",
     "neighbours",
+    "fixed-feedback",
     "standin-cifar10"
 ];
 

@@ -63,6 +63,28 @@ pub fn about(path: &[String]) -> Option<String> {
     found
 }
 
+/// How a value of the structure `name` is written: the fields that must be there, then the names of all. `None` where there is no
+/// such structure.
+pub(super) fn form(name: &str) -> Option<String> {
+    let item = items().into_iter().find(|item| item.structure && item.name == name)?;
+    let needed = item.parts.iter().filter(|part| part.default.is_none() && !part.kind.ends_with("optional"));
+    let mut shown: Vec<String> = needed.map(|part| format!("{}: {}", part.name, example(&part.kind))).collect();
+    if shown.len() < item.parts.len() {
+        shown.push("…".into());
+    }
+    let names: Vec<String> = item.parts.iter().map(|part| format!("`{}`", part.name)).collect();
+    Some(format!("write it as ({}); the fields are {}", shown.join(", "), names.join(", ")))
+}
+
+/// What stands in the place of a value of a kind.
+fn example(kind: &str) -> String {
+    match kind {
+        "text" => "\"…\"".into(),
+        kind if kind.starts_with('[') => "[…]".into(),
+        _ => "…".into(),
+    }
+}
+
 /// The field `key` of a type; of any of its variants where it has some.
 fn part(items: &[Item], item: &Item, key: &str) -> Option<Part> {
     let named = |parts: &[Part]| parts.iter().find(|part| part.name == key).cloned();
@@ -357,6 +379,15 @@ mod tests {
         assert!(about("lanes.schedule.warm_up").is_some_and(|text| text.contains("linear rise")));
         assert!(about("lanes.of.weight").is_some_and(|text| text.contains("w_m") && text.contains("1.0")));
         assert_eq!(about("lanes.colour"), None);
+    }
+
+    #[test]
+    fn a_structure_is_shown_with_what_must_be_there() {
+        let data = form("DataSpec").expect("a structure");
+        assert!(data.starts_with("write it as (name: \"…\", …); the fields are `name`, "), "{data}");
+        let axis = form("Axis").expect("a structure");
+        assert!(axis.starts_with("write it as (path: \"…\", values: […], …"), "{axis}");
+        assert_eq!((form("Scope"), form("Nothing")), (None, None));
     }
 
     #[test]
