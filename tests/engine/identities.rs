@@ -1,7 +1,7 @@
 //! Exact identities in f64: at every scope and on every architecture the forward mode gives the adjoint's numbers.
 
 use crate::fixture::{CONV, Fixture, MIXER, MLP, TANH, dot, flatten};
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 use guesswork::estimate::cost::{Injected, injection};
 use guesswork::estimate::{Directions, Estimator, GuessKind, Settings};
 use guesswork::model::Extent;
@@ -380,6 +380,26 @@ fn rows_of_a_guess_are_normalised_as_the_settings_say() -> Result<()> {
                     close(dot(after, after), group as f64, 1.0, "‖·‖² is the number of elements");
                     close(dot(before, after), (length * group as f64).sqrt(), 1.0, "the direction stays");
                 }
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn guesses_of_the_smallest_numbers_are_normalised_too() -> Result<()> {
+    let f = Fixture::new(MLP, Extent::image(1, 2, 3), 3, 6, 40)?;
+    for normalise in [Normalise::Row, Normalise::Batch] {
+        let chosen = Settings { normalise, ..settings(Scope::ExampleLayer, 2) };
+        let estimator = Estimator::new(chosen, GuessKind::Signal, &f.tape, f.network.theta())?;
+        for e in f.signal_guesses(2, 41, 0)? {
+            let (large, small) = (e.to_dtype(DType::F32)?, (e * 1e-41)?.to_dtype(DType::F32)?);
+            estimator.normalise(&large)?;
+            estimator.normalise(&small)?;
+            let numbers = |guess: Tensor| Ok::<_, candle_core::Error>(flatten(&[guess.to_dtype(DType::F64)?]));
+            for (large, small) in numbers(large)?.into_iter().zip(numbers(small)?) {
+                // Numbers of this size have four digits.
+                assert!((small - large).abs() < 1e-3, "{normalise:?}: {small} is not {large}");
             }
         }
     }

@@ -37,6 +37,22 @@ fn the_largest_magnitude_counts_what_is_not_finite() {
 }
 
 #[test]
+fn rows_of_the_smallest_numbers_are_normalised_and_nothing_becomes_nan() {
+    let made = || Tensor::from_vec(vec![1e-40f32, 0.0, -2e-40, 3e-25, 0.0, 4e-25, 0.0, 0.0, 0.0], (3, 3), &Device::Cpu);
+    let (own, candle) = (made().unwrap(), made().unwrap());
+    kernel::normalise_rows(&own, 5.0).unwrap();
+    kernel::with_candle(|| kernel::normalise_rows(&candle, 5.0)).unwrap();
+    let fifth = 5f64.sqrt();
+    let expected = [fifth, 0.0, -2.0 * fifth, 3.0, 0.0, 4.0, 0.0, 0.0, 0.0];
+    for (name, found) in [("own", numbers(&own)), ("by Candle", numbers(&candle))] {
+        // The smallest numbers have five digits there.
+        for (place, (found, expected)) in found.iter().zip(expected).enumerate() {
+            assert_near(&format!("{name}, {place}"), *found, expected, 1e-4);
+        }
+    }
+}
+
+#[test]
 fn tensors_of_other_rank_are_matrices_and_rows_may_be_a_part() {
     let weight = Tensor::zeros((4, 3, 2, 2), DType::F64, &Device::Cpu).unwrap();
     let (a, b) = (random(10, 4, 1), random(10, 12, 2));

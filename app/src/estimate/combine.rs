@@ -32,6 +32,12 @@ pub fn unit(d: &mut Scalars, squared: &Scalars) {
     mean(d);
 }
 
+/// Keeps coefficients within what the numbers of the lane hold: a direction of numbers near the smallest takes one near the
+/// largest. Those that are not finite stay as they are.
+pub fn hold(c: &mut Scalars, largest: f64) {
+    c.values.iter_mut().filter(|value| value.is_finite()).for_each(|value| *value = value.clamp(-largest, largest));
+}
+
 /// `span`: solves G c = d in every group. `gram` holds K × K matrices as K blocks of [`Scalars`]: block j is the row j
 /// of G for each group. Returns the number of directions dropped as dependent.
 pub fn span(d: &mut Scalars, gram: &[Scalars]) -> usize {
@@ -145,6 +151,15 @@ mod tests {
             assert!((a - b).abs() < 1e-12);
         }
         assert!((plain[0] - 1.0).abs() < 1e-12 && (plain[1] - 3.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn coefficients_are_held_in_single_precision_and_what_is_not_finite_shows() {
+        let largest = f64::from(f32::MAX);
+        let mut c = Scalars::single(vec![1e40, -1e40, 2.5, f64::INFINITY, f64::NAN]);
+        hold(&mut c, largest);
+        assert_eq!(c.values[..4], [largest, -largest, 2.5, f64::INFINITY]);
+        assert!(c.values[4].is_nan());
     }
 
     #[test]

@@ -156,8 +156,11 @@ impl Estimator {
                 for k in 0..self.settings.guesses {
                     let block = guess.narrow(0, k * rows, rows)?;
                     let squared = kernel::norm_squared(&block)?;
+                    let factor = ((rows * width) as f64 / squared).sqrt();
+                    // Single precision may not hold the whole factor of numbers near the smallest.
+                    let (factor, times) = if factor > f64::from(f32::MAX) { (factor.sqrt(), 2) } else { (factor, 1) };
                     if squared > 0.0 {
-                        kernel::scale(&block, ((rows * width) as f64 / squared).sqrt())?;
+                        (0..times).try_for_each(|_| kernel::scale(&block, factor))?;
                     }
                 }
                 Ok(())

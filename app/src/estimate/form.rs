@@ -7,7 +7,7 @@ use super::estimator::Estimator;
 use super::scalars::Scalars;
 use crate::kernel::{self, Rate};
 use crate::workspace::{Combine, GuessScaling};
-use candle_core::{Result, Tensor, bail};
+use candle_core::{DType, Result, Tensor, bail};
 
 /// θ ← θ − η(c·v + λθ) for some parameters; returns ‖c·v‖².
 fn descend_all(theta: &[Tensor], v: &[Tensor], c: f64, rate: Rate) -> Result<f64> {
@@ -56,6 +56,9 @@ impl Estimator {
                 self.dropped = combine::span(&mut self.coefficients, &gram);
                 self.gram = gram;
             }
+        }
+        if point.tape.dtype() == DType::F32 {
+            combine::hold(&mut self.coefficients, f32::MAX.into());
         }
         match directions {
             Directions::Signal(signals) => self.combine_signals(point, signals),

@@ -290,7 +290,7 @@ pub fn group_dot(a: &Tensor, b: &Tensor, group: usize) -> Result<Vec<f64>> {
     }))
 }
 
-/// Scales each row of `dst` to the norm `target`; zero rows stay zero.
+/// Scales each row of `dst` to the norm `target`, however short it is; zero rows stay zero.
 ///
 /// # Errors
 /// When `dst` is not contiguous, or not f32 or f64.
@@ -303,9 +303,13 @@ pub fn normalise_rows(dst: &Tensor, target: f64) -> Result<()> {
         rows(dst, n, 2 * n, |_, rows| {
             for row in rows.chunks_exact_mut(n) {
                 let square = norm_squared_pass(row);
-                if square > 0.0 {
-                    let factor = T::of(target / square.sqrt());
+                let factor = target / square.sqrt();
+                if square > 0.0 && T::of(factor).wide().is_finite() {
+                    let factor = T::of(factor);
                     row.iter_mut().for_each(|x| *x *= factor);
+                } else if square > 0.0 {
+                    // Numbers near the smallest: their type does not hold the factor.
+                    row.iter_mut().for_each(|x| *x = T::of(x.wide() * factor));
                 }
             }
         });

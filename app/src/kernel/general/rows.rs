@@ -53,11 +53,12 @@ pub(in crate::kernel) fn group_dot(a: &Tensor, b: &Tensor, group: usize) -> Resu
 }
 
 pub(in crate::kernel) fn normalise_rows(dst: &Tensor, target: f64) -> Result<()> {
-    let rows = matrix(dst)?;
-    let norms = rows.sqr()?.sum_keepdim(1)?.sqrt()?;
     // A zero row is divided by 1.
-    let divisors = (&norms + norms.eq(0.0)?.to_dtype(norms.dtype())?)?;
-    set(dst, rows.broadcast_div(&divisors)?.affine(target, 0.0)?)
+    let divided = |rows: &Tensor, by: Tensor| rows.broadcast_div(&(&by + by.eq(0.0)?.to_dtype(by.dtype())?)?);
+    let rows = matrix(dst)?;
+    // By the largest element first: squares of small numbers vanish.
+    let rows = divided(&rows, rows.abs()?.max_keepdim(1)?)?;
+    set(dst, divided(&rows, rows.sqr()?.sum_keepdim(1)?.sqrt()?)?.affine(target, 0.0)?)
 }
 
 pub(in crate::kernel) fn group_sum(dst: &Tensor, alpha: f64, src: &Tensor, group: usize) -> Result<()> {
