@@ -285,9 +285,9 @@ impl<T: Tiled, F: Finish<T>> Product<'_, T, F> {
                         let c = rows.c.add(row * columns + column);
                         let soon = Soon { start: c.cast_const(), stride: columns };
                         if width > U::NR / 2 {
-                            U::tile(places.1, from, packed, sums.as_mut_ptr(), soon, ahead);
+                            U::tile(count, places.1, from, packed, sums.as_mut_ptr(), soon, ahead);
                         } else {
-                            U::half(places.1, from, packed, sums.as_mut_ptr(), soon);
+                            U::half(count, places.1, from, packed, sums.as_mut_ptr(), soon);
                         }
                         for i in 0..count {
                             let place = Place { block, row: row + i, column, first, last };

@@ -5,11 +5,10 @@ use super::hint::{self, Ahead, Soon};
 use super::{Unit, transpose_block};
 use core::arch::x86_64::*;
 
-// The rows are written out, not looped over: sums stay in registers at any level of optimisation.
+// Loops over R are unrolled, so that the sums stay in registers.
 macro_rules! unit {
     ($(#[$meta:meta])* $name:ident: $t:ty as $vector:ty, $lanes:literal by $mr:literal, $features:literal,
-     $zero:ident, $load:ident, $splat:ident, $fma:ident, $store:ident, $side:literal $transpose:path,
-     $(($row:literal $left:ident $right:ident))*) => {
+     $zero:ident, $load:ident, $splat:ident, $fma:ident, $store:ident, $side:literal $transpose:path) => {
         $(#[$meta])*
         pub(in crate::kernel) struct $name;
 
@@ -19,8 +18,9 @@ macro_rules! unit {
             /// Cache lines that a row of the tile takes.
             const LINES: usize = (2 * $lanes as usize).div_ceil(Self::LINE);
 
+            /// The first R rows; the others become zero.
             #[target_feature(enable = $features)]
-            fn both(
+            fn both<const R: usize>(
                 inner: usize,
                 mut a: *const $t,
                 mut b: *const $t,
@@ -28,69 +28,77 @@ macro_rules! unit {
                 soon: Soon<$t>,
                 ahead: &mut Ahead,
             ) {
-                $(let (mut $left, mut $right) = ($zero(), $zero());)*
-                macro_rules! place {
-                    () => {
-                        // SAFETY: the callers pass `inner` places of packed factors; `b` is aligned and steps by two vectors.
-                        unsafe {
-                            let (left, right) = ($load(b), $load(b.add($lanes)));
-                            $(
-                                let factor = $splat(*a.add($row));
-                                $left = $fma(factor, left, $left);
-                                $right = $fma(factor, right, $right);
-                            )*
-                            a = a.add($mr);
-                            b = b.add(2 * $lanes);
+                let mut sums = [[$zero(); 2]; R];
+                let mut place = || {
+                    // SAFETY: the callers pass `inner` places of packed factors; `b` is aligned and steps by two vectors.
+                    unsafe {
+                        let (left, right) = ($load(b), $load(b.add($lanes)));
+                        for (row, [first, second]) in sums.iter_mut().enumerate() {
+                            let factor = $splat(*a.add(row));
+                            *first = $fma(factor, left, *first);
+                            *second = $fma(factor, right, *second);
                         }
-                    };
-                }
-                let asked = inner.min($mr * Self::LINES);
+                        a = a.add($mr);
+                        b = b.add(2 * $lanes);
+                    }
+                };
+                let asked = inner.min(R * Self::LINES);
                 for step in 0..asked {
                     let row = step / Self::LINES;
                     let line = step - row * Self::LINES;
                     hint::near(soon.row(row).wrapping_add(line * Self::LINE).cast(), 1);
-                    place!();
+                    place();
                 }
                 let turns = ((inner - asked) / Ahead::UNHURRIED).min(ahead.left);
                 for _ in 0..turns {
                     ahead.advance();
                     for _ in 0..Ahead::UNHURRIED {
-                        place!();
+                        place();
                     }
                 }
                 for _ in asked + turns * Ahead::UNHURRIED..inner {
-                    place!();
+                    place();
                 }
-                // SAFETY: `out` holds MR × NR numbers, aligned.
-                unsafe {
-                    $(
-                        $store(out.add(2 * $row * $lanes), $left);
-                        $store(out.add((2 * $row + 1) * $lanes), $right);
-                    )*
+                for row in 0..$mr {
+                    let [first, second] = if row < R { sums[row] } else { [$zero(); 2] };
+                    // SAFETY: `out` holds MR × NR numbers, aligned.
+                    unsafe {
+                        $store(out.add(2 * row * $lanes), first);
+                        $store(out.add((2 * row + 1) * $lanes), second);
+                    }
                 }
             }
 
+            /// The first vector of the first R rows; the others become zero.
             #[target_feature(enable = $features)]
-            fn left(inner: usize, mut a: *const $t, mut b: *const $t, out: *mut $t, soon: Soon<$t>) {
-                $(let mut $left = $zero();)*
-                for row in 0..$mr {
+            fn left<const R: usize>(
+                inner: usize,
+                mut a: *const $t,
+                mut b: *const $t,
+                out: *mut $t,
+                soon: Soon<$t>,
+            ) {
+                let mut sums = [$zero(); R];
+                for row in 0..R {
                     hint::near(soon.row(row).cast(), $lanes * size_of::<$t>());
                 }
                 for _ in 0..inner {
                     // SAFETY: the callers pass `inner` places of packed factors; `b` is aligned and steps by two vectors.
                     unsafe {
                         let left = $load(b);
-                        $($left = $fma($splat(*a.add($row)), left, $left);)*
+                        for (row, sum) in sums.iter_mut().enumerate() {
+                            *sum = $fma($splat(*a.add(row)), left, *sum);
+                        }
                         a = a.add($mr);
                         b = b.add(2 * $lanes);
                     }
                 }
-                // SAFETY: `out` holds MR × NR numbers, aligned.
-                unsafe {
-                    $(
-                        $store(out.add(2 * $row * $lanes), $left);
-                        $store(out.add((2 * $row + 1) * $lanes), $zero());
-                    )*
+                for row in 0..$mr {
+                    // SAFETY: `out` holds MR × NR numbers, aligned.
+                    unsafe {
+                        $store(out.add(2 * row * $lanes), if row < R { sums[row] } else { $zero() });
+                        $store(out.add((2 * row + 1) * $lanes), $zero());
+                    }
                 }
             }
         }
@@ -101,7 +109,9 @@ macro_rules! unit {
             const NR: usize = 2 * $lanes;
             const SIDE: usize = $side;
 
+            #[inline(always)]
             unsafe fn tile(
+                rows: usize,
                 inner: usize,
                 a: *const $t,
                 b: *const $t,
@@ -110,12 +120,32 @@ macro_rules! unit {
                 ahead: &mut Ahead,
             ) {
                 // SAFETY: as the caller promises.
-                unsafe { Self::both(inner, a, b, out, soon, ahead) }
+                unsafe {
+                    match (3 * rows).div_ceil($mr) {
+                        0 | 1 => Self::both::<{ $mr / 3 }>(inner, a, b, out, soon, ahead),
+                        2 => Self::both::<{ 2 * $mr / 3 }>(inner, a, b, out, soon, ahead),
+                        _ => Self::both::<$mr>(inner, a, b, out, soon, ahead),
+                    }
+                }
             }
 
-            unsafe fn half(inner: usize, a: *const $t, b: *const $t, out: *mut $t, soon: Soon<$t>) {
+            #[inline(always)]
+            unsafe fn half(
+                rows: usize,
+                inner: usize,
+                a: *const $t,
+                b: *const $t,
+                out: *mut $t,
+                soon: Soon<$t>,
+            ) {
                 // SAFETY: as the caller promises.
-                unsafe { Self::left(inner, a, b, out, soon) }
+                unsafe {
+                    match (3 * rows).div_ceil($mr) {
+                        0 | 1 => Self::left::<{ $mr / 3 }>(inner, a, b, out, soon),
+                        2 => Self::left::<{ 2 * $mr / 3 }>(inner, a, b, out, soon),
+                        _ => Self::left::<$mr>(inner, a, b, out, soon),
+                    }
+                }
             }
 
             unsafe fn transpose(src: *const $t, stride: usize, rows: usize, dst: *mut $t, step: usize) {
@@ -129,28 +159,22 @@ macro_rules! unit {
 unit!(
     /// f32 on vectors of 512 bits.
     Wide32: f32 as __m512, 16 by 12, "avx512f",
-    _mm512_setzero_ps, _mm512_load_ps, _mm512_set1_ps, _mm512_fmadd_ps, _mm512_store_ps, 16 transpose_wide,
-    (0 a0 b0)(1 a1 b1)(2 a2 b2)(3 a3 b3)(4 a4 b4)(5 a5 b5)
-    (6 a6 b6)(7 a7 b7)(8 a8 b8)(9 a9 b9)(10 a10 b10)(11 a11 b11)
+    _mm512_setzero_ps, _mm512_load_ps, _mm512_set1_ps, _mm512_fmadd_ps, _mm512_store_ps, 16 transpose_wide
 );
 unit!(
     /// f64 on vectors of 512 bits.
     Wide64: f64 as __m512d, 8 by 12, "avx512f",
-    _mm512_setzero_pd, _mm512_load_pd, _mm512_set1_pd, _mm512_fmadd_pd, _mm512_store_pd, 16 transpose_block,
-    (0 a0 b0)(1 a1 b1)(2 a2 b2)(3 a3 b3)(4 a4 b4)(5 a5 b5)
-    (6 a6 b6)(7 a7 b7)(8 a8 b8)(9 a9 b9)(10 a10 b10)(11 a11 b11)
+    _mm512_setzero_pd, _mm512_load_pd, _mm512_set1_pd, _mm512_fmadd_pd, _mm512_store_pd, 16 transpose_block
 );
 unit!(
     /// f32 on vectors of 256 bits.
     Narrow32: f32 as __m256, 8 by 6, "avx2,fma",
-    _mm256_setzero_ps, _mm256_load_ps, _mm256_set1_ps, _mm256_fmadd_ps, _mm256_store_ps, 8 transpose_narrow,
-    (0 a0 b0)(1 a1 b1)(2 a2 b2)(3 a3 b3)(4 a4 b4)(5 a5 b5)
+    _mm256_setzero_ps, _mm256_load_ps, _mm256_set1_ps, _mm256_fmadd_ps, _mm256_store_ps, 8 transpose_narrow
 );
 unit!(
     /// f64 on vectors of 256 bits.
     Narrow64: f64 as __m256d, 4 by 6, "avx2,fma",
-    _mm256_setzero_pd, _mm256_load_pd, _mm256_set1_pd, _mm256_fmadd_pd, _mm256_store_pd, 16 transpose_block,
-    (0 a0 b0)(1 a1 b1)(2 a2 b2)(3 a3 b3)(4 a4 b4)(5 a5 b5)
+    _mm256_setzero_pd, _mm256_load_pd, _mm256_set1_pd, _mm256_fmadd_pd, _mm256_store_pd, 16 transpose_block
 );
 
 /// [`Unit::transpose`] of 16 × 16 f32 in registers: pairs of numbers, then of pairs, then of quarters of a vector.
