@@ -53,6 +53,34 @@ fn rows_of_the_smallest_numbers_are_normalised_and_nothing_becomes_nan() {
 }
 
 #[test]
+fn windows_of_any_side_are_gathered_and_pooled_as_by_candle() {
+    let both = |what: &str, dst: &Tensor, run: &dyn Fn() -> Result<()>| {
+        kernel::fill(dst, f64::NAN).unwrap();
+        run().unwrap();
+        let own = dst.copy().unwrap();
+        kernel::with_candle(run).unwrap();
+        assert_close(what, &own, dst, 1e-15);
+    };
+    let cases = [1, 2, 3, 4, 5].into_iter().flat_map(|side| [1, 2].map(|stride| (side, stride)));
+    for (side, stride) in cases {
+        for (channels, height, width) in [(1, 6, 5), (3, 5, 7), (19, 6, 6), (4099, 5, 5)] {
+            let windows = |padding| kernel::Windows { channels, height, width, side, stride, padding };
+            let image = random(2 * height * width, channels, 1);
+            for padding in 0..3 {
+                let (gy, gx) = windows(padding).grid().unwrap();
+                let dst = zeros(2 * gy * gx, windows(padding).columns());
+                let what = format!("{channels}×{height}×{width}, side {side}, stride {stride}, padding {padding}");
+                both(&what, &dst, &|| kernel::im2col(&dst, &image, windows(padding)));
+            }
+            let (gy, gx) = windows(0).grid().unwrap();
+            let dst = zeros(2 * gy * gx, channels);
+            let what = format!("{channels}×{height}×{width}, squares of {side}, stride {stride}");
+            both(&what, &dst, &|| kernel::average_pool(&dst, &image, windows(0)));
+        }
+    }
+}
+
+#[test]
 fn tensors_of_other_rank_are_matrices_and_rows_may_be_a_part() {
     let weight = Tensor::zeros((4, 3, 2, 2), DType::F64, &Device::Cpu).unwrap();
     let (a, b) = (random(10, 4, 1), random(10, 12, 2));

@@ -4,6 +4,7 @@ use super::access::{expect, update};
 use super::general;
 use super::parallel::rows;
 use super::real::{Real, on_real};
+use super::wide::wide;
 use candle_core::{Result, Tensor};
 
 /// Where a square window lies on an image as it steps along.
@@ -84,23 +85,66 @@ pub fn im2col(dst: &Tensor, src: &Tensor, windows: Windows) -> Result<()> {
         return general::im2col(dst, src, windows);
     }
     on_real!(dst, T => update::<T, _, 1, 1>("im2col", [dst], [src], |[dst], [src]| {
-        let (columns, channels, area) = (windows.columns(), windows.channels, windows.side * windows.side);
-        rows(dst, columns, 2 * columns, |first, rows| {
-            for (i, row) in rows.chunks_exact_mut(columns).enumerate() {
-                let (example, window) = ((first + i) / (gy * gx), (first + i) % (gy * gx));
-                let image = &src[example * image * channels..(example + 1) * image * channels];
-                if windows.padding > 0 {
-                    row.fill(T::ZERO);
-                }
-                windows.inside(window / gx, window % gx, |offset, position| {
-                    let pixel = &image[position * channels..(position + 1) * channels];
-                    for (d, s) in row.chunks_exact_mut(area).zip(pixel) {
-                        d[offset] = *s;
+        // Stands for what lies outside the image.
+        let outside = T::ZEROS.get(..windows.channels);
+        each_line(dst, windows.columns(), 2 * windows.columns(), windows, |line, example, y| {
+            let image = image_at(src, windows, example);
+            match (outside, windows.side) {
+                (Some(outside), 1) => gather_line::<1, 1, T>(line, image, windows, y, outside),
+                (Some(outside), 2) => gather_line::<2, 4, T>(line, image, windows, y, outside),
+                (Some(outside), 3) => gather_line::<3, 9, T>(line, image, windows, y, outside),
+                (Some(outside), 5) => gather_line::<5, 25, T>(line, image, windows, y, outside),
+                _ => {
+                    for (x, row) in line.chunks_exact_mut(windows.columns()).enumerate() {
+                        gather_any(row, image, windows, (y, x));
                     }
-                });
+                }
             }
         });
     }))
+}
+
+/// The im2col rows of a line of windows of side `SIDE` and `AREA` positions: each is written once, from its beginning to its end.
+fn gather_line<const SIDE: usize, const AREA: usize, T: Real>(
+    line: &mut [T],
+    image: &[T],
+    windows: Windows,
+    y: usize,
+    outside: &[T],
+) {
+    let Windows { channels, height, width, stride, padding, .. } = windows;
+    let along = |at: usize, k: usize, length: usize| {
+        (at * stride + k).checked_sub(padding).filter(|position| *position < length)
+    };
+    let lines: [Option<usize>; SIDE] = std::array::from_fn(|ky| along(y, ky, height));
+    for (x, row) in line.chunks_exact_mut(channels * AREA).enumerate() {
+        let mut pixels = [&outside[..channels]; AREA];
+        for kx in 0..SIDE {
+            let Some(x) = along(x, kx, width) else { continue };
+            for (ky, y) in lines.iter().enumerate() {
+                if let Some(y) = y {
+                    pixels[ky * SIDE + kx] = &image[(y * width + x) * channels..][..channels];
+                }
+            }
+        }
+        for (channel, numbers) in row.as_chunks_mut::<AREA>().0.iter_mut().enumerate() {
+            for (number, pixel) in numbers.iter_mut().zip(&pixels) {
+                *number = pixel[channel];
+            }
+        }
+    }
+}
+
+/// An im2col row of a window of any size.
+fn gather_any<T: Real>(row: &mut [T], image: &[T], windows: Windows, (y, x): (usize, usize)) {
+    let channels = windows.channels;
+    row.fill(T::ZERO);
+    windows.inside(y, x, |offset, position| {
+        let pixel = &image[position * channels..][..channels];
+        for (numbers, s) in row.chunks_exact_mut(windows.side * windows.side).zip(pixel) {
+            numbers[offset] = *s;
+        }
+    });
 }
 
 /// `dst ← beta·dst + ` the transpose of [`im2col`] applied to `src`: every window's numbers added to where they came from.
@@ -155,15 +199,27 @@ pub fn average_pool(dst: &Tensor, src: &Tensor, windows: Windows) -> Result<()> 
     }
     on_real!(dst, T => update::<T, _, 1, 1>("average_pool", [dst], [src], |[dst], [src]| {
         let factor = T::of(1.0 / (windows.side * windows.side) as f64);
-        each_window(dst, windows, |row, example, y, x| {
-            row.fill(T::ZERO);
-            windows.inside(y, x, |_, position| {
-                for (d, s) in row.iter_mut().zip(pixel(src, windows, example, position)) {
-                    *d += factor * *s;
-                }
-            });
+        let cost = windows.channels * (1 + windows.side * windows.side);
+        each_line(dst, windows.channels, cost, windows, |line, example, y| {
+            average_line(line, image_at(src, windows, example), windows, y, factor);
         });
     }))
+}
+
+wide! {
+    /// A line of [`average_pool`].
+    fn average_line<T: Real>(line: &mut [T], image: &[T], windows: Windows, y: usize, factor: T) {
+        let Windows { channels, width, side, stride, .. } = windows;
+        for (x, row) in line.chunks_exact_mut(channels).enumerate() {
+            row.fill(T::ZERO);
+            for ky in 0..side {
+                let from = ((y * stride + ky) * width + x * stride) * channels;
+                for pixel in image[from..from + side * channels].chunks_exact(channels) {
+                    row.iter_mut().zip(pixel).for_each(|(d, s)| *d += factor * *s);
+                }
+            }
+        }
+    }
 }
 
 /// `dst ← beta·dst + ` the transpose of [`average_pool`] applied to `src`.
@@ -280,6 +336,28 @@ fn position(windows: Windows, y: usize, x: usize, offset: usize) -> usize {
 #[inline(always)]
 fn pixel<T>(src: &[T], windows: Windows, example: usize, position: usize) -> &[T] {
     &src[(example * windows.height * windows.width + position) * windows.channels..][..windows.channels]
+}
+
+/// The image of an example.
+fn image_at<T>(src: &[T], windows: Windows, example: usize) -> &[T] {
+    let size = windows.height * windows.width * windows.channels;
+    &src[example * size..(example + 1) * size]
+}
+
+/// Calls `f(line, example, y)` for the lines of windows, whose rows of `width` numbers lie side by side; a row costs `cost`.
+fn each_line<T: Real>(
+    dst: &mut [T],
+    width: usize,
+    cost: usize,
+    windows: Windows,
+    f: impl Fn(&mut [T], usize, usize) + Sync,
+) {
+    let (gy, gx) = windows.grid().unwrap_or((1, 1));
+    rows(dst, gx * width, gx * cost, |first, lines| {
+        for (i, line) in lines.chunks_exact_mut(gx * width).enumerate() {
+            f(line, (first + i) / gy, (first + i) % gy);
+        }
+    });
 }
 
 /// Calls `f(row, example, y, x)` for the rows of pooled images.

@@ -9,6 +9,8 @@ use std::ops::Neg;
 pub(super) trait Real: WithDType + Default + Debug + Neg<Output = Self> + Sum + faer::traits::RealField {
     /// 0.
     const ZERO: Self;
+    /// Zeros, to be read in place of what is not there.
+    const ZEROS: &'static [Self];
     /// 1.
     const ONE: Self;
 
@@ -40,6 +42,7 @@ macro_rules! real {
     ($type:ty, $variant:ident, $exp:path, $tanh:path, $normal:path, $draw:path, $largest:path) => {
         impl Real for $type {
             const ZERO: Self = 0.0;
+            const ZEROS: &'static [Self] = &[0.0; 4096];
             const ONE: Self = 1.0;
 
             #[inline(always)]

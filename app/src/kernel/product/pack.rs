@@ -61,11 +61,7 @@ pub(super) unsafe fn panels<U: Unit>(
                     if rows - first >= width {
                         copy::<U>(from, to, width);
                     } else {
-                        let rows = rows - first;
-                        for i in 0..width {
-                            *to.add(i) =
-                                if i < rows { *from.add(i) } else { <U::T as crate::kernel::real::Real>::ZERO };
-                        }
+                        edge(from, to, rows - first, width);
                     }
                 }
             }
@@ -108,6 +104,12 @@ unsafe fn transposed<U: Unit>(
                 // A block wider than the panel runs over into the next place, which is written after it.
                 U::transpose(src.add(k), factor.stride, lines, dst.add(k * width + first), width);
             }
+            if whole < inner && inner >= U::SIDE {
+                // What is left, with the places before it once more.
+                let k = inner - U::SIDE;
+                U::transpose(src.add(k), factor.stride, lines, dst.add(k * width + first), width);
+                continue;
+            }
             for k in whole..inner {
                 for i in 0..U::SIDE.min(width - first) {
                     let value = if i < lines {
@@ -118,6 +120,34 @@ unsafe fn transposed<U: Unit>(
                     *dst.add(k * width + first + i) = value;
                 }
             }
+        }
+    }
+}
+
+/// Copies `count` < `width` numbers, and zeros to fill up.
+///
+/// # Safety
+/// `from` must hold `count` and `to` `width` numbers, apart from each other.
+#[inline(always)]
+unsafe fn edge<T: Copy>(from: *const T, to: *mut T, count: usize, width: usize) {
+    /// The first N and the last N numbers: all of them, where they are fewer than 2 N.
+    #[inline(always)]
+    unsafe fn ends<const N: usize, T>(from: *const T, to: *mut T, count: usize) {
+        // SAFETY: the caller says that there are N.
+        unsafe {
+            std::ptr::copy_nonoverlapping(from, to, N);
+            std::ptr::copy_nonoverlapping(from.add(count - N), to.add(count - N), N);
+        }
+    }
+    // SAFETY: as the caller promises; zeros are numbers of either type.
+    unsafe {
+        std::ptr::write_bytes(to.add(count), 0, width - count);
+        match count {
+            16.. => ends::<16, T>(from, to, count),
+            8.. => ends::<8, T>(from, to, count),
+            4.. => ends::<4, T>(from, to, count),
+            2.. => ends::<2, T>(from, to, count),
+            _ => std::ptr::copy_nonoverlapping(from, to, count),
         }
     }
 }

@@ -3,8 +3,8 @@
 //! one batch.
 
 use super::{block, expect, first, image_of, only, windows};
-use crate::kernel::{self, Windows};
-use crate::model::layer::{Along, At, Extent, Layer, LayerKind, ParameterSpec, Start};
+use crate::kernel::{self, Activated, Windows};
+use crate::model::layer::{Along, At, Extent, Layer, LayerKind, ParameterSpec, Start, Tangent};
 use candle_core::{Result, Tensor};
 
 /// A convolution with a square kernel.
@@ -67,9 +67,16 @@ impl Layer for Conv2d {
     }
 
     fn forward(&self, at: At) -> Result<()> {
+        self.forward_beside(at, None, None).map(|_| ())
+    }
+
+    fn forward_beside(&self, at: At, activated: Option<Activated>, beside: Option<Tangent>) -> Result<bool> {
         kernel::im2col(&at.saved[0], at.x[0], self.windows)?;
-        kernel::repeat_row(at.y, &at.theta[1])?;
-        kernel::gemm(at.y, 1.0, 1.0, &at.saved[0], false, &at.theta[0], true)
+        kernel::affine(at.y, &at.saved[0], (&at.theta[0], &at.theta[1]), activated, None)?;
+        if let Some(Tangent { stack, dx, dy }) = beside {
+            self.tangent(at, stack, dx, dy)?;
+        }
+        Ok(activated.is_some())
     }
 
     fn tangent(&self, at: At, stack: usize, dx: &[Option<&Tensor>], dy: &Tensor) -> Result<()> {
