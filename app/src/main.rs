@@ -30,7 +30,7 @@ fn answer(request: Request) -> Result<Exit, Failure> {
         Request::Batch(options) => cli::batch(&options),
         Request::Probe(library) => Ok(cli::probe(&library)),
         Request::PluginList { plugin_path } => cli::plugin_list(&plugin_path),
-        Request::PluginInfo { name, plugin_path } => cli::plugin_info(&name, &plugin_path),
+        Request::PluginInfo { strategy, plugin_path } => cli::plugin_info(&strategy, &plugin_path),
         Request::Report(options) => cli::report(&options),
         Request::Compare { first, second, filter } => cli::compare(&first, &second, filter.as_ref()),
         Request::Measure(options) => cli::measure(&options),

@@ -129,6 +129,22 @@ fn a_place_for_plugins_that_is_not_there_is_refused_even_where_no_lane_needs_it(
         let refused = place.run(arguments).expect(4);
         assert!(refused.error.contains("--plugin-path gone: no such folder or library"), "{}", refused.error);
     }
+    std::fs::write(place.path("notes.so"), "not a library at all\n").unwrap();
+    for arguments in [&["--batch", "quickstart", "--steps", "1"][..], &["plugin", "info", "weight-transpose"]] {
+        let refused = place.run(&[arguments, &["--plugin-path", "notes.so"]].concat()).expect(4);
+        assert!(refused.error.contains("--plugin-path notes.so: not a dynamic library"), "{}", refused.error);
+    }
+}
+
+#[test]
+fn a_library_is_shown_with_all_of_its_strategies() {
+    let place = beside("fault-panic", "");
+    let faults = library("faults");
+    let shown = place.run(&["plugin", "info", faults.to_str().unwrap()]).expect(0).out;
+    assert!(shown.contains("(fault-panic)") && shown.matches("\nlibrary ").count() > 1, "{shown}");
+    std::fs::write(place.path("notes.so"), "not a library at all\n").unwrap();
+    place.run(&["plugin", "info", "notes.so"]).expect(4).says(&["notes.so: not a dynamic library"]);
+    place.run(&["plugin", "info", "weigt-transpose"]).expect(4).says(&["did you mean `weight-transpose`?"]);
 }
 
 #[test]

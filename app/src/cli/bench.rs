@@ -2,10 +2,8 @@
 
 use super::{Exit, Failure, print};
 use crate::bench::{self, Bench, boundary, boundary_table};
-use crate::strategy::{Catalog, Origin, SearchPath, StrategyInfo};
 use std::io::{BufReader, IsTerminal, Write, stderr, stdin, stdout};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// Measures and prints the table, and writes the figures to `json`; or answers commands until standard input ends.
 ///
@@ -40,20 +38,7 @@ pub fn bench(bench: &Bench, json: Option<&Path>, serve: bool) -> Result<Exit, Fa
 /// # Errors
 /// [`Failure`] when there is none of that name, it was refused, or it cannot run on the model.
 pub fn plugin_bench(strategy: &Path, plugin_path: &[PathBuf]) -> Result<Exit, Failure> {
-    let refused = |text: String| Failure::new(Exit::Plugin, text);
-    let chosen: Vec<Arc<StrategyInfo>> = if strategy.is_file() {
-        let mut path = SearchPath::default();
-        path.push(strategy.to_owned(), Origin::Named);
-        let catalog = Catalog::load(&path);
-        if let Some(refusal) = catalog.refused.first() {
-            return Err(refused(format!("{}: {}", strategy.display(), refusal.reason)));
-        }
-        catalog.strategies
-    } else {
-        let catalog = Catalog::standard(plugin_path, None);
-        vec![Arc::clone(catalog.get(&strategy.to_string_lossy()).map_err(|unknown| refused(unknown.to_string()))?)]
-    };
-    let rows = chosen.iter().map(boundary).collect::<Result<Vec<_>, _>>();
-    let rows = rows.map_err(|error| refused(error.to_string()))?;
+    let rows = super::plugins::chosen(strategy, plugin_path)?.iter().map(boundary).collect::<Result<Vec<_>, _>>();
+    let rows = rows.map_err(|error| Failure::new(Exit::Plugin, error.to_string()))?;
     print(&boundary_table(&rows))
 }

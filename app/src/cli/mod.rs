@@ -89,8 +89,8 @@ pub enum Request {
     },
     /// One strategy.
     PluginInfo {
-        /// Its id.
-        name: String,
+        /// Its id, or a library.
+        strategy: PathBuf,
         /// Folders and libraries to look in first.
         plugin_path: Vec<PathBuf>,
     },
@@ -142,21 +142,26 @@ impl Request {
         }
     }
 
-    /// Refuses places for plugins that are not there: nobody names one that is not wanted.
+    /// Refuses places for plugins that are not there, and files that are no library of this machine: nobody names one that is
+    /// not wanted.
     ///
     /// # Errors
     /// [`Failure`] that names the first.
     pub fn check_plugin_paths(&self) -> Result<(), Failure> {
-        match self.plugin_paths().iter().find(|path| !path.exists()) {
-            None => Ok(()),
-            Some(path) => Err(Failure::new(
-                Exit::Plugin,
-                format!(
-                    "--plugin-path {}: no such folder or library; give a folder that holds libraries, or one library",
-                    path.display()
-                ),
-            )),
+        for path in self.plugin_paths() {
+            let reason = match path {
+                path if !path.exists() => {
+                    "no such folder or library; give a folder that holds libraries, or one library".to_owned()
+                }
+                path if path.is_dir() => continue,
+                path => match crate::strategy::is_library(path) {
+                    Ok(()) => continue,
+                    Err(refusal) => refusal.to_string(),
+                },
+            };
+            return Err(Failure::new(Exit::Plugin, format!("--plugin-path {}: {reason}", path.display())));
         }
+        Ok(())
     }
 }
 

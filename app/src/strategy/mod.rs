@@ -53,6 +53,7 @@ pub use draws::{DrawKind, DrawPlace, Draws};
 pub use events::{Events, Level, take_outside_events};
 pub use failure::{Element, Failure, Place, PluginError, status_name};
 pub use grants::{Offer, Roles, Services, gradient_capable};
+pub use image::check as is_library;
 pub use info::{Kind, StrategyInfo};
 pub use instance::Instance;
 pub use outputs::Outputs;

@@ -250,8 +250,9 @@ pub(super) enum PluginCommand {
     List(PluginArguments),
     /// Show one strategy: formula, needs, parameters, source
     Info {
-        /// Its id
-        name: String,
+        /// Its id, or a library: all of its strategies
+        #[arg(value_name = "NAME|LIB")]
+        strategy: PathBuf,
         #[command(flatten)]
         plugins: PluginArguments,
     },

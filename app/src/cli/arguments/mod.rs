@@ -125,8 +125,8 @@ impl Arguments {
             Some(Command::Plugin(PluginCommand::List(PluginArguments { plugin_path }))) => {
                 Request::PluginList { plugin_path }
             }
-            Some(Command::Plugin(PluginCommand::Info { name, plugins })) => {
-                Request::PluginInfo { name, plugin_path: plugins.plugin_path }
+            Some(Command::Plugin(PluginCommand::Info { strategy, plugins })) => {
+                Request::PluginInfo { strategy, plugin_path: plugins.plugin_path }
             }
             Some(Command::Plugin(PluginCommand::Bench { strategy, plugins })) => {
                 Request::PluginBench { strategy, plugin_path: plugins.plugin_path }

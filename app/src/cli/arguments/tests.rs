@@ -149,7 +149,7 @@ fn commands_are_requests() {
     assert_eq!(read("attach r --plain --every 1s"), attach(plain.clone()));
     let open = OpenOptions { look: Look { ascii: true, ..plain }, ..OpenOptions::default() };
     assert_eq!(read("open --ascii --plain --every 1s"), Ok(Request::Open(open)));
-    let info = Request::PluginInfo { name: "a".into(), plugin_path: vec!["p".into()] };
+    let info = Request::PluginInfo { strategy: "a".into(), plugin_path: vec!["p".into()] };
     assert_eq!(read("plugin info a --plugin-path p"), Ok(info));
     let bench = Request::PluginBench { strategy: "a.so".into(), plugin_path: Vec::new() };
     assert_eq!(read("plugin bench a.so"), Ok(bench));
