@@ -25,6 +25,7 @@ impl Curvature {
     /// # Errors
     /// When the device cannot allocate.
     pub fn new(tape: &Tape) -> Result<Self> {
+        tape.keep_tangents();
         let signals = tape.values.iter().map(Tensor::zeros_like).collect::<Result<Vec<_>>>()?;
         let site = |site: usize| tape.pre_activation(site).zeros_like().map(Some);
         Ok(Self { injection: (0..tape.graph.sites.len()).map(site).collect::<Result<_>>()?, signals })

@@ -11,6 +11,7 @@ pub mod graph;
 pub mod layer;
 pub mod layers;
 pub mod network;
+mod slots;
 mod stored;
 mod tangent;
 pub mod tape;

@@ -2,15 +2,19 @@
 
 use super::graph::{Site, Source};
 use super::layer::Tangent;
+use super::slots::Slots;
 use super::tape::{Injection, Tape};
 use crate::kernel;
 use candle_core::{Result, Tensor};
 use std::cell::Cell;
 
-/// Buffers of the tangents of every node, and how many blocks of each hold something.
+/// Buffers of the tangents of every node, and how many blocks of each hold something. Nodes share them where the order of a pass
+/// allows it.
 #[derive(Debug, Default)]
 pub(super) struct Tangents {
     blocks: usize,
+    /// Whether each node has one of its own.
+    apart: bool,
     buffers: Vec<Tensor>,
     active: Vec<Cell<usize>>,
 }
@@ -35,13 +39,31 @@ impl Tape {
         let blocks = if separate { guesses * self.graph.largest_part() } else { guesses };
         self.plan_tangents(blocks)?;
         let tangents = self.tangents.borrow();
+        let mut waiting: Option<(usize, usize)> = None;
         for (index, node) in self.graph.nodes.iter().enumerate() {
+            if let Some((_, site)) = waiting.take_if(|(activation, _)| *activation == index) {
+                let injected = injection[site].as_ref();
+                self.pass_activation(&tangents, theta, index, site, injected, guesses, separate)?;
+                continue;
+            }
             self.carry(&tangents, theta, index, false)?;
             if let Some(site) = node.site {
-                self.inject(&tangents, index, site, injection[site].as_ref(), guesses, separate)?;
+                let injected = injection[site].as_ref();
+                match self.graph.sites[site].activation.filter(|_| !tangents.apart) {
+                    Some(activation) => waiting = Some((activation, site)),
+                    None => self.inject(&tangents, index, site, injected, guesses, separate)?,
+                }
             }
         }
         self.tangents_at(&tangents, guesses, separate, at)
+    }
+
+    /// From the next tangent pass on the tangent of every node is there until the one after it.
+    pub(super) fn keep_tangents(&self) {
+        let mut tangents = self.tangents.borrow_mut();
+        if !tangents.apart {
+            *tangents = Tangents { apart: true, ..Tangents::default() };
+        }
     }
 
     /// The forward pass on `data` with the tangents of K guesses beside it: each layer's primal and tangents go through in
@@ -224,10 +246,14 @@ impl Tape {
     fn plan_tangents(&self, blocks: usize) -> Result<()> {
         let mut tangents = self.tangents.borrow_mut();
         if tangents.blocks < blocks {
+            let slots = if tangents.apart { Slots::apart(&self.graph) } else { Slots::shared(&self.graph) };
             tangents.buffers.clear();
-            for node in &self.graph.nodes {
-                let shape = (blocks * self.batch * node.extent.rows, node.extent.width);
-                tangents.buffers.push(Tensor::zeros(shape, self.dtype, &self.device)?);
+            let examples = blocks * self.batch;
+            let memory = |&elements: &usize| Tensor::zeros(examples * elements, self.dtype, &self.device);
+            let memory: Vec<Tensor> = slots.elements.iter().map(memory).collect::<Result<_>>()?;
+            for (node, slot) in self.graph.nodes.iter().zip(slots.of) {
+                let (rows, width) = (examples * node.extent.rows, node.extent.width);
+                tangents.buffers.push(memory[slot].narrow(0, 0, rows * width)?.reshape((rows, width))?);
             }
             tangents.active = vec![Cell::new(0); self.graph.nodes.len()];
             tangents.blocks = blocks;
