@@ -359,6 +359,10 @@ typedef struct gw_context gw_context;
 // `gw_strategy.flags`: its guesses are meant to be the estimate as they are; a lane that names no source of scalars takes none.
 #define GW_STRATEGY_UNSCALED 16
 
+// `gw_plan.flags`: a guess is made without looking at the others, from draws with its own number alone. The host may then ask for the
+// K guesses of a step a few at a time: `gw_step.guesses` says how many, numbered from 0 in every call; it numbers their draws on.
+#define GW_PLAN_INDEPENDENT 1
+
 // Types of parameters. ------------------------------------------------------------------------------------------------
 
 // 64-bit signed integer.
@@ -572,7 +576,7 @@ typedef struct gw_plan {
     uint32_t direction;
     // Rank r of `GW_DIRECTION_FACTORS`; default 1.
     uint32_t rank;
-    // Unknown bits among the high 32 are refused; default 0.
+    // `GW_PLAN_*`; unknown bits among the high 32 are refused; default 0.
     uint64_t flags;
     // Scratch elements a call may take; default 0 (more is allocated when it is asked for, and reported).
     uint64_t scratch;

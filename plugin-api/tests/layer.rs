@@ -50,6 +50,36 @@ macro_rules! probe {
 
 const SIGNAL: Info = Info::new("probe", Kind::Signal).services(ALL);
 
+/// Guesses of one step, in one call or in several: the host numbers draws on.
+#[test]
+fn independent_guesses_are_the_same_a_few_at_a_time() {
+    probe!(Apart, SIGNAL, |plan| plan.independent = true, |step| {
+        assert!(matches!(step.guesses().len(), 1 | 2 | 4));
+        step.each_guess(|step, site, guess| step.normal(step.signal(site, guess)?, site, guess, 0, 1.0))
+    });
+    let signals = |at_once| {
+        let mut host = Host::of::<Apart>().guesses(4).at_once(at_once).start().unwrap();
+        host.step().unwrap();
+        host.step().unwrap();
+        (0..4).map(|guess| host.signal(1, guess)).collect::<Vec<_>>()
+    };
+    let whole = signals(4);
+    for at_once in [1, 2] {
+        for (few, all) in signals(at_once).iter().zip(&whole) {
+            few.assert_close(all, 0.0);
+        }
+    }
+    let refused = |host: guesswork_plugin::testing::Setup| host.start().unwrap_err().to_string();
+    let uneven = refused(Host::of::<Apart>().guesses(4).at_once(3));
+    assert!(uneven.contains("4 guesses do not fall into parts of 3"), "{uneven}");
+
+    probe!(Together, SIGNAL, |step| {
+        step.each_guess(|step, site, guess| step.normal(step.signal(site, guess)?, site, guess, 0, 1.0))
+    });
+    let together = refused(Host::of::<Together>().guesses(4).at_once(2));
+    assert!(together.contains("makes the guesses of a step together: set `plan.independent`"), "{together}");
+}
+
 #[test]
 fn factors_make_a_direction() {
     probe!(

@@ -106,6 +106,32 @@ fn an_ended_lane_is_measured_as_the_run_would_have_gone_on() {
     assert!(files(&ended.path("run")) == before, "something was written into the run's folder");
 }
 
+/// Probes, alignment and training itself are the same however many guesses go through the layers side by side.
+#[test]
+fn guesses_a_few_at_a_time_are_measured_alike() {
+    let lane = |name: &str, at_once: &str| {
+        format!(
+            r#"(strategy: "weight-transpose", name: "{name}", scope: example_layer, guesses: 4{at_once}, optimizer: sgd(lr: 0.01)),"#
+        )
+    };
+    let lanes = [lane("whole", ""), lane("pairs", ", at_once: 2"), lane("single", ", at_once: 1")].concat();
+    let place = Place::new(&digits(&lanes, "steps: 6, measure: (alignment: 2, bias: 3, bias_guesses: 5, examples: 2)"));
+    place.batch(&["--out", "run", "--threads", "2"]).expect(0);
+    let records = records_of(&place.path("run/records.jsonl"));
+    let of_lane = |lane: u64| -> Vec<Value> {
+        let steps = records.iter().filter(|record| record["lane"] == lane && record.get("step").is_some());
+        let bare = steps.cloned().map(|mut record| {
+            let fields = record.as_object_mut().unwrap();
+            fields.retain(|name, _| name != "lane" && name != "seconds" && !name.contains("time"));
+            record
+        });
+        bare.collect()
+    };
+    let whole = of_lane(0);
+    assert!(whole.iter().any(|record| record.to_string().contains("bias_squared")), "{whole:?}");
+    assert_eq!((of_lane(1), of_lane(2)), (whole.clone(), whole));
+}
+
 #[test]
 fn a_run_that_was_cut_off_is_measured_where_it_stands() {
     let steps = "steps: 4, measure: (alignment: 1, bias: 1, bias_guesses: 5)";

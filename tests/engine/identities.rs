@@ -32,6 +32,7 @@ fn models() -> Vec<(&'static str, Fixture)> {
 
 pub fn settings(scope: Scope, guesses: usize) -> Settings {
     Settings {
+        at_once: None,
         scope,
         guesses,
         combine: Combine::Mean,

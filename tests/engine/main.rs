@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod architectures;
+mod at_once;
 mod cases;
 mod copies;
 mod costs;

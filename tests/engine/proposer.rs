@@ -137,7 +137,17 @@ impl Proposer {
             let inputs = Inputs { output_errors: errors, labels, previous_estimate: previous, ..Inputs::default() };
             let outputs = Some(outputs);
             instance
-                .propose(&mut Call { tape, theta, step, site, progress: 0.0, inputs, outputs, oracle: None })
+                .propose(&mut Call {
+                    tape,
+                    theta,
+                    step,
+                    site,
+                    first_guess: 0,
+                    progress: 0.0,
+                    inputs,
+                    outputs,
+                    oracle: None,
+                })
                 .unwrap();
         };
         let by_layer = self.plan.call_mode == CallMode::Layer;
@@ -177,7 +187,8 @@ impl Proposer {
         (loss, norm): (f64, f64),
     ) {
         let (inputs, theta) = (Inputs::default(), network.theta());
-        let mut call = Call { tape, theta, step, site: None, progress: 0.0, inputs, outputs: None, oracle: None };
+        let mut call =
+            Call { tape, theta, step, site: None, first_guess: 0, progress: 0.0, inputs, outputs: None, oracle: None };
         let outcome = Outcome { loss, scalars: &estimator.scalars().values, estimate_norm: norm };
         self.instance.observe(&mut call, &outcome).unwrap();
     }

@@ -112,6 +112,7 @@ pub fn step(instance: &mut Instance, outputs: &mut Outputs, model: &Model, step:
             theta: model.network.theta(),
             step,
             site,
+            first_guess: 0,
             progress: 0.0,
             inputs: Inputs {
                 labels: Some(&model.labels),

@@ -207,6 +207,7 @@ impl Stage {
                 theta: self.network.theta(),
                 step,
                 site: self.by_layer.then_some(site),
+                first_guess: 0,
                 progress: 0.0,
                 inputs,
                 outputs: Some(&mut self.outputs),

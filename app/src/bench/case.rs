@@ -121,6 +121,7 @@ impl Method {
             of: Vec::new(),
             scope: self.scope,
             guesses: guess.then_some(self.guesses),
+            at_once: None,
             combine: guess.then_some(Combine::Mean),
             scaling: guess.then_some(GuessScaling::Raw),
             normalise: None::<Normalise>,

@@ -11,31 +11,31 @@ use super::scalars::Scalars;
 const DEPENDENT: f64 = 1e-10;
 
 /// Limits each scalar to ±`clip` after multiplication by `factor` (B at example scopes, where d_i carries 1/B).
-pub fn clip(d: &mut Scalars, clip: f64, factor: f64) {
+pub fn clip(d: &mut [f64], clip: f64, factor: f64) {
     let bound = clip / factor;
-    for value in &mut d.values {
+    for value in d {
         *value = value.clamp(-bound, bound);
     }
 }
 
-/// `mean`, raw: divides by K.
-pub fn mean(d: &mut Scalars) {
-    let share = 1.0 / d.guesses() as f64;
-    d.values.iter_mut().for_each(|value| *value *= share);
+/// `mean`, raw: divides by K, the number of `guesses` of the step.
+pub fn mean(d: &mut [f64], guesses: usize) {
+    let share = 1.0 / guesses as f64;
+    d.iter_mut().for_each(|value| *value *= share);
 }
 
 /// `mean`, unit: divides by K and by `squared`, the squared norm of what shares the scalar; a zero direction gives 0.
-pub fn unit(d: &mut Scalars, squared: &Scalars) {
-    for (value, squared) in d.values.iter_mut().zip(&squared.values) {
+pub fn unit(d: &mut [f64], squared: &[f64], guesses: usize) {
+    for (value, squared) in d.iter_mut().zip(squared) {
         *value = if *squared > 0.0 { *value / squared } else { 0.0 };
     }
-    mean(d);
+    mean(d, guesses);
 }
 
 /// Keeps coefficients within what the numbers of the lane hold: a direction of numbers near the smallest takes one near the
 /// largest. Those that are not finite stay as they are.
-pub fn hold(c: &mut Scalars, largest: f64) {
-    c.values.iter_mut().filter(|value| value.is_finite()).for_each(|value| *value = value.clamp(-largest, largest));
+pub fn hold(c: &mut [f64], largest: f64) {
+    c.iter_mut().filter(|value| value.is_finite()).for_each(|value| *value = value.clamp(-largest, largest));
 }
 
 /// `span`: solves G c = d in every group. `gram` holds K × K matrices as K blocks of [`Scalars`]: block j is the row j
@@ -157,7 +157,7 @@ mod tests {
     fn coefficients_are_held_in_single_precision_and_what_is_not_finite_shows() {
         let largest = f64::from(f32::MAX);
         let mut c = Scalars::single(vec![1e40, -1e40, 2.5, f64::INFINITY, f64::NAN]);
-        hold(&mut c, largest);
+        hold(&mut c.values, largest);
         assert_eq!(c.values[..4], [largest, -largest, 2.5, f64::INFINITY]);
         assert!(c.values[4].is_nan());
     }
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn unit_of_a_zero_direction_is_zero() {
         let mut d = Scalars::single(vec![4.0, 0.0]);
-        unit(&mut d, &Scalars::single(vec![2.0, 0.0]));
+        unit(&mut d.values, &[2.0, 0.0], 2);
         assert_eq!(d.values, vec![1.0, 0.0]);
     }
 }

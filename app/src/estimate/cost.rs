@@ -70,11 +70,11 @@ pub fn tangent(graph: &Graph, batch: usize) -> u64 {
     carried(graph, &forward(graph, batch))
 }
 
-/// Share of the forward pass in the products of a forward pass with the tangents of all guesses beside it.
+/// Share of the forward pass in the products of a forward pass with the tangents beside it of the guesses that go with it.
 pub fn forward_share(graph: &Graph, settings: &Settings) -> f64 {
     let layers = forward(graph, 1);
     let whole: u64 = layers.iter().sum();
-    let both = whole + settings.guesses as u64 * tangents(graph, &layers, settings);
+    let both = whole + settings.at_once.unwrap_or(settings.guesses) as u64 * tangents(graph, &layers, settings);
     if both == 0 { 1.0 } else { whole as f64 / both as f64 }
 }
 

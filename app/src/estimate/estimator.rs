@@ -32,6 +32,8 @@ pub struct Estimator {
     pub(super) coefficients: Scalars,
     pub(super) gram: Vec<Scalars>,
     pub(super) dropped: usize,
+    /// Number of the first of the guesses under way, of which there are [`Estimator::at_once`].
+    pub(super) first: usize,
     /// Where the tangent of each output's scalars is read.
     reads: Arc<[usize]>,
     /// How many scalars of a guess each group has.
@@ -96,6 +98,7 @@ impl Estimator {
             coefficients,
             gram,
             dropped: 0,
+            first: 0,
             reads,
             lengths,
             reached,
@@ -106,6 +109,22 @@ impl Estimator {
     /// The settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// How many guesses are under way side by side: K, where the settings do not say.
+    pub fn at_once(&self) -> usize {
+        self.settings.at_once.unwrap_or(self.settings.guesses)
+    }
+
+    /// The numbers of the first guesses that are under way side by side, one after the other in a step.
+    pub fn firsts(&self) -> impl Iterator<Item = usize> + use<> {
+        (0..self.settings.guesses).step_by(self.at_once().max(1))
+    }
+
+    /// What follows is about the guesses from `first` on, [`Estimator::at_once`] of them. Their scalars and coefficients join those of the
+    /// guesses before, and their part of Ê is added to it; 0 begins anew.
+    pub fn turn_to(&mut self, first: usize) {
+        self.first = first;
     }
 
     /// Share of the forward pass in the products of a forward pass with the tangents beside it.
@@ -141,7 +160,7 @@ impl Estimator {
         self.combined.get(site)
     }
 
-    /// Normalises the rows of a signal guess, (K·B·P_l) × n_l, as the settings say: `row` to √n_l, `batch` to √(B·n_l)
+    /// Normalises the rows of the signal guesses under way, (K·B·P_l) × n_l, as the settings say: `row` to √n_l, `batch` to √(B·n_l)
     /// for each guess. Zero rows stay zero.
     ///
     /// # Errors
@@ -152,8 +171,8 @@ impl Estimator {
             Normalise::None => Ok(()),
             Normalise::Row => kernel::normalise_rows(guess, (width as f64).sqrt()),
             Normalise::Batch => {
-                let rows = rows / self.settings.guesses;
-                for k in 0..self.settings.guesses {
+                let rows = rows / self.at_once();
+                for k in 0..self.at_once() {
                     let block = guess.narrow(0, k * rows, rows)?;
                     let squared = kernel::norm_squared(&block)?;
                     let factor = ((rows * width) as f64 / squared).sqrt();
@@ -183,7 +202,7 @@ impl Estimator {
         match self.settings.source {
             ScalarSource::None => Ok(()),
             ScalarSource::Tangent => {
-                let (guesses, separate) = (self.settings.guesses, self.settings.per_layer());
+                let (guesses, separate) = (self.at_once(), self.settings.per_layer());
                 let tangent = point.tape.tangent(point.theta, &self.injection, guesses, separate, &self.reads)?;
                 self.read_tangent(&tangent, point)
             }
@@ -225,7 +244,7 @@ impl Estimator {
             self.injection[site] = None;
             return Ok(());
         }
-        let guesses = self.settings.guesses;
+        let guesses = self.at_once();
         let range = self.parameters(site);
         let rows = tape.pre_activation(site).dim(0)?;
         match directions {
@@ -257,7 +276,7 @@ impl Estimator {
         Ok(())
     }
 
-    /// What is injected at `site` for all guesses, (K·B·P_l) × n_l; `None` where nothing is.
+    /// What is injected at `site` for the guesses under way, (K·B·P_l) × n_l; `None` where nothing is.
     pub fn injection(&self, site: usize) -> Option<&Tensor> {
         self.injection[site].as_ref()
     }
@@ -278,8 +297,10 @@ impl Estimator {
     /// # Errors
     /// As the kernels do.
     pub fn read_tangent(&mut self, tangents: &[Tensor], point: Point) -> Result<()> {
-        let (guesses, batch) = (self.settings.guesses, point.tape.batch());
-        self.scalars.reset(guesses, self.lengths.iter().copied());
+        let (guesses, batch) = (self.at_once(), point.tape.batch());
+        if self.first == 0 {
+            self.scalars.reset(self.settings.guesses, self.lengths.iter().copied());
+        }
         for (output, (tangent, delta)) in tangents.iter().zip(point.deltas).enumerate() {
             let part = self.graph.part_of(output);
             let (dots, each) = match self.graph.copies[output].filter(|_| self.settings.per_example()) {
@@ -295,7 +316,7 @@ impl Estimator {
             for (block, dots) in dots.chunks_exact(each).enumerate() {
                 let (place, guess) = (block / guesses, block % guesses);
                 let group = if self.settings.per_layer() { self.graph.parts[part][place] } else { part };
-                let row = self.scalars.row_mut(guess, group);
+                let row = self.scalars.row_mut(self.first + guess, group);
                 if row.len() == 1 {
                     row[0] += dots.iter().sum::<f64>();
                 } else {

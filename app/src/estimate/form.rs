@@ -24,25 +24,33 @@ impl Estimator {
         self.form(point, directions, estimate)
     }
 
-    /// The coefficients c from the scalars of [`Estimator::derive`], and for signal guesses Ê_l = Σ_k c_k E_k.
+    /// The coefficients c from the scalars of [`Estimator::derive`], and for signal guesses Ê_l = Σ_k c_k E_k, of the guesses under way.
     ///
     /// # Errors
     /// As the kernels do.
     pub fn weigh(&mut self, point: Point, directions: Directions) -> Result<()> {
-        self.coefficients.copy_from(&self.scalars);
+        if self.first == 0 {
+            self.coefficients.reset_as(&self.scalars);
+        }
+        let guesses = self.first..self.first + self.at_once();
+        self.coefficients.block_mut(guesses.clone()).copy_from_slice(self.scalars.block(guesses.clone()));
         if let Some(bound) = self.settings.clip {
             let factor = if self.settings.per_example() { point.tape.batch() as f64 } else { 1.0 };
-            combine::clip(&mut self.coefficients, bound, factor);
+            combine::clip(self.coefficients.block_mut(guesses.clone()), bound, factor);
         }
         self.dropped = 0;
+        let all = self.settings.guesses;
         match (self.settings.combine, self.settings.scaling) {
-            (Combine::Mean, GuessScaling::Raw) => combine::mean(&mut self.coefficients),
+            (Combine::Mean, GuessScaling::Raw) => {
+                combine::mean(self.coefficients.block_mut(guesses.clone()), all);
+            }
             (Combine::Mean, GuessScaling::Unit) => {
                 let mut squared = self.scalars.zeros_like();
-                for k in 0..self.settings.guesses {
-                    self.inner(point, directions, k, k, &mut squared)?;
+                for k in 0..self.at_once() {
+                    self.inner(point, directions, [k, k], &mut squared, self.first + k)?;
                 }
-                combine::unit(&mut self.coefficients, &squared);
+                let c = self.coefficients.block_mut(guesses.clone());
+                combine::unit(c, squared.block(guesses.clone()), all);
             }
             (Combine::Span, _) => {
                 self.gram.resize_with(self.settings.guesses, Scalars::default);
@@ -50,7 +58,7 @@ impl Estimator {
                 for (j, row) in gram.iter_mut().enumerate() {
                     row.reset_as(&self.scalars);
                     for k in 0..self.settings.guesses {
-                        self.inner(point, directions, j, k, row)?;
+                        self.inner(point, directions, [j, k], row, k)?;
                     }
                 }
                 self.dropped = combine::span(&mut self.coefficients, &gram);
@@ -58,7 +66,7 @@ impl Estimator {
             }
         }
         if point.tape.dtype() == DType::F32 {
-            combine::hold(&mut self.coefficients, f32::MAX.into());
+            combine::hold(self.coefficients.block_mut(guesses), f32::MAX.into());
         }
         match directions {
             Directions::Signal(signals) => self.combine_signals(point, signals),
@@ -172,12 +180,15 @@ impl Estimator {
         for (site, signal) in signals.iter().enumerate() {
             let into = &self.combined[site];
             if let Some(output) = self.graph.sites[site].output.filter(|_| self.exact_output(site)) {
-                kernel::copy(into, &point.deltas[output])?;
+                if self.first == 0 {
+                    kernel::copy(into, &point.deltas[output])?;
+                }
                 continue;
             }
             let rows = into.dim(0)?;
-            for k in 0..self.settings.guesses {
+            for k in 0..self.at_once() {
                 let e = signal.narrow(0, k * rows, rows)?;
+                let k = self.first + k;
                 let factors = self.coefficients.row(k, self.group(site));
                 let beta = if k == 0 { 0.0 } else { 1.0 };
                 let place = &self.graph.sites[site];
@@ -195,8 +206,15 @@ impl Estimator {
         Ok(())
     }
 
-    /// Adds ⟨V_j, V_k⟩ (weight space) or ⟨E_j, E_k⟩ (example scopes) of every group to row `k` of `into`.
-    fn inner(&self, point: Point, directions: Directions, j: usize, k: usize, into: &mut Scalars) -> Result<()> {
+    /// Adds ⟨V_j, V_k⟩ (weight space) or ⟨E_j, E_k⟩ (example scopes) of every group to the numbers of guess `at` of `into`.
+    fn inner(
+        &self,
+        point: Point,
+        directions: Directions,
+        [j, k]: [usize; 2],
+        into: &mut Scalars,
+        at: usize,
+    ) -> Result<()> {
         for site in 0..self.graph.sites.len() {
             if self.exact_output(site) {
                 continue;
@@ -209,14 +227,14 @@ impl Estimator {
                     let b = other.narrow(0, k * rows, rows)?;
                     if self.settings.per_example() {
                         let dots = kernel::group_dot(&a, &b, rows / point.tape.batch())?;
-                        into.row_mut(k, self.group(site)).iter_mut().zip(dots).for_each(|(sum, dot)| *sum += dot);
+                        into.row_mut(at, self.group(site)).iter_mut().zip(dots).for_each(|(sum, dot)| *sum += dot);
                     } else {
-                        into.row_mut(k, self.group(site))[0] += kernel::dot(&a, &b)?;
+                        into.row_mut(at, self.group(site))[0] += kernel::dot(&a, &b)?;
                     }
                 }
                 Directions::Weight(weights) => {
                     for index in self.parameters(site) {
-                        into.row_mut(k, self.group(site))[0] += kernel::dot(&weights[j][index], &weights[k][index])?;
+                        into.row_mut(at, self.group(site))[0] += kernel::dot(&weights[j][index], &weights[k][index])?;
                     }
                 }
             }

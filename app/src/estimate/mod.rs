@@ -2,7 +2,8 @@
 //!
 //! Works on directions as plain tensors and knows nothing of where they came from: no plugin, no measurement, no file.
 
-pub mod combine;
+pub mod at_once;
+mod combine;
 pub mod cost;
 mod difference;
 pub mod directions;

@@ -1,6 +1,8 @@
 //! The scalars of a step: one for each guess, and by scope each layer, each example, each copy of a loss.
 #![forbid(unsafe_code)]
 
+use std::ops::Range;
+
 /// K × (1 or L) × (1 or B) numbers (a number for each part of a model in place of 1, where it has several; where a loss has copies, so
 /// many for each example in place of 1): directional derivatives, coefficients or squared norms.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -48,11 +50,15 @@ impl Scalars {
         self.values.resize(other.values.len(), 0.0);
     }
 
-    /// Becomes a copy of `other`, in the memory it has.
-    pub fn copy_from(&mut self, other: &Self) {
-        self.guesses = other.guesses;
-        self.starts.clone_from(&other.starts);
-        self.values.clone_from(&other.values);
+    /// The values of some guesses, one guess after the other.
+    pub fn block(&self, guesses: Range<usize>) -> &[f64] {
+        &self.values[guesses.start * self.each()..guesses.end * self.each()]
+    }
+
+    /// The same, writable.
+    pub fn block_mut(&mut self, guesses: Range<usize>) -> &mut [f64] {
+        let each = self.each();
+        &mut self.values[guesses.start * each..guesses.end * each]
     }
 
     /// Guesses, K.
@@ -81,7 +87,7 @@ impl Scalars {
         self.values.iter().all(|value| value.is_finite())
     }
 
-    fn range(&self, guess: usize, group: usize) -> std::ops::Range<usize> {
+    fn range(&self, guess: usize, group: usize) -> Range<usize> {
         let group = group.min(self.starts.len().saturating_sub(2));
         let first = guess * self.each();
         first + self.starts[group]..first + self.starts[group + 1]

@@ -23,6 +23,8 @@ pub struct Settings {
     pub scope: Scope,
     /// Guesses a step, K.
     pub guesses: usize,
+    /// How many of them go through the layers side by side; see [`Settings::resolve_at_once`].
+    pub at_once: Option<usize>,
     /// How K guesses become one estimate.
     pub combine: Combine,
     /// `raw` or `unit`.
@@ -49,7 +51,11 @@ pub struct SettingsError {
     pub advice: String,
 }
 
-fn refuse<T>(field: &'static str, reason: impl Into<String>, advice: impl Into<String>) -> Result<T, SettingsError> {
+pub(super) fn refuse<T>(
+    field: &'static str,
+    reason: impl Into<String>,
+    advice: impl Into<String>,
+) -> Result<T, SettingsError> {
     Err(SettingsError { field, reason: reason.into(), advice: advice.into() })
 }
 
@@ -66,6 +72,7 @@ impl Settings {
         Self {
             scope,
             guesses: 1,
+            at_once: None,
             combine: Combine::Mean,
             scaling: GuessScaling::Raw,
             normalise: Normalise::None,
@@ -93,6 +100,7 @@ impl Settings {
         let mut settings = Self {
             scope: spec.scope.unwrap_or(own_scope),
             guesses: spec.guesses.unwrap_or(1),
+            at_once: spec.at_once,
             combine: spec.combine.unwrap_or_default(),
             scaling: spec.scaling.unwrap_or_default(),
             normalise: spec.normalise.unwrap_or_default(),

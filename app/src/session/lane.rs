@@ -11,7 +11,7 @@ use super::plan::LanePlan;
 use super::prober::{Place, Prober};
 use super::tuning::Validation;
 use crate::data::{Batch, Prepared};
-use crate::estimate::{Directions, Estimator, Optimizer, Point, factor};
+use crate::estimate::{Estimator, Optimizer, Point, factor};
 use crate::kernel;
 use crate::measure::{Measurer, View};
 use crate::model::{Network, Tape};
@@ -132,6 +132,7 @@ impl Lane {
         let looked_at = self.measurer.due(step) || self.guesser.as_ref().is_some_and(Guesser::reads_estimate);
         let descent = if looked_at { None } else { self.optimizer.descent(factor) };
         let mut guess_seconds = 0.0;
+        // Of the guesses that went through the layers together with the forward pass.
         let mut tangent = None;
         match &mut self.guesser {
             Some(guesser) if guesser.by_layer() => {
@@ -139,7 +140,7 @@ impl Lane {
                 let (network, tape, estimate) = (&self.network, &self.tape, &self.estimate[..]);
                 match &mut self.estimator {
                     Some(estimator) if guesser.by_site() && estimator.takes_tangents() => {
-                        let (guesses, separate) = (estimator.settings().guesses, estimator.settings().per_layer());
+                        let (guesses, separate) = (estimator.at_once(), estimator.settings().per_layer());
                         let reads = estimator.reads();
                         let logits =
                             tape.forward_with_tangents(theta, &batch.x, guesses, separate, &reads, |site| {
@@ -182,36 +183,42 @@ impl Lane {
                 None => self.tape.adjoint(theta, &self.deltas, Some(&self.estimate))?,
             },
             Some(guesser) => {
-                if !guesser.by_layer() {
+                let by_layer = guesser.by_layer();
+                if !by_layer {
                     guesser.begin(step, length)?;
-                    guesser.whole(&self.network, point, &self.estimate, batch)?;
                 }
+                seconds.guess = guess_seconds;
                 if let Some(estimator) = &mut self.estimator {
-                    let directions: Directions;
-                    if let Some(tangent) = tangent {
-                        seconds.guess = guess_seconds;
-                        directions = guesser.directions();
-                        estimator.read_tangent(&tangent, point)?;
-                        // They went through the layers together: the time is shared by the products of each.
-                        let both = seconds.forward;
-                        seconds.forward *= estimator.forward_share();
-                        seconds.tangent = both - seconds.forward + clock.lap();
-                    } else {
-                        guesser.finish(&self.tape, estimator)?;
-                        seconds.guess = guess_seconds + clock.lap();
-                        directions = guesser.directions();
-                        estimator.derive(point, directions)?;
-                        seconds.tangent = clock.lap();
-                    }
-                    if !estimator.scalars().all_finite() {
-                        if !blown_up(self.first_loss, found.loss) {
-                            guesser.blame("a directional derivative")?;
+                    for first in estimator.firsts() {
+                        guesser.turn_to(first);
+                        estimator.turn_to(first);
+                        if let Some(tangent) = tangent.take() {
+                            estimator.read_tangent(&tangent, point)?;
+                            // They went through the layers together: the time is shared by the products of each.
+                            let both = seconds.forward;
+                            seconds.forward *= estimator.forward_share();
+                            seconds.tangent = both - seconds.forward + clock.lap();
+                        } else {
+                            if first > 0 || !by_layer {
+                                guesser.whole(&self.network, point, &self.estimate, batch)?;
+                            }
+                            guesser.finish(&self.tape, estimator)?;
+                            seconds.guess += clock.lap();
+                            estimator.derive(point, guesser.directions())?;
+                            seconds.tangent += clock.lap();
                         }
-                        return Err(LaneFailure::diverged(format!(
-                            "a directional derivative is not finite at step {step}"
-                        )));
+                        if !estimator.scalars().all_finite() {
+                            if !blown_up(self.first_loss, found.loss) {
+                                guesser.blame("a directional derivative")?;
+                            }
+                            return Err(LaneFailure::diverged(format!(
+                                "a directional derivative is not finite at step {step}"
+                            )));
+                        }
+                        estimator.weigh(point, guesser.directions())?;
+                        seconds.update += clock.lap();
                     }
-                    estimator.weigh(point, directions)?;
+                    let directions = guesser.directions();
                     match descent {
                         // What could overflow is formed and looked at before the parameters move.
                         Some(rate) if estimator.bound(point, directions, guesser.largest_element())? < SAFE => {
@@ -220,8 +227,11 @@ impl Lane {
                         _ => estimator.form(point, directions, &self.estimate)?,
                     }
                 } else {
+                    if !by_layer {
+                        guesser.whole(&self.network, point, &self.estimate, batch)?;
+                    }
                     guesser.write_estimate(&self.estimate)?;
-                    seconds.guess = guess_seconds + clock.lap();
+                    seconds.guess += clock.lap();
                 }
             }
         }

@@ -76,17 +76,18 @@ impl Prober {
             self.guesser.restore(bytes, network, find)?;
         }
         self.guesser.begin_probe(step.wrapping_mul(self.guesses).wrapping_add(number), step, steps)?;
-        if self.guesser.by_layer() {
-            for site in 0..point.tape.graph().sites.len() {
-                self.guesser.at_site(site, network, point.tape, previous, batch)?;
-            }
-        } else {
+        let Some(estimator) = &mut self.estimator else {
             self.guesser.whole(network, point, previous, batch)?;
+            return self.guesser.write_estimate(estimate);
+        };
+        for first in estimator.firsts() {
+            self.guesser.turn_to(first);
+            estimator.turn_to(first);
+            self.guesser.whole(network, point, previous, batch)?;
+            self.guesser.finish(point.tape, estimator)?;
+            estimator.derive(point, self.guesser.directions())?;
+            estimator.weigh(point, self.guesser.directions())?;
         }
-        let Some(estimator) = &mut self.estimator else { return self.guesser.write_estimate(estimate) };
-        self.guesser.finish(point.tape, estimator)?;
-        let directions = self.guesser.directions();
-        estimator.derive(point, directions)?;
-        Ok(estimator.combine(point, directions, estimate)?)
+        Ok(estimator.form(point, self.guesser.directions(), estimate)?)
     }
 }

@@ -46,6 +46,8 @@ pub struct Call<'a> {
     pub step: u64,
     /// The site, in call mode `layer`.
     pub site: Option<usize>,
+    /// Number of the first guess that is asked for: above 0 where the guesses of a step are asked for a few at a time.
+    pub first_guess: usize,
     /// Share of the run's budget that is used, 0 to 1.
     pub progress: f64,
     /// Inputs that are not on the tape.

@@ -86,6 +86,8 @@ pub(super) struct State<'a> {
     pub theta: &'a [Tensor],
     pub step: u64,
     pub site: Option<usize>,
+    /// What is added to the numbers of guesses in the keys of draws.
+    pub first_guess: u32,
     /// Last node of the graph whose values of this step exist; `None` when all do.
     pub ready: Option<usize>,
     pub inputs: &'a super::call::Inputs<'a>,
@@ -127,6 +129,7 @@ impl<'a> State<'a> {
             theta: call.theta,
             step: call.step,
             site: call.site,
+            first_guess: call.first_guess as u32,
             ready,
             inputs: &call.inputs,
             outputs: call.outputs.as_deref(),

@@ -87,7 +87,7 @@ impl Instance {
         self.check_call(call, Phase::Propose)?;
         let scan = step < 3 || step.is_multiple_of(100);
         if let Some(outputs) = call.outputs.as_deref_mut() {
-            outputs.begin(site);
+            outputs.begin(site, call.first_guess);
             if scan && let Err(error) = outputs.forget(site) {
                 return failed(self, host_failure(&error));
             }
@@ -199,7 +199,7 @@ impl Instance {
             ctx: ptr::null_mut(),
             step: call.step,
             site: call.site.map_or(abi::GW_ALL_SITES, |site| site as u32),
-            guesses: prepared.guesses as u32,
+            guesses: call.outputs.as_deref().map_or(prepared.guesses, Outputs::guesses) as u32,
             batch: prepared.batch as u64,
             progress: call.progress,
             oracle_budget: prepared.plan.oracle_budget,

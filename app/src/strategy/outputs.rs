@@ -28,6 +28,8 @@ pub struct Outputs {
     kind: Kind,
     direction: Direction,
     guesses: usize,
+    /// Number of the first of them in the step, for messages.
+    first: usize,
     sites: Arc<[SiteView]>,
     /// Slots by site: guess by guess, in the order of `per_guess`.
     slots: Vec<Vec<Slot>>,
@@ -57,7 +59,7 @@ struct Buffer {
 }
 
 impl Outputs {
-    /// Plans the memory for K `guesses` at batches of `batch` examples.
+    /// Plans the memory for `guesses` of a call at batches of `batch` examples.
     pub(super) fn new(
         plan: &Plan,
         sites: Arc<[SiteView]>,
@@ -69,6 +71,7 @@ impl Outputs {
             kind: plan.kind,
             direction: plan.direction,
             guesses,
+            first: 0,
             slots: sites.iter().map(|_| Vec::new()).collect(),
             per_guess: Vec::new(),
             signals: Vec::new(),
@@ -151,7 +154,7 @@ impl Outputs {
         Ok(())
     }
 
-    /// Guesses a step, K.
+    /// Guesses a call: K, or fewer where they are asked for a few at a time.
     pub fn guesses(&self) -> usize {
         self.guesses
     }
@@ -267,7 +270,8 @@ impl Outputs {
 
     /// Before a call for `site` (all when `None`): nothing is asked for yet.
     #[inline]
-    pub(super) fn begin(&mut self, site: Option<usize>) {
+    pub(super) fn begin(&mut self, site: Option<usize>, first: usize) {
+        self.first = first;
         for index in self.range(site) {
             self.slots[index].iter().for_each(|slot| slot.asked.set(false));
             self.seeds.iter().for_each(|seeds| seeds[index].set(None));
@@ -313,7 +317,8 @@ impl Outputs {
 
     #[cold]
     fn unwritten(&self, site: Option<usize>) -> Option<Failure> {
-        let unwritten = |output, site: usize, guess| {
+        let unwritten = |output, site: usize, guess: usize| {
+            let guess = guess + self.first;
             Some(Failure::Unwritten { output, site: self.sites[site].name.clone(), guess, at: None })
         };
         for index in self.range(site) {
@@ -339,7 +344,7 @@ impl Outputs {
                 let Some(finding) = first_finding(&slot.matrix)? else { continue };
                 let (Finding::Unwritten(element) | Finding::NonFinite(element, _)) = finding;
                 let columns = slot.matrix.dims2()?.1.max(1);
-                let (output, guess) = (output_name(slot.output), slot.guess);
+                let (output, guess) = (output_name(slot.output), slot.guess + self.first);
                 let site = self.sites[index].name.clone();
                 let (row, column) = (element / columns, element % columns);
                 return Ok(Some(match finding {

@@ -73,6 +73,8 @@ pub struct Plan {
     pub granted: Roles,
     /// Services that are used.
     pub services: Services,
+    /// Whether it makes the guesses of a step one without the other, so that they can be asked for a few at a time.
+    pub independent: bool,
     /// Whether the granted inputs suffice to build the true gradient.
     pub gradient_capable: bool,
 }
@@ -168,6 +170,7 @@ pub(super) unsafe fn read_plan(
         oracle_budget,
         granted,
         services,
+        independent: plan.flags & abi::GW_PLAN_INDEPENDENT != 0,
         gradient_capable,
     })
 }

@@ -188,9 +188,22 @@ impl Instance {
     /// # Errors
     /// When it is not prepared, or the device cannot allocate.
     pub fn outputs(&self, tape: &Tape) -> Result<Outputs, PluginError> {
+        self.outputs_of(tape, None)
+    }
+
+    /// The same for calls that ask for `guesses` of a step: no more than it was prepared for, all where none are named, and fewer only
+    /// where its plan makes them independently.
+    ///
+    /// # Errors
+    /// As [`Instance::outputs`].
+    pub fn outputs_of(&self, tape: &Tape, guesses: Option<usize>) -> Result<Outputs, PluginError> {
         let failed = |failure| self.error("prepare", None, None, failure);
         let prepared = self.prepared.as_ref().ok_or_else(|| failed(Failure::Unprepared))?;
-        let extents = (prepared.guesses, prepared.batch);
+        let guesses = guesses.unwrap_or(prepared.guesses);
+        if guesses != prepared.guesses && !(prepared.plan.independent && (1..prepared.guesses).contains(&guesses)) {
+            return Err(failed(Failure::Host(format!("{guesses} of {} guesses at once", prepared.guesses))));
+        }
+        let extents = (guesses, prepared.batch);
         Outputs::new(&prepared.plan, Arc::clone(&prepared.sites), extents, tape.dtype(), tape.device())
             .map_err(|error| failed(host_failure(&error)))
     }

@@ -132,6 +132,7 @@ impl Lane {
             of: Vec::new(),
             scope: shape.scope,
             guesses: Some(1),
+            at_once: None,
             combine: None,
             scaling: None,
             normalise: None,

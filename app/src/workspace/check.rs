@@ -173,6 +173,7 @@ impl Check<'_> {
             of: Vec::new(),
             scope: None,
             guesses: None,
+            at_once: None,
             combine: None,
             scaling: None,
             normalise: None,

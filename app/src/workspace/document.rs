@@ -202,7 +202,7 @@ mod tests {
    |
  8 |         (strategy: \"a\", scop: example),
    |                         ^^^^
-   did you mean `scope`? the fields are `strategy`, `name`, `params`, `of`, `scope`, `guesses`, `combine`, \
+   did you mean `scope`? the fields are `strategy`, `name`, `params`, `of`, `scope`, `guesses`, `at_once`, `combine`, \
                         `scaling`, `normalise`, `clip`, `source`, `output`, `losses`, `optimizer`, `schedule`, `seeds`";
         assert_eq!(refused("scope:", "scop:"), expected);
     }

@@ -49,6 +49,7 @@ impl LaneSpec {
             of: self.of.clone(),
             scope: self.scope.or(d.scope),
             guesses: self.guesses.or(d.guesses).or(Some(1)),
+            at_once: self.at_once,
             combine: self.combine.or(d.combine).or(Some(Default::default())),
             scaling: self.scaling.or(d.scaling).or(Some(Default::default())),
             normalise: self.normalise.or(d.normalise).or(Some(Default::default())),

@@ -153,6 +153,7 @@ mod tests {
                     of,
                     scope,
                     guesses,
+                    at_once: guesses,
                     combine: flag.map(|flag| if flag { Combine::Mean } else { Combine::Span }),
                     scaling: flag.map(|flag| if flag { GuessScaling::Raw } else { GuessScaling::Unit }),
                     normalise: flag.map(|flag| if flag { Normalise::None } else { Normalise::Batch }),

@@ -149,6 +149,7 @@ pub(crate) struct PlanFacts {
     pub(crate) signal_at: u32,
     pub(crate) direction: u32,
     pub(crate) rank: u32,
+    pub(crate) independent: bool,
     pub(crate) persistent: Vec<(String, [usize; 2])>,
     pub(crate) oracle_budget: f64,
 }
@@ -305,6 +306,7 @@ impl Instance {
             signal_at: plan.signal_at,
             direction: plan.direction,
             rank: plan.rank,
+            independent: plan.flags & GW_PLAN_INDEPENDENT != 0,
             persistent: persistent.collect(),
             oracle_budget: plan.oracle_budget,
         })

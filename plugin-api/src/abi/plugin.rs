@@ -50,6 +50,10 @@ pub const GW_STRATEGY_DIFFERENCES: u64 = 8;
 /// `gw_strategy.flags`: its guesses are meant to be the estimate as they are; a lane that names no source of scalars takes none.
 pub const GW_STRATEGY_UNSCALED: u64 = 16;
 
+/// `gw_plan.flags`: a guess is made without looking at the others, from draws with its own number alone. The host may then ask for the
+/// K guesses of a step a few at a time: `gw_step.guesses` says how many, numbered from 0 in every call; it numbers their draws on.
+pub const GW_PLAN_INDEPENDENT: u64 = 1;
+
 /// One strategy. Static: valid as long as the library is mapped.
 #[repr(C)]
 pub struct gw_strategy {
@@ -308,7 +312,7 @@ pub struct gw_plan {
     pub direction: u32,
     /// Rank r of `GW_DIRECTION_FACTORS`; default 1.
     pub rank: u32,
-    /// Unknown bits among the high 32 are refused; default 0.
+    /// `GW_PLAN_*`; unknown bits among the high 32 are refused; default 0.
     pub flags: u64,
     /// Scratch elements a call may take; default 0 (more is allocated when it is asked for, and reported).
     pub scratch: u64,

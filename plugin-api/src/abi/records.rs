@@ -144,6 +144,7 @@ pub(super) unsafe fn write_plan(wanted: &Plan, out: *mut gw_plan, kept: &mut Kep
         };
         (*out).direction = direction;
         (*out).rank = rank;
+        (*out).flags = if wanted.independent { GW_PLAN_INDEPENDENT } else { 0 };
         (*out).scratch = wanted.scratch as u64;
         (*out).persistent = kept.persistent.as_ptr();
         (*out).persistent_count = kept.persistent.len() as u64;

@@ -23,6 +23,8 @@ pub(super) struct Lane {
     pub(super) services: u64,
     pub(super) dtype: DType,
     pub(super) guesses: usize,
+    /// Guesses that a call asks for.
+    pub(super) at_once: usize,
     pub(super) persistent: Vec<Rc<Storage>>,
     pub(super) plan: PlanFacts,
     pub(super) network: Network,
@@ -36,6 +38,8 @@ type Watched = (Rc<Storage>, Vec<u64>);
 pub(super) struct Batch {
     pub(super) size: usize,
     pub(super) draws: Draws,
+    /// Number of the first guess that the call asks for.
+    pub(super) first: Cell<u32>,
     pub(super) values: Values,
     pub(super) labels: Vec<usize>,
     pub(super) outputs: Outputs,
@@ -82,6 +86,7 @@ impl Lane {
         Batch {
             size,
             draws,
+            first: Cell::new(0),
             values: self.network.forward(size, &data),
             labels: labels.collect(),
             outputs: wanted,

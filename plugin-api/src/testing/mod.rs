@@ -84,12 +84,16 @@ impl Host {
             abi::GW_CALL_MODEL => vec![GW_ALL_SITES],
             _ => (0..self.lane.network.sites() as u32).collect(),
         };
-        for site in calls {
-            let facts = facts(&self.lane, batch, site);
-            let result = batch.call(&self.lane, site, false, |services| self.instance.propose(services, facts));
-            batch.check_memory(&self.lane)?;
-            result?;
+        for first in (0..self.lane.guesses).step_by(self.lane.at_once) {
+            batch.first.set(first as u32);
+            for &site in &calls {
+                let facts = facts(&self.lane, batch, site);
+                let result = batch.call(&self.lane, site, false, |services| self.instance.propose(services, facts));
+                batch.check_memory(&self.lane)?;
+                result?;
+            }
         }
+        batch.first.set(0);
         batch.check_written()?;
         self.steps += 1;
         Ok(())
@@ -101,7 +105,7 @@ impl Host {
     /// The strategy's.
     pub fn observe(&mut self, loss: f64, scalars: &[f64], estimate_norm: f64) -> Result {
         let Some(batch) = &mut self.last else { return Err(Error::invalid("there was no step yet")) };
-        let facts = facts(&self.lane, batch, GW_ALL_SITES);
+        let facts = StepFacts { guesses: self.lane.guesses as u32, ..facts(&self.lane, batch, GW_ALL_SITES) };
         let instance = &mut self.instance;
         let result = batch.call(&self.lane, GW_ALL_SITES, true, |services| {
             instance.observe(services, facts, loss, scalars, estimate_norm)
@@ -278,7 +282,7 @@ fn facts(lane: &Lane, batch: &Batch, site: u32) -> StepFacts {
     StepFacts {
         step: batch.draws.step,
         site,
-        guesses: lane.guesses as u32,
+        guesses: lane.at_once as u32,
         batch: batch.size as u64,
         progress: 0.0,
         oracle_budget: lane.plan.oracle_budget,

@@ -118,7 +118,9 @@ impl Services<'_> {
         Ok(())
     }
 
-    fn element(&self, kind: u32, key: [u32; 3], index: u64) -> Result<f64> {
+    /// The element of a draw whose guess the strategy numbers from 0 in every call.
+    fn element(&self, kind: u32, [site, guess, draw]: [u32; 3], index: u64) -> Result<f64> {
+        let key = [site, guess + self.batch.first.get(), draw];
         let unknown = || Error::invalid(format!("there is no kind {kind} of draw"));
         self.batch.draws.element(kind, key, index).ok_or_else(unknown)
     }
@@ -146,7 +148,9 @@ impl Serve for Services<'_> {
         }
         self.reached(self.known_site(site)?)?;
         let none = || Error::invalid(format!("there is no output {output} of site {site}, guess {guess}"));
-        let storage = self.batch.outputs.get(&(output, site, guess)).ok_or_else(none)?;
+        let asked = (guess as usize) < self.lane.at_once;
+        let number = guess + self.batch.first.get();
+        let storage = self.batch.outputs.get(&(output, site, number)).filter(|_| asked).ok_or_else(none)?;
         Ok(self.handles.add(storage, true))
     }
 
@@ -356,9 +360,8 @@ impl Serve for Services<'_> {
         let out = self.handles.destination(dst, &[])?;
         self.element(kind, key, 0)?;
         let columns = out.columns;
-        let draws = self.batch.draws;
         out.write(&Grid::from_fn(out.rows, columns, |i, j| {
-            scale * draws.element(kind, key, (i * columns + j) as u64).unwrap_or(f64::NAN)
+            scale * self.element(kind, key, (i * columns + j) as u64).unwrap_or(f64::NAN)
         }));
         Ok(())
     }

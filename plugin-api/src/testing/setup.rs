@@ -18,6 +18,7 @@ pub struct Setup {
     network: Network,
     pub(super) batch: usize,
     guesses: usize,
+    at_once: Option<usize>,
     pub(super) dtype: DType,
     pub(super) seed: u64,
     params: Vec<(String, Value)>,
@@ -26,7 +27,7 @@ pub struct Setup {
 impl Setup {
     pub(crate) fn new(record: Record) -> Self {
         let network = Network::mlp(&[6, 5, 4, 3], Activation::Tanh);
-        Self { record, network, batch: 4, guesses: 1, dtype: DType::F64, seed: 1, params: Vec::new() }
+        Self { record, network, batch: 4, guesses: 1, at_once: None, dtype: DType::F64, seed: 1, params: Vec::new() }
     }
 
     /// The network; 6-5-4-3 with tanh when left out.
@@ -44,6 +45,13 @@ impl Setup {
     /// Guesses a step; 1 when left out.
     pub fn guesses(mut self, guesses: usize) -> Self {
         self.guesses = guesses;
+        self
+    }
+
+    /// How many guesses a call asks for, a divisor of them all; all when left out. Fewer are for strategies whose plan makes guesses
+    /// independently, whose draws and signals must then be the same.
+    pub fn at_once(mut self, guesses: usize) -> Self {
+        self.at_once = Some(guesses);
         self
     }
 
@@ -68,7 +76,8 @@ impl Setup {
     /// Creates an instance and prepares it.
     ///
     /// # Errors
-    /// Those of the strategy; a parameter that its schema does not allow; a need or service that this host lacks.
+    /// Those of the strategy; a parameter that its schema does not allow; a need or service that this host lacks; fewer guesses at once
+    /// than its plan allows.
     pub fn start(self) -> Result<Host> {
         let strategy = self.record.get();
         if strategy.needs >> abi::GW_ROLE_COUNT != 0 {
@@ -94,6 +103,16 @@ impl Setup {
             instance: 0,
         };
         let plan = instance.prepare(&sites, facts)?;
+        let at_once = self.at_once.unwrap_or(self.guesses);
+        if at_once == 0 || !self.guesses.is_multiple_of(at_once) {
+            return Err(Error::invalid(format!("{} guesses do not fall into parts of {at_once}", self.guesses)));
+        }
+        if at_once < self.guesses && !plan.independent {
+            return Err(Error::invalid(format!(
+                "`{}` makes the guesses of a step together: set `plan.independent` where it does not",
+                self.record.id()
+            )));
+        }
         let persistent = plan.persistent.iter().map(|(name, [rows, columns])| {
             let name = format!("persistent matrix `{name}`");
             Storage::holding(name, &Grid::constant(*rows, *columns, 0.0), self.dtype)
@@ -104,6 +123,7 @@ impl Setup {
             services: strategy.services,
             dtype: self.dtype,
             guesses: self.guesses,
+            at_once,
             persistent: persistent.collect(),
             plan,
             network,

@@ -72,7 +72,8 @@ impl Strategy for ActivationMixing {
         Ok(Self { params, debias: Debias::new(params.debias) })
     }
 
-    fn prepare(&mut self, model: &Model, _: &mut Plan) -> Result {
+    fn prepare(&mut self, model: &Model, plan: &mut Plan) -> Result {
+        plan.independent = self.debias.is_none();
         match self.debias {
             Some(_) => Debias::check(model, |_| model.batch),
             None => Ok(()),

@@ -75,6 +75,7 @@ impl Strategy for LabelGuess {
 
     fn prepare(&mut self, model: &Model, plan: &mut Plan) -> Result {
         plan.call_mode = CallMode::Model;
+        plan.independent = true;
         let depth = if self.params.depth == 0 { usize::MAX } else { self.params.depth };
         self.reached = model.distances().into_iter().map(|distance| distance <= depth).collect();
         Ok(())

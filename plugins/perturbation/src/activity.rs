@@ -10,7 +10,7 @@
 //! |---|---|---|---|
 //! | ε at layer l | normal | l − 1, k, 0 | (B·P_l) × n_l |
 
-use guesswork_plugin::{Flag, Info, Kind, Param, Result, Role, Service, Step, Strategy};
+use guesswork_plugin::{Flag, Info, Kind, Model, Param, Plan, Result, Role, Service, Step, Strategy};
 use serde::Deserialize;
 
 /// What the noise is multiplied by.
@@ -57,6 +57,11 @@ impl Strategy for ActivityPerturbation {
 
     fn create(params: Params) -> Result<Self> {
         Ok(Self { mask: params.mask })
+    }
+
+    fn prepare(&mut self, _: &Model, plan: &mut Plan) -> Result {
+        plan.independent = true;
+        Ok(())
     }
 
     fn propose(&mut self, step: &mut Step<'_>) -> Result {

@@ -63,6 +63,7 @@ impl Strategy for Downstream {
 
     fn prepare(&mut self, model: &Model, plan: &mut Plan) -> Result {
         plan.call_mode = CallMode::Model;
+        plan.independent = self.debias.is_none();
         match &mut self.debias {
             Some(debias) => debias.prepare(model, |site| model.sites[site].following.clone()),
             None => Ok(()),

@@ -63,6 +63,7 @@ impl Strategy for JacobianTranspose {
 
     fn prepare(&mut self, model: &Model, plan: &mut Plan) -> Result {
         plan.call_mode = CallMode::Model;
+        plan.independent = self.debias.is_none();
         if self.debias.is_none() {
             return Ok(());
         }

@@ -75,6 +75,8 @@ impl Strategy for WeightTranspose {
         if self.depth > 1 || !model.is_chain() {
             plan.call_mode = CallMode::Model;
         }
+        // With a debiasing, what takes the most work is made once for all guesses.
+        plan.independent = self.debias.is_none();
         match &mut self.debias {
             Some(debias) => debias.prepare(model, |site| starts(model, (site, self.depth))),
             None => Ok(()),

@@ -17,11 +17,19 @@ use crate::strategy::{
 use candle_core::Tensor;
 use guesswork_plugin::abi::{GW_ROLE_PREVIOUS_ESTIMATE, GW_SERVICE_CONTROL, GW_STRATEGY_STATELESS};
 
+/// A strategy that has seen the model and the run, without memory for its guesses yet.
+pub(super) struct Ready {
+    pub(super) chosen: Chosen,
+    pub(super) plan: Plan,
+    instance: Instance,
+    guesses: usize,
+}
+
 /// One prepared strategy.
 pub(super) struct Member {
     pub(super) chosen: Chosen,
     pub(super) plan: Plan,
-    /// E_l of all guesses by site, (K·B·P_l) × n_l.
+    /// E_l of the guesses under way by site, (K·B·P_l) × n_l.
     pub(super) signals: Vec<Tensor>,
     /// V of each guess, shaped as the parameters.
     pub(super) weights: Vec<Vec<Tensor>>,
@@ -47,34 +55,48 @@ pub(super) struct Moment<'a> {
     pub(super) tape: &'a Tape,
     pub(super) theta: &'a [Tensor],
     pub(super) step: u64,
+    /// The first of the guesses that are asked for.
+    pub(super) first: usize,
     pub(super) progress: f64,
 }
 
-impl Member {
+/// A lane whose strategy refuses.
+fn refused(place: Option<usize>, lane: &str, error: &PluginError) -> SessionError {
+    SessionError::Plugin { lane: lane.to_owned(), reason: placed(place, error.to_string()) }
+}
+
+impl Ready {
     /// Checks that the strategy and the lane go together, and prepares it for the model.
     pub(super) fn new(
         chosen: Chosen,
         facts: &RunFacts,
+        network: &Network,
+        tape: &Tape,
+        lane: &str,
+    ) -> Result<Self, SessionError> {
+        let refused = |error| refused(chosen.place, lane, &error);
+        let mut instance = Instance::create(&chosen.info, &chosen.params).map_err(refused)?;
+        let plan = instance.prepare(network.graph(), tape, facts).map_err(refused)?;
+        Ok(Self { chosen, plan, instance, guesses: facts.guesses })
+    }
+}
+
+impl Member {
+    /// Plans the memory for its guesses, `at_once` of which are made side by side.
+    pub(super) fn new(
+        ready: Ready,
+        at_once: usize,
         kind: GuessKind,
         network: &Network,
         tape: &Tape,
         lane: &str,
     ) -> Result<Self, SessionError> {
-        let place = chosen.place;
-        let refused = |error: PluginError| SessionError::Plugin {
-            lane: lane.to_owned(),
-            reason: placed(place, error.to_string()),
-        };
-        let info = chosen.info.clone();
-        let mut instance = Instance::create(&info, &chosen.params).map_err(refused)?;
-        let plan = instance.prepare(network.graph(), tape, facts).map_err(refused)?;
-        let outputs = instance.outputs(tape).map_err(refused)?;
+        let Ready { chosen, plan, instance, guesses } = ready;
+        let outputs = instance.outputs_of(tape, Some(at_once)).map_err(|error| refused(chosen.place, lane, &error))?;
         let signals: Vec<Tensor> = outputs.signals().iter().flatten().cloned().collect();
         let weights = match (kind, plan.direction) {
             (GuessKind::Weight, Direction::Dense) => outputs.directions().to_vec(),
-            (GuessKind::Weight, _) => {
-                (0..facts.guesses).map(|_| network.zeros_like()).collect::<candle_core::Result<_>>()?
-            }
+            (GuessKind::Weight, _) => (0..guesses).map(|_| network.zeros_like()).collect::<candle_core::Result<_>>()?,
             _ => Vec::new(),
         };
         let oracle = if plan.oracle_budget > 0.0 && !outputs.directions().is_empty() {
@@ -82,6 +104,7 @@ impl Member {
         } else {
             None
         };
+        let info = &chosen.info;
         let stateless = info.flags & GW_STRATEGY_STATELESS != 0 && plan.persistent.is_empty();
         let memory = match (stateless, info.services.has(GW_SERVICE_CONTROL)) {
             // The estimate of a step that was cancelled late is not the one before it.
@@ -147,10 +170,10 @@ impl Member {
     }
 
     fn propose(&mut self, site: Option<usize>, moment: Moment<'_>, inputs: Inputs<'_>) -> Result<(), LaneFailure> {
-        let Moment { tape, theta, step, progress } = moment;
+        let Moment { tape, theta, step, first, progress } = moment;
         let oracle = self.oracle.as_mut().filter(|_| site.is_none()).map(|oracle| oracle as &mut dyn Oracle);
         let outputs = Some(&mut self.outputs);
-        let mut call = Call { tape, theta, step, site, progress, inputs, outputs, oracle };
+        let mut call = Call { tape, theta, step, site, first_guess: first, progress, inputs, outputs, oracle };
         self.instance.propose(&mut call).map_err(|error| failed(self.chosen.place, &error))
     }
 
@@ -188,9 +211,9 @@ impl Member {
         if !self.instance.observes() {
             return Ok(());
         }
-        let Moment { tape, theta, step, progress } = moment;
-        let inputs = Inputs::default();
-        let mut call = Call { tape, theta, step, site: None, progress, inputs, outputs: None, oracle: None };
+        let Moment { tape, theta, step, progress, .. } = moment;
+        let (site, inputs, outputs, oracle) = Default::default();
+        let mut call = Call { tape, theta, step, site, first_guess: 0, progress, inputs, outputs, oracle };
         self.instance.observe(&mut call, outcome).map_err(|error| failed(self.chosen.place, &error))
     }
 

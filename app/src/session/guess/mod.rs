@@ -23,7 +23,7 @@ use crate::strategy::{Direction, Events, Inputs, Outcome, RunFacts};
 use crate::workspace::ScalarSource;
 use candle_core::Tensor;
 use guesswork_plugin::abi::{GW_ROLE_OUTPUT_ERROR, GW_ROLE_PREVIOUS_ESTIMATE, GW_ROLE_PREVIOUS_UPDATE};
-use member::{Member, Moment};
+use member::{Member, Moment, Ready};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -40,6 +40,10 @@ pub(super) struct Guesser {
     /// Adds them up, where the lane is a mixture.
     mixture: Option<Mixture>,
     settings: Settings,
+    /// Guesses that are made side by side.
+    at_once: usize,
+    /// Number of the first of those under way.
+    first: usize,
     kind: GuessKind,
     card: StrategyCard,
     errors: Vec<Tensor>,
@@ -78,7 +82,7 @@ impl Guesser {
         }
         let card = card::card(&chosen, kind);
         let mixed = chosen.iter().any(|chosen| chosen.place.is_some());
-        let mut members = Vec::with_capacity(chosen.len());
+        let mut ready = Vec::with_capacity(chosen.len());
         for chosen in chosen {
             let facts = RunFacts {
                 scope: settings.scope,
@@ -90,11 +94,15 @@ impl Guesser {
                 oracle: network.graph().outputs.len() == 1,
                 cancelled: Arc::clone(&cancelled),
             };
-            members.push(Member::new(chosen, &facts, kind, network, tape, &plan.name)?);
+            ready.push(Ready::new(chosen, &facts, network, tape, &plan.name)?);
         }
+        let independent = ready.iter().all(|ready| ready.plan.independent);
+        let at_once = settings.resolve_at_once(kind, independent, tape).map_err(|error| refuse(error.to_string()))?;
+        let member = |ready| Member::new(ready, at_once, kind, network, tape, &plan.name);
+        let members = ready.into_iter().map(member).collect::<Result<Vec<_>, _>>()?;
         let mixture = if mixed {
             let weights = members.iter().map(|member| member.chosen.weight).collect();
-            Some(Mixture::new(weights, kind, settings.guesses, tape, network.theta())?)
+            Some(Mixture::new(weights, kind, at_once, tape, network.theta())?)
         } else {
             None
         };
@@ -108,7 +116,8 @@ impl Guesser {
         } else {
             None
         };
-        Ok(Self { members, mixture, settings, kind, card, errors, update, step: 0, progress: 0.0 })
+        let (first, step, progress) = Default::default();
+        Ok(Self { members, mixture, settings, at_once, first, kind, card, errors, update, step, progress })
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -147,7 +156,10 @@ impl Guesser {
     pub(super) fn estimator(&self, tape: &Tape, network: &Network) -> candle_core::Result<Option<Estimator>> {
         match self.kind {
             GuessKind::Estimate => Ok(None),
-            kind => Estimator::new(self.settings, kind, tape, network.theta()).map(Some),
+            kind => {
+                let settings = Settings { at_once: Some(self.at_once), ..self.settings };
+                Estimator::new(settings, kind, tape, network.theta()).map(Some)
+            }
         }
     }
 
@@ -163,6 +175,7 @@ impl Guesser {
     /// A step begins.
     pub(super) fn begin(&mut self, step: u64, steps: u64) -> Result<(), LaneFailure> {
         self.step = step;
+        self.first = 0;
         self.progress = step as f64 / steps.max(1) as f64;
         self.members.iter_mut().try_for_each(Member::begin)
     }
@@ -174,8 +187,13 @@ impl Guesser {
         Ok(())
     }
 
+    /// What follows asks for the guesses from number `first` on, as many as are made side by side.
+    pub(super) fn turn_to(&mut self, first: usize) {
+        self.first = first;
+    }
+
     fn moment<'a>(&self, tape: &'a Tape, network: &'a Network) -> Moment<'a> {
-        Moment { tape, theta: network.theta(), step: self.step, progress: self.progress }
+        Moment { tape, theta: network.theta(), step: self.step, first: self.first, progress: self.progress }
     }
 
     /// All strategies are of call mode `layer`: `site` and its activation exist.
@@ -197,7 +215,7 @@ impl Guesser {
         self.members.iter_mut().try_for_each(|member| member.at_site(site, moment, inputs))
     }
 
-    /// The whole forward pass is done.
+    /// The whole forward pass is done: for strategies of either call mode.
     pub(super) fn whole(
         &mut self,
         network: &Network,

@@ -29,6 +29,7 @@ fn kind_of(kind: u32) -> Reply<(Draw, DrawKind)> {
 /// The key of a draw of this step.
 #[inline]
 fn key(state: &State<'_>, site: u32, guess: u32, draw: u32) -> Reply<DrawKey> {
+    let guess = guess.saturating_add(state.first_guess);
     let number = if site == abi::GW_ALL_SITES { ALL_SITES } else { site };
     if number > ALL_SITES || (number == ALL_SITES && site != abi::GW_ALL_SITES) || guess.max(draw) > 0xffff {
         return Err(beyond(site, guess, draw));
@@ -63,7 +64,7 @@ pub(super) fn replaced<'a>(
 ) -> Reply<Option<&'a Tensor>> {
     match state.draws {
         None => Ok(None),
-        Some(draws) => given(draws, DrawPlace { kind, site, guess, draw }),
+        Some(draws) => given(draws, DrawPlace { kind, site, guess: guess + state.first_guess, draw }),
     }
 }
 

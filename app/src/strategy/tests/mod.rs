@@ -38,6 +38,7 @@ fn call<'a>(model: &'a Model, step: u64, site: Option<usize>, outputs: &'a mut O
         theta: model.network.theta(),
         step,
         site,
+        first_guess: 0,
         progress: 0.0,
         inputs: Inputs::default(),
         outputs: Some(outputs),

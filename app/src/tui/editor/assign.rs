@@ -34,6 +34,7 @@ impl FieldId {
             Self::Seeds => "seeds",
             Self::Scope => "scope",
             Self::Guesses => "guesses",
+            Self::AtOnce => "at_once",
             Self::Combine => "combine",
             Self::Scaling => "scaling",
             Self::Normalise => "normalise",

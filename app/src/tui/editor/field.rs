@@ -16,6 +16,8 @@ pub enum FieldId {
     Scope,
     /// K.
     Guesses,
+    /// How many of them go through the layers side by side.
+    AtOnce,
     /// How K guesses become one.
     Combine,
     /// Raw or unit.

@@ -24,6 +24,7 @@ impl LaneForm {
         self.set(FieldId::Of, &if spec.of.is_empty() { String::new() } else { members::text(&spec.of) });
         self.set(FieldId::Scope, &spec.scope.map_or(String::new(), |scope| word(SCOPES, &scope)));
         self.set(FieldId::Guesses, &spec.guesses.unwrap_or(1).to_string());
+        self.set(FieldId::AtOnce, &spec.at_once.map_or(String::new(), |count| count.to_string()));
         self.set(FieldId::Combine, &word(COMBINATIONS, &spec.combine.unwrap_or_default()));
         self.set(FieldId::Scaling, &word(SCALINGS, &spec.scaling.unwrap_or_default()));
         self.set(FieldId::Normalise, &word(NORMALISATIONS, &spec.normalise.unwrap_or_default()));

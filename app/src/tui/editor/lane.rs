@@ -64,6 +64,7 @@ impl LaneForm {
             of: Vec::new(),
             scope: None,
             guesses: None,
+            at_once: None,
             combine: None,
             scaling: None,
             normalise: None,
@@ -193,6 +194,7 @@ impl LaneForm {
             of: reader.of(),
             scope: kind.map(|kind| self.scope(kind)),
             guesses: Some(1),
+            at_once: None,
             combine: Some(Default::default()),
             scaling: Some(Default::default()),
             normalise: Some(Default::default()),
@@ -206,6 +208,8 @@ impl LaneForm {
         };
         if guessing {
             spec.guesses = Some(reader.whole(FieldId::Guesses) as usize);
+            let some = !self.value(&FieldId::AtOnce).trim().is_empty();
+            spec.at_once = some.then(|| reader.whole(FieldId::AtOnce) as usize);
             spec.combine = meaning(COMBINATIONS, self.value(&FieldId::Combine));
             spec.scaling = meaning(SCALINGS, self.value(&FieldId::Scaling));
             spec.source = Some(source);
@@ -221,8 +225,9 @@ impl LaneForm {
             && (kind.is_none() || !matches!(self.purpose, Purpose::Add(_)))
         {
             // Settings that have no meaning for the strategy have no field; they stay what they were.
-            let LaneSpec { scope, guesses, combine, scaling, normalise, clip, source, output, .. } = self.base.clone();
-            spec = LaneSpec { scope, guesses, combine, scaling, normalise, clip, source, output, ..spec };
+            let LaneSpec { scope, guesses, at_once, combine, scaling, normalise, clip, source, output, .. } =
+                self.base.clone();
+            spec = LaneSpec { scope, guesses, at_once, combine, scaling, normalise, clip, source, output, ..spec };
         }
         if let Err(message) = words::seeds(self.value(&FieldId::Seeds)) {
             reader.faults.push((FieldId::Seeds, message));
@@ -254,6 +259,7 @@ impl LaneForm {
         match path {
             "scope" => FieldId::Scope,
             "guesses" => FieldId::Guesses,
+            "at_once" => FieldId::AtOnce,
             "combine" => FieldId::Combine,
             "scaling" => FieldId::Scaling,
             "normalise" => FieldId::Normalise,

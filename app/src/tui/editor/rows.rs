@@ -83,6 +83,12 @@ impl Rows<'_> {
         self.choice(FieldId::Scope, "scope", scopes, scope);
         self.holds(word(SCOPES, &self.form.scope(kind)));
         self.text(FieldId::Guesses, "guesses K", "Guesses a step, a whole number from 1.");
+        if signal && self.form.value(&FieldId::Guesses).trim() != "1" {
+            let at_once =
+                "How many go through the layers side by side, a divisor of K: memory grows with it, the numbers stay.";
+            self.text(FieldId::AtOnce, "at once", at_once);
+            self.empty("as few as keep products fast".to_owned());
+        }
         let combine = "K guesses become one estimate by their mean, or by the projection on their span.";
         self.choice(FieldId::Combine, "combine", words(COMBINATIONS), combine);
         let scaling = "raw: ĝ = d·V. unit: ĝ = d·V/‖V‖², whatever the length of a guess.";

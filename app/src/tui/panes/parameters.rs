@@ -48,6 +48,9 @@ pub fn rows(group: &Group<'_>) -> Vec<Row> {
     }
     add("estimate", "scope", written(&info.scope));
     add("estimate", "guesses", written(&spec.guesses));
+    if spec.at_once.is_some() {
+        add("estimate", "at once", written(&spec.at_once));
+    }
     add("estimate", "combine", written(&spec.combine));
     add("estimate", "scaling", written(&spec.scaling));
     add("estimate", "normalise", written(&spec.normalise));

@@ -52,6 +52,10 @@ pub struct LaneSpec {
     /// Guesses a step, K.
     #[serde(default)]
     pub guesses: Option<usize>,
+    /// How many of them go through the layers side by side, a divisor of K: memory grows with it, the numbers stay. As few as keep
+    /// products fast when left out.
+    #[serde(default)]
+    pub at_once: Option<usize>,
     /// How K guesses become one estimate.
     #[serde(default)]
     pub combine: Option<Combine>,
