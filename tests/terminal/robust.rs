@@ -99,12 +99,12 @@ fn a_storm_of_sizes_leaves_a_whole_picture() {
 
 #[test]
 fn a_terminal_that_takes_nothing_does_not_hold_up_training() {
-    let place = Place::new(&SMALL.replace("steps: 1000000", "steps: 2000"));
+    let place = Place::new(&SMALL.replace("steps: 1000000", "steps: 10000"));
     let (mut bench, run) = under_way(&place, &[]);
     let before = recorded(&run);
     // Training goes on to its very end while not a byte is taken.
-    bench.stalled().during(|| wait_until("the last step", || recorded(&run) > 2000));
-    assert!(before < 2000, "the stall came too late to show anything");
+    bench.stalled().during(|| wait_until("the last step", || recorded(&run) > 10000));
+    assert!(before < 10000, "the stall came too late to show anything");
     bench.wait_for("the end, once it is read again", |screen| screen.contains("finished"));
     bench.press("q");
     bench.answer_yes_until_ended();
