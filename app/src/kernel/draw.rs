@@ -6,7 +6,7 @@
 use super::access::update;
 use super::general;
 use super::parallel::grains;
-use super::philox::{self, LANES, philox, splitmix64};
+use super::philox::{self, LANES, splitmix64};
 use super::real::{Real, on_real};
 use super::wide::wide;
 use candle_core::{Result, Tensor};
@@ -68,10 +68,9 @@ wide! {
         let mut words = [[[[0; LANES]; 4]; 2]; BATCH];
         let mut block = (start / 4) as u32;
         for batch in out.chunks_mut(BATCH * GROUP) {
-            for words in words[..batch.len().div_ceil(GROUP)].as_flattened_mut() {
-                *words = philox(block, counter, key);
-                block = block.wrapping_add(LANES as u32);
-            }
+            let count = batch.len().div_ceil(GROUP);
+            philox::fill(&mut words[..count], block, counter, key);
+            block = block.wrapping_add((count * GROUP / 4) as u32);
             let (groups, rest) = batch.as_chunks_mut::<GROUP>();
             for (words, group) in words.iter().zip(&mut *groups) {
                 T::draw_blocks(kind, scale, words, group);

@@ -1,6 +1,11 @@
 //! Philox4x32-10, the counter-based generator of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as
 //! 1, 2, 3" (SC 2011), many counters at a time so that the loops become vector code.
 
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+use super::wide::wide;
+
 /// Blocks computed at once.
 pub(super) const LANES: usize = 16;
 
@@ -10,9 +15,31 @@ pub(super) type Words = [[u32; LANES]; 4];
 const MULTIPLIERS: (u32, u32) = (0xD251_1F53, 0xCD9E_8D57);
 const WEYL: (u32, u32) = (0x9E37_79B9, 0xBB67_AE85);
 
-/// The words of counters (block, …) to (block + LANES − 1, …); the first word of the counter wraps at 2³².
+/// The words of consecutive counters from (block, …) on, two rows of [`LANES`] after the other; the first word of the counter wraps at 2³².
+pub(super) fn fill(rows: &mut [[Words; 2]], block: u32, counter: [u32; 3], key: [u32; 2]) {
+    #[cfg(target_arch = "x86_64")]
+    if matches!(super::wide::width(), super::wide::Width::Avx512) {
+        #[allow(unsafe_code)]
+        // SAFETY: `width` found the processor to have these features.
+        return unsafe { x86::fill(rows, block, counter, key) };
+    }
+    fill_portable(rows, block, counter, key);
+}
+
+wide! {
+    /// As [`fill`], on any processor.
+    fn fill_portable(rows: &mut [[Words; 2]], block: u32, counter: [u32; 3], key: [u32; 2]) {
+        let mut block = block;
+        for words in rows.as_flattened_mut() {
+            *words = philox(block, counter, key);
+            block = block.wrapping_add(LANES as u32);
+        }
+    }
+}
+
+/// The words of counters (block, …) to (block + LANES − 1, …).
 #[inline(always)]
-pub(super) fn philox(block: u32, counter: [u32; 3], key: [u32; 2]) -> Words {
+fn philox(block: u32, counter: [u32; 3], key: [u32; 2]) -> Words {
     let mut words: Words = [[0; LANES]; 4];
     let [w0, w1, w2, w3] = &mut words;
     // Lanes outside, rounds inside: the rounds unroll, and the lanes of the long body become one vector.
@@ -57,6 +84,22 @@ mod tests {
         assert_eq!(one([u32::MAX; 4], [u32::MAX; 2]), [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]);
         let (counter, key) = ([0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344], [0xa409_3822, 0x299f_31d0]);
         assert_eq!(one(counter, key), [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1]);
+    }
+
+    #[test]
+    fn rows_are_consecutive_counters_on_any_processor() {
+        let (counter, key) = ([7, u32::MAX, 0x8000_0001], [0xFFFF_FFF0, 3]);
+        for (start, count) in [(0, 1), (u32::MAX - 40, 3), (0x7FFF_FFFF, 8)] {
+            let mut rows = vec![[[[0; LANES]; 4]; 2]; count];
+            for fill in [fill, fill_portable] {
+                rows.as_flattened_mut().fill([[1; LANES]; 4]);
+                fill(&mut rows, start, counter, key);
+                for (row, words) in rows.as_flattened().iter().enumerate() {
+                    let first = start.wrapping_add((row * LANES) as u32);
+                    assert_eq!(*words, philox(first, counter, key), "row {row} from {start}");
+                }
+            }
+        }
     }
 
     #[test]
