@@ -71,7 +71,7 @@ fn the_sum_of_directions_is_that_of_layers_made_equally_long_bias_and_all() -> R
             guesswork::kernel::fill(part, 0.0)?;
         }
         for (m, v) in members.iter().enumerate() {
-            mixture.add_direction(m, guess, v)?;
+            (0..3).try_for_each(|site| mixture.add_direction(m, site, guess, v))?;
         }
         let Directions::Weight(sums) = mixture.directions() else { panic!("directions are added") };
         for layer in 0..3 {
@@ -105,9 +105,10 @@ fn what_is_not_finite_stays_so_and_what_cannot_be_added_is_refused() -> Result<(
     let Directions::Signal(sums) = signals.directions() else { panic!("signals are added") };
     assert!(sums[0].to_vec2::<f64>()?.iter().all(|row| row[0].is_nan()));
     let v = f.weight_direction(7, 0)?;
-    assert!(signals.add_direction(0, 0, &v).is_err() && directions.add_direction(0, 1, &v).is_err());
+    assert!(signals.add_direction(0, 0, 0, &v).is_err() && directions.add_direction(0, 0, 1, &v).is_err());
+    assert!(directions.add_direction(0, 99, 0, &v).is_err());
     guesswork::kernel::fill(&v[1], f64::INFINITY)?;
-    directions.add_direction(0, 0, &v)?;
+    directions.add_direction(0, 0, 0, &v)?;
     let Directions::Weight(sums) = directions.directions() else { panic!("directions are added") };
     assert!(sums[0][1].to_vec1::<f64>()?.iter().all(|value| !value.is_finite()));
     Ok(())

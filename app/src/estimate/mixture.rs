@@ -75,28 +75,25 @@ impl Mixture {
         kernel::axpby(sum, carried(member), weight, guess)
     }
 
-    /// Takes in the direction of `member` for `guess`, shaped as the parameters, which stays as it is. Members come in order: the
-    /// first begins the sum.
+    /// Takes in the part at `site` of the direction `v` of `member` for `guess`, shaped as the parameters, which stays as it is. Members
+    /// come in order: the first begins the sum.
     ///
     /// # Errors
-    /// No such member or guess, and as the kernels do.
-    pub fn add_direction(&self, member: usize, guess: usize, v: &[Tensor]) -> Result<()> {
-        let (Some(weight), Some(sum)) = (self.weights.get(member), self.directions.get(guess)) else {
-            bail!("the mixture has no direction of member {member} for guess {guess}")
+    /// No such member, site or guess, and as the kernels do.
+    pub fn add_direction(&self, member: usize, site: usize, guess: usize, v: &[Tensor]) -> Result<()> {
+        let place = (self.weights.get(member), self.layers.get(site), self.directions.get(guess));
+        let (Some(weight), Some(layer), Some(sum)) = place else {
+            bail!("the mixture has no direction of member {member} at site {site} for guess {guess}")
         };
-        for layer in &self.layers {
-            let (mut squared, mut entries) = (0.0, 0);
-            for part in &v[layer.clone()] {
-                squared += kernel::norm_squared(part)?;
-                entries += part.elem_count();
-            }
-            // What is not finite stays so: whoever looks at the sum sees it.
-            let factor = if squared == 0.0 { 0.0 } else { weight * (entries as f64 / squared).sqrt() };
-            for (sum, part) in sum[layer.clone()].iter().zip(&v[layer.clone()]) {
-                kernel::axpby(sum, carried(member), factor, part)?;
-            }
+        let (mut squared, mut entries) = (0.0, 0);
+        for part in &v[layer.clone()] {
+            squared += kernel::norm_squared(part)?;
+            entries += part.elem_count();
         }
-        Ok(())
+        // What is not finite stays so: whoever looks at the sum sees it.
+        let factor = if squared == 0.0 { 0.0 } else { weight * (entries as f64 / squared).sqrt() };
+        let parts = sum[layer.clone()].iter().zip(&v[layer.clone()]);
+        parts.into_iter().try_for_each(|(sum, part)| kernel::axpby(sum, carried(member), factor, part))
     }
 
     /// The sums, as the estimator takes them.

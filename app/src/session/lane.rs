@@ -139,7 +139,7 @@ impl Lane {
                 guesser.begin(step, length)?;
                 let (network, tape, estimate) = (&self.network, &self.tape, &self.estimate[..]);
                 match &mut self.estimator {
-                    Some(estimator) if guesser.by_site() && estimator.takes_tangents() => {
+                    Some(estimator) if estimator.takes_tangents() => {
                         let (guesses, separate) = (estimator.at_once(), estimator.settings().per_layer());
                         let reads = estimator.reads();
                         let logits =

@@ -196,32 +196,37 @@ impl Outputs {
     /// # Errors
     /// Those of the kernels; a seed that was not set.
     pub fn direction_into(&self, guess: usize, dst: &[Tensor]) -> Result<()> {
-        if let Some(set) = self.directions.get(guess) {
-            return set.iter().zip(dst).try_for_each(|(part, dst)| kernel::copy(dst, part));
-        }
-        for (index, site) in self.sites.iter().enumerate() {
-            let parts = &dst[site.first_parameter..site.first_parameter + site.shapes.len()];
-            match (self.direction, self.factors(index, guess)) {
-                (Direction::Factors(_), Some((left, right))) => {
-                    kernel::gemm(&as_matrix(&parts[0])?, 0.0, 1.0, left, false, right, true)?;
-                    if let (Some(bias), Some(dst)) = (self.slot(abi::GW_OUT_BIAS, index, guess), parts.get(1)) {
-                        kernel::copy(dst, &bias.matrix)?;
-                    }
+        (0..self.sites.len()).try_for_each(|site| self.direction_at(site, guess, dst))
+    }
+
+    /// The same for the parameters of one site.
+    ///
+    /// # Errors
+    /// As [`Outputs::direction_into`].
+    pub fn direction_at(&self, site: usize, guess: usize, dst: &[Tensor]) -> Result<()> {
+        let view = &self.sites[site];
+        let parameters = view.first_parameter..view.first_parameter + view.shapes.len();
+        let parts = &dst[parameters.clone()];
+        match (self.directions.get(guess), self.direction, self.factors(site, guess)) {
+            (Some(set), ..) => set[parameters].iter().zip(parts).try_for_each(|(part, dst)| kernel::copy(dst, part)),
+            (_, Direction::Factors(_), Some((left, right))) => {
+                kernel::gemm(&as_matrix(&parts[0])?, 0.0, 1.0, left, false, right, true)?;
+                match (self.slot(abi::GW_OUT_BIAS, site, guess), parts.get(1)) {
+                    (Some(bias), Some(dst)) => kernel::copy(dst, &bias.matrix),
+                    _ => Ok(()),
                 }
-                (Direction::Seed, _) => {
-                    let Some(seed) = self.seed(index, guess) else {
-                        candle_core::bail!("site `{}`, guess {guess}: no seed was set", site.name)
-                    };
-                    for (draw, dst) in parts.iter().enumerate() {
-                        let site = index as u32;
-                        let key = DrawKey { seed, instance: 0, step: 0, site, guess: 0, draw: draw as u32 };
-                        kernel::fill_draws(dst, Draw::Normal, 1.0, key)?;
-                    }
-                }
-                _ => candle_core::bail!("a strategy of kind {} has no weight direction", self.kind),
             }
+            (_, Direction::Seed, _) => {
+                let Some(seed) = self.seed(site, guess) else {
+                    candle_core::bail!("site `{}`, guess {guess}: no seed was set", view.name)
+                };
+                parts.iter().zip(0..).try_for_each(|(dst, draw)| {
+                    let key = DrawKey { seed, instance: 0, step: 0, site: site as u32, guess: 0, draw };
+                    kernel::fill_draws(dst, Draw::Normal, 1.0, key)
+                })
+            }
+            _ => candle_core::bail!("a strategy of kind {} has no weight direction", self.kind),
         }
-        Ok(())
     }
 
     fn slot(&self, output: u32, site: usize, guess: usize) -> Option<&Slot> {

@@ -177,9 +177,10 @@ impl Member {
         self.instance.propose(&mut call).map_err(|error| failed(self.chosen.place, &error))
     }
 
-    /// Masks the guess of a site, if it was given at the activation.
+    /// Masks the signals of a site, if they were given at the activation.
     pub(super) fn mask(&self, site: usize, tape: &Tape) -> Result<(), LaneFailure> {
         if self.plan.signal_at == SignalAt::Activation
+            && !self.signals.is_empty()
             && let Some(mask) = tape.derivative(site)
         {
             kernel::hadamard_assign(&self.signals[site], mask)?;
@@ -187,11 +188,11 @@ impl Member {
         Ok(())
     }
 
-    /// Forms directions that were given as factors or seeds.
-    pub(super) fn form(&self) -> Result<(), LaneFailure> {
+    /// Forms the directions of a site, if they were given as factors or seeds.
+    pub(super) fn form(&self, site: usize) -> Result<(), LaneFailure> {
         if self.plan.direction != Direction::Dense {
             for (guess, v) in self.weights.iter().enumerate() {
-                self.outputs.direction_into(guess, v)?;
+                self.outputs.direction_at(site, guess, v)?;
             }
         }
         Ok(())

@@ -241,37 +241,26 @@ impl Guesser {
 
     /// Makes the guess ready: masks guesses given at the activation, draws seeded directions, adds a mixture up, normalises rows.
     pub(super) fn finish(&mut self, tape: &Tape, estimator: &Estimator) -> Result<(), LaneFailure> {
-        if self.kind == GuessKind::Signal {
-            return (0..tape.graph().sites.len()).try_for_each(|site| self.finish_site(site, tape, estimator));
-        }
-        for (index, member) in self.members.iter().enumerate() {
-            member.form()?;
-            if let Some(mixture) = &self.mixture {
-                for (guess, v) in member.weights.iter().enumerate() {
-                    mixture.add_direction(index, guess, v)?;
-                }
-            }
-        }
-        Ok(())
+        (0..tape.graph().sites.len()).try_for_each(|site| self.finish_site(site, tape, estimator))
     }
 
-    /// The same for the signals of one site.
+    /// The same for one site.
     pub(super) fn finish_site(&mut self, site: usize, tape: &Tape, estimator: &Estimator) -> Result<(), LaneFailure> {
         for (index, member) in self.members.iter().enumerate() {
             member.mask(site, tape)?;
-            if let Some(mixture) = &self.mixture {
-                mixture.add_signal(index, site, &member.signals[site])?;
+            member.form(site)?;
+            let Some(mixture) = &self.mixture else { continue };
+            if let Some(signal) = member.signals.get(site) {
+                mixture.add_signal(index, site, signal)?;
+            }
+            for (guess, v) in member.weights.iter().enumerate() {
+                mixture.add_direction(index, site, guess, v)?;
             }
         }
         if let Directions::Signal(signals) = self.directions() {
             estimator.normalise(&signals[site])?;
         }
         Ok(())
-    }
-
-    /// Whether the guess of a site is whole as soon as the strategies have been called for it.
-    pub(super) fn by_site(&self) -> bool {
-        self.by_layer() && self.kind == GuessKind::Signal
     }
 
     /// Whether a strategy reads the estimate of the step before, which must then be stored.
