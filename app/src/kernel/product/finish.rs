@@ -181,6 +181,8 @@ impl<T> Drop for Descent<T> {
 }
 
 impl<T: Tiled> Finish<T> for Descent<T> {
+    const BY_ROWS: bool = true;
+
     #[inline(always)]
     fn row(&self, _: Place, sums: &[T], c: &mut [T]) {
         let (rate, decay) = (self.rate, self.decay);

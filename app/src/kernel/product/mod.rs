@@ -10,6 +10,7 @@
 
 mod finish;
 mod pack;
+mod pieces;
 mod plan;
 mod scratch;
 mod tile;
@@ -90,6 +91,10 @@ pub(super) struct Place {
 
 /// What is done with sums.
 pub(super) trait Finish<T>: Sync {
+    /// Whether threads take rows of the result however many there are: those of a weight, which the next product that reads it takes
+    /// so too.
+    const BY_ROWS: bool = false;
+
     /// Takes the sums of a part of a row into `c`. Called in order of the inner dimension.
     fn row(&self, at: Place, sums: &[T], c: &mut [T]);
 
@@ -137,7 +142,7 @@ pub(super) unsafe fn product<T: Tiled, F: Finish<T>>(rows: &[Rows<T>], columns: 
     let counts = (panels, columns.columns.div_ceil(tile.1));
     let work = rows.iter().map(|block| block.rows).sum::<usize>() * columns.columns * columns.inner;
     let threads = (work / PIECE).clamp(1, rayon::current_num_threads());
-    let plan = Plan::new::<T>(counts, tile, columns, threads);
+    let plan = Plan::new::<T>(counts, tile, columns, threads, F::BY_ROWS);
     // SAFETY: as the caller promises.
     unsafe { Product { rows, columns, finish, tile, counts, plan }.run() };
 }

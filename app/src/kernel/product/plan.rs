@@ -38,8 +38,14 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// For so many panels and strips of a tile's extents, and at most so many threads.
-    pub fn new<T>(counts: (usize, usize), tile: (usize, usize), columns: Columns<T>, threads: usize) -> Self {
+    /// For so many panels and strips of a tile's extents, and at most so many threads, `by_rows` of the result if they may.
+    pub fn new<T>(
+        counts: (usize, usize),
+        tile: (usize, usize),
+        columns: Columns<T>,
+        threads: usize,
+        by_rows: bool,
+    ) -> Self {
         let blocks = if columns.inner <= WHOLE { 1 } else { columns.inner.div_ceil(INNER) };
         let length = columns.inner.div_ceil(blocks).next_multiple_of(CUT);
         let most = |bytes: usize, side: usize| (bytes / (side * length * size_of::<T>())).max(1);
@@ -49,7 +55,8 @@ impl Plan {
         // Several pieces a thread: one that is held up takes fewer.
         let piece =
             |count: usize, most: usize| if threads > 1 { most.min(count.div_ceil(PIECES * threads)) } else { most };
-        if threads > 1 && counts.0 * tile.0 > columns.columns {
+        let by_rows = by_rows && counts.0 >= PIECES * threads;
+        if threads > 1 && (by_rows || counts.0 * tile.0 > columns.columns) {
             let piece = piece(counts.0, most(strips_bytes() / 2, tile.0)).max(1);
             let shared = share(counts.1, most(SHARED_BYTES, tile.1));
             Self { taken: Side::Panels, length, shared, piece, group, threads: threads.min(counts.0.div_ceil(piece)) }

@@ -1,15 +1,16 @@
 //! Working through a product: what all threads need of a factor is packed by all of them, then each takes pieces of the
-//! other side in turn, packs them and computes their tiles, until none is left. A thread that is held up takes fewer.
+//! other side, packs them and computes their tiles, until none is left: those of its own part, which is the same rows in product after
+//! product and so in its own cache, then what the others have not come to. A thread that is held up takes fewer.
 #![allow(unsafe_code)]
 
 use super::pack::{self, Factor};
+use super::pieces::Pieces;
 use super::plan::{Plan, Side};
 use super::scratch::{with_scratch, with_shared};
 use super::tile::{Ahead, Soon, Unit};
 use super::{Columns, Finish, Place, Rows, Tiled, is_wide};
 use crate::kernel::parallel::together;
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Numbers that a thread is worth while they are packed.
 const PACKED_ALONE: usize = 1 << 13;
@@ -40,7 +41,7 @@ enum Task<'a, T> {
     /// Packs panels or strips of the side that all share.
     Pack { range: Range<usize>, to: *mut T },
     /// Takes pieces and computes their tiles until none is left.
-    Compute { other: Range<usize>, packed: Packed<T>, next: &'a AtomicUsize },
+    Compute { other: Range<usize>, packed: Packed<T>, pieces: &'a Pieces, part: usize },
 }
 
 /// A product, planned.
@@ -73,7 +74,7 @@ impl<T: Tiled, F: Finish<T>> Product<'_, T, F> {
     /// # Safety
     /// As [`super::product`].
     pub unsafe fn run(&self) {
-        let Plan { taken, length, shared, threads, .. } = self.plan;
+        let Plan { taken, length, shared, threads, piece, .. } = self.plan;
         // Panels and strips of the side that is packed by all, and its numbers across.
         let (count, side) = match taken {
             Side::Strips => (self.counts.0, self.tile.0),
@@ -96,10 +97,10 @@ impl<T: Tiled, F: Finish<T>> Product<'_, T, F> {
                         // SAFETY: runs of the scratch do not overlap; the range lies within the product.
                         unsafe { self.perform(places, Task::Pack { range, to: { pack }.0.add(index * stride) }) };
                     });
-                    let next = AtomicUsize::new(0);
-                    together(threads, |_| {
+                    let pieces = Pieces::new(piece, threads);
+                    together(threads, |part| {
                         let packed = Packed { data: { pack }.0.cast_const(), run, size, stride };
-                        let task = Task::Compute { other: other.clone(), packed, next: &next };
+                        let task = Task::Compute { other: other.clone(), packed, pieces: &pieces, part };
                         // SAFETY: packed as just said; a piece is taken once.
                         unsafe { self.perform(places, task) };
                     });
@@ -147,15 +148,12 @@ impl<T: Tiled, F: Finish<T>> Product<'_, T, F> {
             match task {
                 Task::Pack { range, to } if self.plan.taken == Side::Strips => self.pack_panels::<U>(range, places, to),
                 Task::Pack { range, to } => self.pack_strips::<U>(range, places, to),
-                Task::Compute { other, packed, next } => {
+                Task::Compute { other, packed, pieces, part } => {
                     let taken = self.plan.taken;
-                    let (count, side) = match taken {
-                        Side::Panels => (self.counts.0, U::MR),
-                        Side::Strips => (self.counts.1, U::NR),
-                    };
-                    let take = || {
-                        let first = (next.fetch_add(1, Ordering::Relaxed) * self.plan.piece).min(count);
-                        first..(first + self.plan.piece).min(count)
+                    let side = if taken == Side::Panels { U::MR } else { U::NR };
+                    let take = || match taken {
+                        Side::Panels => pieces.take(part, self.rows.iter().map(|block| block.rows.div_ceil(U::MR))),
+                        Side::Strips => pieces.take(part, [self.counts.1]),
                     };
                     // The next piece is taken before this one is computed: its lines are brought near meanwhile.
                     let mut following = take();
