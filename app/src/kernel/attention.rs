@@ -174,7 +174,7 @@ pub fn attention(y: &Tensor, weights: &Tensor, x: &Tensor, h: Heads) -> Result<(
     }
     let (size, kept) = (h.tokens * h.width, h.heads * h.tokens * h.tokens);
     on_real!(y, T => update::<T, _, 2, 1>(name, [y, weights], [x], |[y, weights], [x]| {
-        row_pairs(y, weights, (size, kept), |first, y, weights| {
+        row_pairs(y, weights, (size, kept), size + kept, |first, y, weights| {
             for (i, (y, weights)) in y.chunks_exact_mut(size).zip(weights.chunks_exact_mut(kept)).enumerate() {
                 forward_example(y, weights, &x[(first + i) * 3 * size..(first + i + 1) * 3 * size], h);
             }

@@ -3,7 +3,7 @@
 use super::access::{expect, read, same_shape, shape, update};
 use super::draw::{Draw, DrawKey, draws};
 use super::general;
-use super::parallel::rows;
+use super::parallel::{row_pairs, rows};
 use super::real::{Real, on_real};
 use super::reduce::sum_pass;
 use super::wide::wide;
@@ -114,6 +114,9 @@ pub fn categorical(dst: &Tensor, probabilities: &Tensor, key: DrawKey) -> Result
     }))
 }
 
+/// Numbers that a score takes as long as: two exponentials in double precision.
+const SCORE: usize = 64;
+
 /// What a loss says of each example.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Scores {
@@ -187,25 +190,35 @@ fn scores(
         n: usize,
         logits: &[T],
         labels: &[T],
-        mut signal: Option<(&mut [T], f64)>,
+        signal: Option<(&mut [T], f64)>,
         row_loss: RowLoss,
     ) -> Result<Scores> {
         check_labels(labels, n)?;
-        let mut result = Scores { losses: Vec::with_capacity(labels.len()), correct: 0 };
-        let mut wide = vec![0.0; n];
-        for (i, (row, label)) in logits.chunks_exact(n).zip(labels).enumerate() {
-            let label = class(*label, n).unwrap_or(0);
-            wide.iter_mut().zip(row).for_each(|(w, x)| *w = x.wide());
-            let loss = row_loss(&wide, label, &mut |class, value| {
-                if let Some((signal, factor)) = &mut signal {
-                    signal[i * n + class] = T::of(*factor * value);
-                }
-            });
-            result.losses.push(loss);
-            let best = wide.iter().enumerate().fold(0, |best, (j, x)| if *x > wide[best] { j } else { best });
-            result.correct += usize::from(best == label && !loss.is_nan());
+        // Loss and whether the largest score is the label's.
+        let mut found = vec![(0.0, false); labels.len()];
+        let some = |first: usize, found: &mut [(f64, bool)], mut signal: Option<(&mut [T], f64)>| {
+            let mut wide = vec![0.0; n];
+            for (i, found) in found.iter_mut().enumerate() {
+                let row = (first + i) * n..(first + i + 1) * n;
+                let label = class(labels[first + i], n).unwrap_or(0);
+                wide.iter_mut().zip(&logits[row]).for_each(|(w, x)| *w = x.wide());
+                let loss = row_loss(&wide, label, &mut |class, value| {
+                    if let Some((signal, factor)) = &mut signal {
+                        signal[i * n + class] = T::of(*factor * value);
+                    }
+                });
+                let best = wide.iter().enumerate().fold(0, |best, (j, x)| if *x > wide[best] { j } else { best });
+                *found = (loss, best == label && !loss.is_nan());
+            }
+        };
+        match signal {
+            None => rows(&mut found, 1, SCORE * n, |first, found| some(first, found, None)),
+            Some((signal, factor)) => row_pairs(&mut found, signal, (1, n), SCORE * n, |first, found, signal| {
+                some(first, found, Some((signal, factor)));
+            }),
         }
-        Ok(result)
+        let correct = found.iter().filter(|(_, correct)| *correct).count();
+        Ok(Scores { losses: found.into_iter().map(|(loss, _)| loss).collect(), correct })
     }
     on_real!(logits, T => match signal {
         None => read::<T, _, 2>(name, [logits, labels], |[logits, labels]| pass(n, logits, labels, None, row_loss))?,

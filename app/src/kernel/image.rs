@@ -255,7 +255,7 @@ pub fn max_pool(dst: &Tensor, place: &Tensor, src: &Tensor, windows: Windows) ->
     on_real!(dst, T => update::<T, _, 2, 1>("max_pool", [dst, place], [src], |[dst, place], [src]| {
         let (channels, lowest) = (windows.channels, T::of(f64::NEG_INFINITY));
         let (gy, gx) = windows.grid().unwrap_or((1, 1));
-        super::parallel::row_pairs(dst, place, (channels, channels), |first, rows, places| {
+        super::parallel::row_pairs(dst, place, (channels, channels), 2 * channels, |first, rows, places| {
             for (i, (row, place)) in rows.chunks_exact_mut(channels).zip(places.chunks_exact_mut(channels)).enumerate() {
                 let (example, window) = ((first + i) / (gy * gx), (first + i) % (gy * gx));
                 row.fill(lowest);

@@ -69,7 +69,7 @@ pub fn normalise(x: &Tensor, epsilon: f64, normal: &Tensor, inverse: &Tensor) ->
         return general::normalise(x, epsilon, normal, inverse);
     }
     on_real!(x, T => update::<T, _, 2, 1>("normalise", [normal, inverse], [x], |[normal, inverse], [x]| {
-        row_pairs(normal, inverse, (n, 1), |first, rows, inverse| {
+        row_pairs(normal, inverse, (n, 1), n + 1, |first, rows, inverse| {
             for (i, (row, inverse)) in rows.chunks_exact_mut(n).zip(inverse).enumerate() {
                 let from = (first + i) * n;
                 *inverse = T::of(normalise_row(&x[from..from + n], row, epsilon));

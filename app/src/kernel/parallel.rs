@@ -198,20 +198,21 @@ pub(super) fn pairs<T: Send>(a: &mut [T], b: &mut [T], f: impl Fn(usize, &mut [T
     both.enumerate().for_each(|(i, (a, b))| f(i * GRAIN, a, b));
 }
 
-/// Calls `f(first_row, rows of a, rows of b)` for groups of whole rows of two destinations with as many rows each.
-pub(super) fn row_pairs<T: Send>(
+/// Calls `f(first_row, rows of a, rows of b)` for groups of whole rows of two destinations with as many rows each; `cost` as for [`rows`].
+pub(super) fn row_pairs<T: Send, U: Send>(
     a: &mut [T],
-    b: &mut [T],
+    b: &mut [U],
     widths: (usize, usize),
-    f: impl Fn(usize, &mut [T], &mut [T]) + Sync,
+    cost: usize,
+    f: impl Fn(usize, &mut [T], &mut [U]) + Sync,
 ) {
     if a.is_empty() || widths.0 == 0 || widths.1 == 0 {
         return;
     }
-    if a.len() + b.len() < WORTHWHILE {
+    if a.len() / widths.0 * cost < WORTHWHILE {
         return f(0, a, b);
     }
-    let group = (GRAIN / (widths.0 + widths.1)).max(1);
+    let group = (GRAIN / cost.max(1)).max(1);
     let both = a.par_chunks_mut(group * widths.0).zip(b.par_chunks_mut(group * widths.1));
     both.enumerate().for_each(|(i, (a, b))| f(i * group, a, b));
 }
