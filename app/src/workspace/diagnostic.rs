@@ -147,7 +147,15 @@ pub(super) fn words(text: &str, error: &SpannedError) -> (String, Option<String>
         Error::ExpectedStringEnd => ("text without a closing quote".into(), None),
         Error::ExpectedComma if at(text, error) == Some('.') => ("expected a whole number".into(), None),
         Error::ExpectedComma => ("expected a comma or the end of the list".into(), None),
-        Error::ExpectedIdentifier => ("expected a name".into(), Some("fields are written `name: value`".into())),
+        Error::ExpectedIdentifier => {
+            match field_before(text, error).map(|field| (field, super::reference::words_of(field))) {
+                Some((field, words)) if !words.is_empty() => {
+                    let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+                    (format!("expected a word as the value of `{field}`"), Some(format!("write {}", words.join(", "))))
+                }
+                _ => ("expected a name".into(), Some("fields are written `name: value`".into())),
+            }
+        }
         Error::ExpectedMap => ("expected `{`".into(), Some("maps are written { \"key\": value }".into())),
         Error::ExpectedArray => ("expected a list".into(), Some("lists are written [one, another]".into())),
         Error::ExpectedNamedStructLike(_) | Error::ExpectedStructLike if text.trim().is_empty() => (
@@ -180,6 +188,13 @@ fn offset_of(text: &str, Position { line, col }: Position) -> Option<usize> {
 
 fn at(text: &str, error: &SpannedError) -> Option<char> {
     text[offset(text, error)?..].chars().next()
+}
+
+/// The field whose value the reader was to read, where it stands at its beginning.
+fn field_before<'a>(text: &'a str, error: &SpannedError) -> Option<&'a str> {
+    let field = text[..offset(text, error)?].trim_end().strip_suffix(':')?.trim_end();
+    let start = field.rfind(|c: char| !c.is_alphanumeric() && c != '_').map_or(0, |place| place + 1);
+    Some(&field[start..]).filter(|field| !field.is_empty())
 }
 
 fn before(text: &str, error: &SpannedError) -> Option<char> {

@@ -222,6 +222,12 @@ mod tests {
             "x.ron:11:16: the field `steps` stands here a second time",
         );
         opens(&refused("[8]),\n    ),", "[8]),\n    )"), "x.ron:7:5: expected a comma");
+        let bare = refused("problem: Network(", "problem: (");
+        opens(&bare, "x.ron:3:14: expected a word as the value of `problem`");
+        assert!(bare.ends_with("write `Network(…)`"), "{bare}");
+        let scope = refused("scope: example", "scope: \"example\"");
+        opens(&scope, "x.ron:8:32: expected a word as the value of `scope`");
+        assert!(scope.ends_with("write `batch`, `layer`, `example`, `example_layer`"), "{scope}");
         assert!(Workspace::from_text("", "x.ron").unwrap_err().to_string().contains("the file is empty"));
         assert!(Workspace::from_text("(", "x.ron").is_err());
     }
@@ -234,6 +240,7 @@ mod tests {
         opens(&refused("lr: 0.1", "lr: -1"), "x.ron:9:51: expected a learning rate");
         opens(&refused("scope: example", "clip: 0"), "x.ron:8:31: expected a bound above 0");
         opens(&refused("scope: example", "guesses: 0"), "x.ron:8:34: expected at least 1 guess");
+        opens(&refused("scope: example", "guesses: 4, at_once: 3"), "x.ron:8:46: expected a divisor of `guesses`");
         opens(&refused("scope: example", "source: central(0)"), "x.ron:8:33: expected a step of the difference");
         opens(&refused("lr: 0.1", "lr: 1, nesterov: true"), "x.ron:9:64: Nesterov's form needs");
         opens(&refused("\"digits\"", "\"digits\", validation: 1"), "x.ron:4:44: expected a share from 0 to 0.9");

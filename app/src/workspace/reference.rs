@@ -76,6 +76,24 @@ pub(super) fn form(name: &str) -> Option<String> {
     Some(format!("write it as ({}); the fields are {}", shown.join(", "), names.join(", ")))
 }
 
+/// The words that a field of this name begins with, as they are written: of every enumeration that a field of the file so called is of.
+/// Empty where there is none.
+pub(super) fn words_of(field: &str) -> Vec<String> {
+    let items = items();
+    let structures = items.iter().filter(|item| item.structure).flat_map(|item| &item.parts);
+    let variants =
+        items.iter().filter(|item| !item.structure).flat_map(|item| &item.parts).flat_map(|part| &part.parts);
+    let kinds: Vec<&str> =
+        structures.chain(variants).filter(|part| part.name == field).map(|part| part.kind.as_str()).collect();
+    let named = |item: &&Item| kinds.iter().any(|kind| kind.trim_end_matches(", optional") == item.name);
+    let words = items.iter().filter(|item| !item.structure).filter(named).flat_map(|item| &item.parts);
+    let written = |part: &Part| match part.kind.is_empty() && part.parts.is_empty() {
+        true => part.name.clone(),
+        false => format!("{}(…)", part.name),
+    };
+    words.map(written).collect()
+}
+
 /// What stands in the place of a value of a kind.
 fn example(kind: &str) -> String {
     match kind {

@@ -7,7 +7,8 @@ use super::{BACKPROP, LaneSpec, MIXTURE, OptimizerSpec, ScalarSource, ScheduleSp
 pub fn check_lane(lane: &LaneSpec, steps: u64) -> Vec<(String, String)> {
     let mut rules = Rules { found: check_members(lane) };
     rules.need(lane.guesses != Some(0), "guesses", "expected at least 1 guess a step");
-    rules.need(lane.at_once != Some(0), "at_once", "expected at least 1 guess at once, a divisor of `guesses`");
+    let divides = |count: usize| count > 0 && lane.guesses.is_none_or(|guesses| guesses.is_multiple_of(count));
+    rules.need(lane.at_once.is_none_or(divides), "at_once", "expected a divisor of `guesses`, 1 or more");
     rules.need(lane.clip.is_none_or(|clip| clip > 0.0), "clip", "expected a bound above 0");
     if let Some(ScalarSource::Central(step) | ScalarSource::OneSided(step)) = lane.source {
         let fine = step > 0.0 && step.is_finite();
