@@ -277,7 +277,7 @@ typedef struct gw_context gw_context;
 // `propose` is called for site l as soon as S_l and its activation exist.
 #define GW_CALL_LAYER 0
 
-// `propose` is called once, after the whole forward pass.
+// `propose` is called once, after the whole forward pass; for a few guesses at a time under `GW_PLAN_INDEPENDENT`.
 #define GW_CALL_MODEL 1
 
 // Services: bit positions in `gw_strategy.services` and `gw_plan.services`. -------------------------------------------
@@ -360,7 +360,8 @@ typedef struct gw_context gw_context;
 #define GW_STRATEGY_UNSCALED 16
 
 // `gw_plan.flags`: a guess is made without looking at the others, from draws with its own number alone. The host may then ask for the
-// K guesses of a step a few at a time: `gw_step.guesses` says how many, numbered from 0 in every call; it numbers their draws on.
+// K guesses of a step in several calls of `propose`, a few at a time: `gw_step.guesses` says how many, numbered from 0 in every call, and
+// in the keys of their draws, which `gw_rng` and `categorical` make, it counts those of the calls before. Not with an oracle budget.
 #define GW_PLAN_INDEPENDENT 1
 
 // Types of parameters. ------------------------------------------------------------------------------------------------
@@ -602,7 +603,7 @@ typedef struct gw_step {
     uint64_t step;
     // Site of this call in mode `layer`; `GW_ALL_SITES` in mode `model`.
     uint32_t site;
-    // Guesses to write, K.
+    // Guesses to write: K, or fewer under `GW_PLAN_INDEPENDENT`.
     uint32_t guesses;
     // Examples in the batch, B.
     uint64_t batch;
@@ -695,7 +696,7 @@ typedef struct gw_strategy {
     void (*destroy)(void *instance);
     // Reads the model, fills in the plan (which arrives with its defaults).
     int32_t (*prepare)(void *instance, const struct gw_model *model, struct gw_plan *plan, struct gw_error *err);
-    // Writes the outputs of one step (mode `model`) or of one site of a step (mode `layer`).
+    // Writes the outputs of one step (mode `model`) or of one site of a step (mode `layer`), for as many guesses as `step` says.
     int32_t (*propose)(void *instance, const struct gw_step *step, struct gw_error *err);
     // Optional: told what came of the guess.
     int32_t (*observe)(void *instance,
@@ -783,7 +784,7 @@ typedef struct gw_tensors {
     // previous estimate, the previous update and the gradient: 0 weight, 1 bias. Read-only; it keeps its content until the
     // call returns, whatever oracles are called.
     int32_t (*input)(gw_context *ctx, uint32_t role, uint32_t site, uint32_t index, gw_tensor *out, struct gw_error *err);
-    // The output `GW_OUT_*` at `site` for `guess` (0 to K − 1). Must be written fully; it arrives filled with NaN where
+    // The output `GW_OUT_*` at `site` for `guess` (0 to `gw_step.guesses` − 1). Must be written fully; it arrives filled with NaN where
     // the host checks for that.
     int32_t (*output)(gw_context *ctx,
                       uint32_t output,

@@ -229,8 +229,8 @@ pub struct Plan {
     /// Forward equivalents a step may spend on oracles.
     pub oracle_budget: f64,
     /// Each guess is made without looking at the others, from draws with its own number alone: the host may ask for the guesses of a
-    /// step a few at a time, in several calls, which takes less memory. `Step::guesses` then has as many as are wanted, from 0; the host
-    /// numbers their draws on, so that they are those of one call.
+    /// step a few at a time, in several calls, which takes less memory. `Step::guesses` then has as many as are wanted, from 0; in the
+    /// keys of their draws the host counts those of the calls before, so that they are those of one call. Not with an oracle budget.
     pub independent: bool,
 }
 

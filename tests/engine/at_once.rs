@@ -34,6 +34,8 @@ const INDEPENDENT: [&str; 6] = [
     "weight-transpose",
 ];
 
+const DEBIASED: &str = "scope: example_layer, params: {\"debias\": 0.1}";
+
 /// Examples of 2 × 4 × 4, as the model takes them.
 fn data(flat: bool) -> Prepared {
     let count = 2 * BATCH;
@@ -79,6 +81,17 @@ fn a_few_guesses_at_a_time_make_the_same_step() {
             MODELS.iter().for_each(|model| same_steps(model, &lane));
         }
     }
+    for (id, params) in [
+        ("weight-transpose", "\"depth\": 2"),
+        ("activation-mixing", "\"shared\": true"),
+        ("activation-mixing", "\"centred\": true"),
+        ("label-guess", "\"class\": \"uniform\", \"depth\": 1"),
+        ("activity-perturbation", "\"mask\": \"none\""),
+        ("activity-perturbation", "\"mask\": \"active\""),
+    ] {
+        let lane = format!("(strategy: \"{id}\", params: {{{params}}}, scope: example_layer, optimizer: sgd(lr: 0.1))");
+        same_steps(MLP, &lane);
+    }
 }
 
 #[test]
@@ -108,7 +121,7 @@ fn settings_are_those_of_the_whole_step() {
     }
 }
 
-/// What the engine does is only as good as what the strategies promise: all that do are named here, and the tests above hold them to it.
+/// What the engine does is only as good as what the strategies promise: all that do are named here, and the first test holds them to it.
 #[test]
 fn the_strategies_that_promise_it_are_those_tested() {
     let graph = Arc::new(build::build(&ron::from_str(MLP).unwrap(), Extent::dense(4), 3).unwrap());
@@ -136,7 +149,10 @@ fn what_needs_all_guesses_says_so() {
         (lane("weight-transpose", "combine: span"), "the projection on the span of the guesses needs all of them"),
         (lane("weight-transpose", "source: central(0.01)"), "only guesses that go through the layers as tangents"),
         (lane("whitened", "scope: example_layer"), "the strategy makes the guesses of a step together"),
-        (lane("weight-transpose", "params: {\"debias\": 0.1}"), "the strategy makes the guesses of a step together"),
+        (lane("weight-transpose", DEBIASED), "the strategy makes the guesses of a step together"),
+        (lane("downstream", DEBIASED), "the strategy makes the guesses of a step together"),
+        (lane("jacobian-transpose", DEBIASED), "the strategy makes the guesses of a step together"),
+        (lane("activation-mixing", DEBIASED), "the strategy makes the guesses of a step together"),
         (lane("weight-perturbation", "scope: layer"), "only guesses of signals are made a few at a time"),
     ] {
         let refused = trained(MLP, &lane, 2).unwrap_err();

@@ -2,7 +2,7 @@
 
 use crate::fixture::{CONV, Fixture, MLP};
 use crate::identities::settings;
-use guesswork::estimate::cost::{backprop, forward, guess};
+use guesswork::estimate::cost::{backprop, forward, forward_share, guess};
 use guesswork::estimate::{GuessKind, Settings};
 use guesswork::model::Extent;
 use guesswork::workspace::{OutputSignal, ScalarSource, Scope};
@@ -43,6 +43,18 @@ fn directions_of_weights_take_a_product_more_a_layer_and_no_outer_product() {
     // A tangent a layer, prefixes shared: the second layer carries one, the third two.
     assert_eq!(weight(Scope::Layer, 1), 2 * F + 280 + 2 * 168);
     assert_eq!(weight(Scope::Layer, 3), F + 3 * (F + 280 + 2 * 168));
+}
+
+/// Beside the forward pass go the tangents of the guesses that are under way with it, and for weights J = X̃Vᵀ of each.
+#[test]
+fn the_forward_pass_has_its_share_of_what_goes_through_the_layers_with_it() {
+    let share = |kind, settings: Settings| forward_share(mlp(7).tape.graph(), 7, kind, &settings);
+    let of = |all: u64| F as f64 / all as f64;
+    assert_eq!(share(GuessKind::Weight, settings(Scope::Batch, 1)), of(2 * F + F_MINUS));
+    assert_eq!(share(GuessKind::Weight, settings(Scope::Batch, 3)), of(F + 3 * (F + F_MINUS)));
+    let signals = settings(Scope::Example, 8);
+    assert_eq!(share(GuessKind::Signal, signals), of(F + 8 * F_MINUS));
+    assert_eq!(share(GuessKind::Signal, Settings { at_once: Some(2), ..signals }), of(F + 2 * F_MINUS));
 }
 
 #[test]

@@ -291,8 +291,16 @@ fn kernels_are_the_same_at_any_number_of_threads() {
                 kernel::group_dot(&product, &x, 401).unwrap()[0],
             ];
             kernel::normalise_rows(&product, 2.0).unwrap();
-            let tensors = [product, gradient, outer, tall, y, dy, moved, sums, x, m];
-            (tensors.iter().map(numbers).collect::<Vec<_>>(), reduced.to_vec(), norm)
+            // So many scores that threads share them.
+            let (logits, signal) = (cast((random(401, 10, 8) * 3.0).unwrap()), cast(zeros(401, 10)));
+            let classes = cast(column((0..401).map(|row| f64::from(row % 10)).collect()));
+            let scores = [
+                kernel::cross_entropy(&logits, &classes, Some((&signal, 0.25))).unwrap(),
+                kernel::cross_entropy(&logits, &classes, None).unwrap(),
+            ];
+            assert_eq!(scores[0], scores[1]);
+            let tensors = [product, gradient, outer, tall, y, dy, moved, sums, x, m, signal];
+            (tensors.iter().map(numbers).collect::<Vec<_>>(), reduced.to_vec(), norm, scores)
         })
     };
     for dtype in [DType::F32, DType::F64] {

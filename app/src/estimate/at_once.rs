@@ -19,27 +19,43 @@ impl Settings {
     /// # Errors
     /// When the lane asks for what does not divide K, or for a few at a time where all are needed.
     pub fn resolve_at_once(&self, kind: GuessKind, independent: bool, tape: &Tape) -> Result<usize, SettingsError> {
+        self.check_at_once(kind)?;
         let all = self.guesses;
-        let divisors = || (1..=all).filter(|count| all.is_multiple_of(*count));
-        let together = self.together(kind, independent);
-        match (self.at_once, together) {
-            (Some(count), _) if !divisors().any(|divisor| divisor == count) => {
-                let parts: Vec<String> = divisors().map(|count| count.to_string()).collect();
-                let reason = format!("{all} guesses do not fall into parts of {count}");
-                refuse("at_once", reason, format!("write {}", parts.join(", ")))
+        match self.at_once {
+            Some(count) if count < all && !independent => {
+                refuse("at_once", "the strategy makes the guesses of a step together", "leave it out")
             }
-            (Some(count), Some(reason)) if count < all => refuse("at_once", reason, "leave it out"),
-            (Some(count), _) => Ok(count),
-            (None, None) if tape.device().is_cpu() => {
+            Some(count) => Ok(count),
+            None if independent && self.together(kind).is_none() && tape.device().is_cpu() => {
                 let rows = rows(tape);
-                Ok(divisors().find(|count| count * rows >= ROWS).unwrap_or(all))
+                Ok(self.parts().find(|count| count * rows >= ROWS).unwrap_or(all))
             }
-            (None, _) => Ok(all),
+            None => Ok(all),
         }
     }
 
-    /// Why all guesses of a step are needed at once; `None` where they are not.
-    fn together(&self, kind: GuessKind, independent: bool) -> Option<&'static str> {
+    /// What the lane asks for, as far as that can be told before its strategy is prepared.
+    pub(super) fn check_at_once(&self, kind: GuessKind) -> Result<(), SettingsError> {
+        let Some(count) = self.at_once else { return Ok(()) };
+        if !self.parts().any(|part| part == count) {
+            let parts: Vec<String> = self.parts().map(|count| count.to_string()).collect();
+            let reason = format!("{} guesses do not fall into parts of {count}", self.guesses);
+            return refuse("at_once", reason, format!("write {}", parts.join(", ")));
+        }
+        match self.together(kind) {
+            Some(reason) if count < self.guesses => refuse("at_once", reason, "leave it out"),
+            _ => Ok(()),
+        }
+    }
+
+    /// The divisors of K.
+    fn parts(&self) -> impl Iterator<Item = usize> + use<> {
+        let all = self.guesses;
+        (1..=all).filter(move |count| all.is_multiple_of(*count))
+    }
+
+    /// Why all guesses of a step are needed at once, whatever the strategy; `None` where they are not.
+    fn together(&self, kind: GuessKind) -> Option<&'static str> {
         if kind != GuessKind::Signal {
             Some("only guesses of signals are made a few at a time")
         } else if !self.per_example() {
@@ -50,8 +66,6 @@ impl Settings {
             Some("the projection on the span of the guesses needs all of them")
         } else if self.source != ScalarSource::Tangent {
             Some("only guesses that go through the layers as tangents are made a few at a time")
-        } else if !independent {
-            Some("the strategy makes the guesses of a step together")
         } else {
             None
         }

@@ -35,13 +35,7 @@ pub fn guess(graph: &Graph, batch: usize, kind: GuessKind, settings: &Settings) 
     }
     let guesses = settings.guesses as u64;
     let separate = if settings.per_layer() { graph.sites.len() as u64 } else { 1 };
-    let injected = match kind {
-        GuessKind::Signal if settings.per_example() => 0,
-        GuessKind::Signal => {
-            site_sum(graph, &layers, |site| injection(graph, site, batch, settings.guesses).min_flop())
-        }
-        _ => guesses * whole,
-    };
+    let injected = injected(graph, &layers, batch, kind, settings);
     let scalars = match settings.source {
         ScalarSource::Central(_) => 2 * guesses * separate * whole,
         ScalarSource::OneSided(_) => guesses * separate * whole,
@@ -70,12 +64,24 @@ pub fn tangent(graph: &Graph, batch: usize) -> u64 {
     carried(graph, &forward(graph, batch))
 }
 
-/// Share of the forward pass in the products of a forward pass with the tangents beside it of the guesses that go with it.
-pub fn forward_share(graph: &Graph, settings: &Settings) -> f64 {
-    let layers = forward(graph, 1);
+/// Share of the forward pass in the products of a forward pass with the tangents beside it of the guesses that go with it, and what
+/// they inject.
+pub fn forward_share(graph: &Graph, batch: usize, kind: GuessKind, settings: &Settings) -> f64 {
+    let layers = forward(graph, batch);
     let whole: u64 = layers.iter().sum();
-    let both = whole + settings.at_once.unwrap_or(settings.guesses) as u64 * tangents(graph, &layers, settings);
-    if both == 0 { 1.0 } else { whole as f64 / both as f64 }
+    let settings = &Settings { guesses: settings.at_once.unwrap_or(settings.guesses), ..*settings };
+    let beside = settings.guesses as u64 * tangents(graph, &layers, settings);
+    let all = whole + beside + injected(graph, &layers, batch, kind, settings);
+    if all == 0 { 1.0 } else { whole as f64 / all as f64 }
+}
+
+/// What makes the injections of all guesses.
+fn injected(graph: &Graph, layers: &[u64], batch: usize, kind: GuessKind, settings: &Settings) -> u64 {
+    match kind {
+        GuessKind::Signal if settings.per_example() => 0,
+        GuessKind::Signal => site_sum(graph, layers, |site| injection(graph, site, batch, settings.guesses).min_flop()),
+        _ => settings.guesses as u64 * layers.iter().sum::<u64>(),
+    }
 }
 
 /// Products that the tangents of one guess take beside those of a forward pass.

@@ -85,7 +85,7 @@ impl Estimator {
         let (scalars, coefficients, gram, reached) = Default::default();
         let reads = if settings.per_example() { graph.reads() } else { graph.outputs.clone() }.into();
         let lengths = lengths(&graph, &settings, tape.batch());
-        let forward_share = cost::forward_share(&graph, &settings);
+        let forward_share = cost::forward_share(&graph, tape.batch(), kind, &settings);
         Ok(Self {
             settings,
             graph,

@@ -122,6 +122,7 @@ impl Settings {
             pass_over(&mut settings.source, defaults.source, plain.source);
         }
         settings.check(kind)?;
+        settings.check_at_once(kind)?;
         if spec.losses.unwrap_or_default().has_copies() {
             settings.check_copies(kind)?;
         }

@@ -15,7 +15,7 @@ pub(super) type Words = [[u32; LANES]; 4];
 const MULTIPLIERS: (u32, u32) = (0xD251_1F53, 0xCD9E_8D57);
 const WEYL: (u32, u32) = (0x9E37_79B9, 0xBB67_AE85);
 
-/// The words of consecutive counters from (block, …) on, two rows of [`LANES`] after the other; the first word of the counter wraps at 2³².
+/// The words of consecutive counters from (block, …) on, two rows of [`LANES`] at a time; the first word of the counter wraps at 2³².
 pub(super) fn fill(rows: &mut [[Words; 2]], block: u32, counter: [u32; 3], key: [u32; 2]) {
     #[cfg(target_arch = "x86_64")]
     if matches!(super::wide::width(), super::wide::Width::Avx512) {

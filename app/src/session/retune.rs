@@ -3,7 +3,7 @@
 //! | changes live | does not |
 //! |---|---|
 //! | learning rate, optimizer, schedule | the strategy, or those of a mixture: copy the lane to compare others |
-//! | scope, K, combination, scaling, normalisation, clip, source, output | the seed: the weights began from it |
+//! | scope, K, how many at once, combination, scaling, normalisation, clip, source, output | the seed: the weights began from it |
 //! | the strategies' parameters, a mixture's weights | architecture, losses, batch, data: the network was built for them |
 //!
 //! Whatever can fail is done before anything is changed: a refused change leaves the lane as it was.

@@ -155,6 +155,14 @@ pub(super) unsafe fn read_plan(
     if budget > 0.0 && call_mode == CallMode::Layer {
         return Err("it plans an oracle budget in call mode layer; oracles answer only in call mode model".into());
     }
+    let independent = plan.flags & abi::GW_PLAN_INDEPENDENT != 0;
+    if budget > 0.0 && independent {
+        return Err(
+            "it plans an oracle budget, which is a step's, for guesses that may be asked for in several calls \
+                    (GW_PLAN_INDEPENDENT)"
+                .into(),
+        );
+    }
     // SAFETY: the caller's promise.
     let persistent = unsafe { persistent(plan)? };
     let gradient_capable = super::grants::gradient_capable(granted);
@@ -170,7 +178,7 @@ pub(super) unsafe fn read_plan(
         oracle_budget,
         granted,
         services,
-        independent: plan.flags & abi::GW_PLAN_INDEPENDENT != 0,
+        independent,
         gradient_capable,
     })
 }

@@ -31,15 +31,16 @@ pub struct LaneRun {
     pub seed: u64,
     /// What it trains: the workspace's problem, with the sweep's values.
     pub problem: Problem,
-    /// Its settings: the workspace's defaults and the built-in ones filled in, so that only `scope`, `clip` and `name`
-    /// may be left open (a scope's default is the strategy's).
+    /// Its settings: the workspace's defaults and the built-in ones filled in, so that only `scope`, `at_once`, `clip` and
+    /// `name` may be left open (a scope's default is the strategy's).
     pub spec: LaneSpec,
     /// The sweep's values it was made with, by path.
     pub axes: Vec<(String, AxisValue)>,
 }
 
 impl LaneSpec {
-    /// With the workspace's defaults and then the built-in ones in place of what is left out, but for `scope` and `clip`.
+    /// With the workspace's defaults and then the built-in ones in place of what is left out, but for `scope`, `at_once` (which has
+    /// no default in the workspace) and `clip`.
     pub fn resolved(&self, defaults: &LaneDefaults) -> Self {
         let d = defaults;
         Self {

@@ -37,7 +37,7 @@ pub struct gw_step {
     pub step: u64,
     /// Site of this call in mode `layer`; `GW_ALL_SITES` in mode `model`.
     pub site: u32,
-    /// Guesses to write, K.
+    /// Guesses to write: K, or fewer under `GW_PLAN_INDEPENDENT`.
     pub guesses: u32,
     /// Examples in the batch, B.
     pub batch: u64,
@@ -90,7 +90,7 @@ pub struct gw_tensors {
             err: *mut gw_error,
         ) -> i32,
     >,
-    /// The output `GW_OUT_*` at `site` for `guess` (0 to K − 1). Must be written fully; it arrives filled with NaN where
+    /// The output `GW_OUT_*` at `site` for `guess` (0 to `gw_step.guesses` − 1). Must be written fully; it arrives filled with NaN where
     /// the host checks for that.
     pub output: Option<
         unsafe extern "C" fn(

@@ -243,7 +243,7 @@ pub const GW_DIRECTION_SEED: u32 = 2;
 // Call modes: `gw_plan.call_mode`.
 /// `propose` is called for site l as soon as S_l and its activation exist.
 pub const GW_CALL_LAYER: u32 = 0;
-/// `propose` is called once, after the whole forward pass.
+/// `propose` is called once, after the whole forward pass; for a few guesses at a time under `GW_PLAN_INDEPENDENT`.
 pub const GW_CALL_MODEL: u32 = 1;
 
 // Services: bit positions in `gw_strategy.services` and `gw_plan.services`.

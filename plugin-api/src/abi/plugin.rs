@@ -51,7 +51,8 @@ pub const GW_STRATEGY_DIFFERENCES: u64 = 8;
 pub const GW_STRATEGY_UNSCALED: u64 = 16;
 
 /// `gw_plan.flags`: a guess is made without looking at the others, from draws with its own number alone. The host may then ask for the
-/// K guesses of a step a few at a time: `gw_step.guesses` says how many, numbered from 0 in every call; it numbers their draws on.
+/// K guesses of a step in several calls of `propose`, a few at a time: `gw_step.guesses` says how many, numbered from 0 in every call, and
+/// in the keys of their draws, which `gw_rng` and `categorical` make, it counts those of the calls before. Not with an oracle budget.
 pub const GW_PLAN_INDEPENDENT: u64 = 1;
 
 /// One strategy. Static: valid as long as the library is mapped.
@@ -116,7 +117,7 @@ pub struct gw_strategy {
             err: *mut gw_error,
         ) -> i32,
     >,
-    /// Writes the outputs of one step (mode `model`) or of one site of a step (mode `layer`).
+    /// Writes the outputs of one step (mode `model`) or of one site of a step (mode `layer`), for as many guesses as `step` says.
     pub propose: Option<unsafe extern "C" fn(instance: *mut c_void, step: *const gw_step, err: *mut gw_error) -> i32>,
     /// Optional: told what came of the guess.
     pub observe: Option<

@@ -29,12 +29,12 @@ pub(super) fn fill(rows: &mut [[Words; 2]], mut block: u32, counter: [u32; 3], k
         }
         let [mut k0, mut k1] = key;
         for _ in 0..10 {
-            for vector in 0..VECTORS {
-                let first = _mm512_mul_epu32(m0, x[0][vector]);
-                let second = _mm512_mul_epu32(m1, x[2][vector]);
-                x[0][vector] = xor(_mm512_srli_epi64::<32>(second), x[1][vector], of(k0));
-                x[2][vector] = xor(_mm512_srli_epi64::<32>(first), x[3][vector], of(k1));
-                (x[1][vector], x[3][vector]) = (second, first);
+            let [x0, x1, x2, x3] = &mut x;
+            for (((x0, x1), x2), x3) in x0.iter_mut().zip(x1).zip(x2).zip(x3) {
+                let (first, second) = (_mm512_mul_epu32(m0, *x0), _mm512_mul_epu32(m1, *x2));
+                *x0 = xor(_mm512_srli_epi64::<32>(second), *x1, of(k0));
+                *x2 = xor(_mm512_srli_epi64::<32>(first), *x3, of(k1));
+                (*x1, *x3) = (second, first);
             }
             (k0, k1) = (k0.wrapping_add(WEYL.0), k1.wrapping_add(WEYL.1));
         }

@@ -91,8 +91,8 @@ pub(super) struct Place {
 
 /// What is done with sums.
 pub(super) trait Finish<T>: Sync {
-    /// Whether threads take rows of the result however many there are: those of a weight, which the next product that reads it takes
-    /// so too.
+    /// Whether threads take rows of the result where there are a few pieces for each, even if it has more columns: those of a weight, which
+    /// the next product that reads it takes so too.
     const BY_ROWS: bool = false;
 
     /// Takes the sums of a part of a row into `c`. Called in order of the inner dimension.

@@ -174,6 +174,11 @@ impl LaneForm {
         }
     }
 
+    /// Whether guesses may go through the layers a few at a time.
+    pub(super) fn has_at_once(&self) -> bool {
+        self.kind() == Some(GuessKind::Signal) && self.value(&FieldId::Guesses).trim() != "1"
+    }
+
     /// The lane's settings, and what could not be read.
     fn read(&self) -> (LaneSpec, Vec<(FieldId, String)>) {
         let mut reader = Reader::new(self);
@@ -208,7 +213,7 @@ impl LaneForm {
         };
         if guessing {
             spec.guesses = Some(reader.whole(FieldId::Guesses) as usize);
-            let some = !self.value(&FieldId::AtOnce).trim().is_empty();
+            let some = self.has_at_once() && !self.value(&FieldId::AtOnce).trim().is_empty();
             spec.at_once = some.then(|| reader.whole(FieldId::AtOnce) as usize);
             spec.combine = meaning(COMBINATIONS, self.value(&FieldId::Combine));
             spec.scaling = meaning(SCALINGS, self.value(&FieldId::Scaling));

@@ -83,7 +83,7 @@ impl Rows<'_> {
         self.choice(FieldId::Scope, "scope", scopes, scope);
         self.holds(word(SCOPES, &self.form.scope(kind)));
         self.text(FieldId::Guesses, "guesses K", "Guesses a step, a whole number from 1.");
-        if signal && self.form.value(&FieldId::Guesses).trim() != "1" {
+        if self.form.has_at_once() {
             let at_once =
                 "How many go through the layers side by side, a divisor of K: memory grows with it, the numbers stay.";
             self.text(FieldId::AtOnce, "at once", at_once);

@@ -147,6 +147,36 @@ fn what_is_wrong_is_said_at_the_field_while_it_is_typed_and_holds_the_form() {
     assert!(fault(&now, &param("depth")).is_none());
 }
 
+/// The number of guesses at once has a field where it has a meaning, and is left out where it has none.
+#[test]
+fn guesses_at_once_are_a_field_of_several_signals() {
+    let mut now = form(Action::CopyLane, 2);
+    let shown = |state: &State| opened(state).fields().into_iter().any(|field| field.id == FieldId::AtOnce);
+    assert!(!shown(&now));
+    write(&mut now, &FieldId::Guesses, "4");
+    assert!(shown(&now));
+    write(&mut now, &FieldId::AtOnce, "3");
+    let found = fault(&now, &FieldId::AtOnce).expect("a fault");
+    assert!(found.starts_with("expected a divisor of `guesses`"), "{found}");
+    write(&mut now, &FieldId::AtOnce, "2");
+    assert_eq!(fault(&now, &FieldId::AtOnce), None);
+    let copied = |state: &State| added(update(&mut state.clone(), Action::Accept, &session()))[0].at_once;
+    assert_eq!(copied(&now), Some(2));
+    let mut one = now.clone();
+    write(&mut one, &FieldId::Guesses, "1");
+    assert!(!shown(&one) && copied(&one).is_none());
+    // One scalar for the batch needs them all.
+    let mut batch = now.clone();
+    go(&mut batch, &FieldId::Scope);
+    for _ in 0..4 {
+        if opened(&batch).value(&FieldId::Scope) != "batch" {
+            update(&mut batch, Action::Cursor(1), &session());
+        }
+    }
+    let found = fault(&batch, &FieldId::AtOnce).expect("a fault");
+    assert!(found.contains("kept side by side"), "{found}");
+}
+
 #[test]
 fn a_lane_can_have_losses_of_its_blocks_and_keeps_them() {
     let mut now = form(Action::CopyLane, 2);
