@@ -166,7 +166,8 @@ pub fn render(context: &Context<'_>, plot: &Plot<'_>, area: Rect, buffer: &mut B
     if let Some((_, x)) = cross {
         crosshair::line(context, canvas_area, x, buffer);
     }
-    draw_values(plot, &traced, &scale, cross, inner, canvas_area, buffer);
+    let none = context.theme.glyph("✕", "X");
+    draw_values(plot, &traced, &scale, cross, (inner, canvas_area), none, buffer);
     let values = Rect { x: inner.x, width: canvas_area.right() - inner.x, ..canvas_area };
     context.hit(values, Target::Values(plot.pane, scale));
     context.hit(canvas_area, Target::Steps(plot.pane, steps));
@@ -304,14 +305,15 @@ fn draw_marks(
     }
 }
 
-/// Markers on the curves at the crosshair (or at their newest values), and those values in the margin, none above another.
+/// Markers on the curves at the crosshair (or at their newest values), and those values in the margin, none above another. `none` is the
+/// sign of what is no number.
 fn draw_values(
     plot: &Plot<'_>,
     traced: &[Traced<'_, '_>],
     scale: &Scale,
     cross: Option<(u64, u16)>,
-    inner: Rect,
-    canvas: Rect,
+    (inner, canvas): (Rect, Rect),
+    none: &str,
     buffer: &mut Buffer,
 ) {
     let mut said: Vec<Said<'_>> = Vec::new();
@@ -331,10 +333,13 @@ fn draw_values(
         let y = (curve::row(scale, value, usize::from(canvas.height) * 4) / 4) as u16;
         said.push(Said { curve: trace.curve, value, x, y, inside, style });
     }
-    // The selected curve's marker is drawn last, in front.
+    // The selected curve's marker is drawn last, in front; none over what is no number.
     said.sort_by_key(|said| said.curve.front);
     for said in said.iter().filter(|said| said.inside) {
-        put(buffer, canvas, said.x, said.y, &said.curve.marker, said.style);
+        let here = buffer.cell((canvas.x + said.x, canvas.y + said.y));
+        if here.is_none_or(|cell| cell.symbol() != none) {
+            put(buffer, canvas, said.x, said.y, &said.curve.marker, said.style);
+        }
     }
     // Where not all fit, the selected curve's value stays.
     said.reverse();

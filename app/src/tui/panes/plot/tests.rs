@@ -87,6 +87,18 @@ proptest! {
     }
 }
 
+/// The marker at a curve's newest value stands in a cell of its own: in a small chart the step before the last is as near.
+#[test]
+fn a_hole_just_before_the_newest_value_is_not_hidden_by_its_marker() {
+    for (last, width, height) in [(123_602, 24, 6), (123_457, 24, 6), (123_500, 40, 8)] {
+        let state = State { window: Window::Fixed(97_788, last), smoothing: 0, robust: false, ..State::default() };
+        let (buffer, hits) = pane(PaneId::Loss, &state, million(), (width, height));
+        let (area, _) = canvas(&hits);
+        let row = (area.x..area.right()).filter_map(|x| buffer.cell((x, area.y))).map(|cell| cell.symbol());
+        assert!(row.clone().any(|symbol| symbol == "✕"), "{last}: {:?}", row.collect::<Vec<_>>());
+    }
+}
+
 #[test]
 fn a_rubber_band_shows_what_it_was_drawn_around_and_the_view_goes_back() {
     let snapshot = Synthetic::new(1, 1240, 5000, false).snapshot();
