@@ -29,3 +29,4 @@ mod sampled;
 mod strategies;
 mod strategy_laws;
 mod support;
+mod threads;

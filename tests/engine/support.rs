@@ -58,3 +58,12 @@ pub fn assert_near(what: &str, found: f64, expected: f64, tolerance: f64) {
         "{what}: {found} against {expected}, relative error {error:.2e}, allowed {tolerance:.0e}"
     );
 }
+
+pub fn zeros(rows: usize, columns: usize) -> Tensor {
+    Tensor::zeros((rows, columns), DType::F64, &Device::Cpu).unwrap()
+}
+
+pub fn column(values: Vec<f64>) -> Tensor {
+    let rows = values.len();
+    Tensor::from_vec(values, (rows, 1), &Device::Cpu).unwrap()
+}

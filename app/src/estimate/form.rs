@@ -33,24 +33,23 @@ impl Estimator {
             self.coefficients.reset_as(&self.scalars);
         }
         let guesses = self.first..self.first + self.at_once();
-        self.coefficients.block_mut(guesses.clone()).copy_from_slice(self.scalars.block(guesses.clone()));
+        self.coefficients.block_mut(&guesses).copy_from_slice(self.scalars.block(&guesses));
         if let Some(bound) = self.settings.clip {
             let factor = if self.settings.per_example() { point.tape.batch() as f64 } else { 1.0 };
-            combine::clip(self.coefficients.block_mut(guesses.clone()), bound, factor);
+            combine::clip(self.coefficients.block_mut(&guesses), bound, factor);
         }
         self.dropped = 0;
         let all = self.settings.guesses;
         match (self.settings.combine, self.settings.scaling) {
-            (Combine::Mean, GuessScaling::Raw) => {
-                combine::mean(self.coefficients.block_mut(guesses.clone()), all);
-            }
+            (Combine::Mean, GuessScaling::Raw) => combine::mean(self.coefficients.block_mut(&guesses), all),
             (Combine::Mean, GuessScaling::Unit) => {
-                let mut squared = self.scalars.zeros_like();
+                let mut squared = self.gram.pop().unwrap_or_default();
+                squared.reset_as(&self.scalars);
                 for k in 0..self.at_once() {
                     self.inner(point, directions, [k, k], &mut squared, self.first + k)?;
                 }
-                let c = self.coefficients.block_mut(guesses.clone());
-                combine::unit(c, squared.block(guesses.clone()), all);
+                combine::unit(self.coefficients.block_mut(&guesses), squared.block(&guesses), all);
+                self.gram.push(squared);
             }
             (Combine::Span, _) => {
                 self.gram.resize_with(self.settings.guesses, Scalars::default);
@@ -66,7 +65,7 @@ impl Estimator {
             }
         }
         if point.tape.dtype() == DType::F32 {
-            combine::hold(self.coefficients.block_mut(guesses), f32::MAX.into());
+            combine::hold(self.coefficients.block_mut(&guesses), f32::MAX.into());
         }
         match directions {
             Directions::Signal(signals) => self.combine_signals(point, signals),

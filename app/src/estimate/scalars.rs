@@ -23,11 +23,6 @@ impl Scalars {
         Self { guesses: values.len(), starts: vec![0, 1], values }
     }
 
-    /// All zero, with the extents of these.
-    pub fn zeros_like(&self) -> Self {
-        Self { values: vec![0.0; self.values.len()], ..self.clone() }
-    }
-
     /// Sets every value to zero and takes new extents: how many numbers each group has.
     pub fn reset(&mut self, guesses: usize, lengths: impl IntoIterator<Item = usize>) {
         self.guesses = guesses;
@@ -51,12 +46,12 @@ impl Scalars {
     }
 
     /// The values of some guesses, one guess after the other.
-    pub fn block(&self, guesses: Range<usize>) -> &[f64] {
+    pub fn block(&self, guesses: &Range<usize>) -> &[f64] {
         &self.values[guesses.start * self.each()..guesses.end * self.each()]
     }
 
     /// The same, writable.
-    pub fn block_mut(&mut self, guesses: Range<usize>) -> &mut [f64] {
+    pub fn block_mut(&mut self, guesses: &Range<usize>) -> &mut [f64] {
         let each = self.each();
         &mut self.values[guesses.start * each..guesses.end * each]
     }
